@@ -1,0 +1,176 @@
+"""The fabric promise: networks, ports and the way to the metadata service on one host. Keepers: ``fake``, ``linux`` and ``user``.
+
+``linux`` builds bridges, taps, DHCP and routers inside network namespaces that the cloud owns, as root or in a user
+namespace; ``user`` uses QEMU's own user networking where a machine allows nothing else. Specs describe wishes; every verb
+brings a state about and may be repeated; ``ensure_network`` with a changed spec mends the difference without cutting traffic.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+
+class TapPlug(msgspec.Struct, frozen=True, kw_only=True, tag="tap"):
+    """A tap device ``name``, to be opened inside the network namespace at ``namespace`` (a path), by a setns thread.
+
+    ``enter_pid`` is the process whose user namespace has to be entered first when the fabric works without root.
+    """
+
+    namespace: str
+    name: str
+    enter_pid: int | None = None
+
+
+class UserPlug(msgspec.Struct, frozen=True, kw_only=True, tag="user"):
+    """QEMU user networking: its ``-netdev user`` options, ready but for the id; ``ssh`` is the forwarded host:port of port 22."""
+
+    options: str
+    ssh: str | None = None
+
+
+class FakePlug(msgspec.Struct, frozen=True, kw_only=True, tag="fake"):
+    """A port of simulated machines."""
+
+    name: str
+
+
+Plug = TapPlug | UserPlug | FakePlug
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet on a network. ``dhcp_address`` is where DHCP and metadata listen (the ``network:dhcp`` port's address)."""
+
+    id: str
+    cidr: str
+    gateway: str | None = None
+    dhcp: bool = True
+    dhcp_address: str | None = None
+    dns_servers: list[str] = []
+    host_routes: list[tuple[str, str]] = []
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A fixed address that DHCP hands to a card."""
+
+    mac: str
+    address: str
+    hostname: str
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A network as this host shall have it: subnets and every lease."""
+
+    id: str
+    mtu: int = 1450
+    subnets: list[Subnet] = []
+    leases: list[Lease] = []
+
+
+class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface of a router: addresses with prefix lengths (``10.0.0.1/24``) on a network."""
+
+    id: str
+    network_id: str
+    mac: str
+    addresses: list[str]
+
+
+class Router(msgspec.Struct, frozen=True, kw_only=True):
+    """A router as this host shall have it. ``floating`` maps floating to fixed addresses."""
+
+    id: str
+    interfaces: list[RouterPort] = []
+    gateway: RouterPort | None = None
+    gateway_next_hop: str | None = None
+    snat: bool = True
+    floating: dict[str, str] = {}
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine's port. ``addresses`` are its fixed addresses, for anti-spoofing and for SSH."""
+
+    id: str
+    network_id: str
+    mac: str
+    mtu: int = 1450
+    addresses: list[str] = []
+    machine_id: str = ""
+
+
+class FabricFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What this host's fabric is and holds: ``kind`` is ``fake``, ``linux`` or ``user``; ids of what stands."""
+
+    kind: str
+    rootless: bool = False
+    networks: list[str] = []
+    routers: list[str] = []
+    ports: list[str] = []
+
+
+class MetadataCaller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks for metadata, by where the connection really came from: exactly one of network, router or port is set."""
+
+    address: str
+    network_id: str | None = None
+    router_id: str | None = None
+    port_id: str | None = None
+
+
+class MetadataRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest's HTTP request to 169.254.169.254:80."""
+
+    caller: MetadataCaller
+    method: str
+    path: str
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+class MetadataReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to it."""
+
+    status: int
+    content_type: str = "text/plain; charset=UTF-8"
+    body: bytes = b""
+
+
+AnswerMetadata = Callable[[MetadataRequest], Awaitable[MetadataReply]]
+"""The agent's way to the control side's metadata service; raises CloudError when it cannot answer (503 to the guest)."""
+
+
+class Fabric(Protocol):
+    """Wires networks and ports of one host."""
+
+    async def open(self, answer_metadata: AnswerMetadata) -> None:
+        """Find what an earlier process left standing, and serve metadata on it again."""
+
+    async def close(self) -> None:
+        """Stop serving; networks of living machines stand, so that guests keep their connections."""
+
+    async def ensure_network(self, network: Network) -> None:
+        """The network stands as wished, DHCP and metadata listeners included. Raises ToolMissing, Failed."""
+
+    async def ensure_no_network(self, network_id: str) -> None:
+        """Nothing of the network is left."""
+
+    async def ensure_router(self, router: Router) -> None:
+        """The router stands as wished; its networks must stand."""
+
+    async def ensure_no_router(self, router_id: str) -> None:
+        """Nothing of the router is left."""
+
+    async def ensure_port(self, port: Port) -> Plug:
+        """The port is wired to its (standing) network; the plug says how a machine reaches it."""
+
+    async def ensure_no_port(self, port_id: str) -> None:
+        """Nothing of the port is left."""
+
+    async def facts(self) -> FabricFacts:
+        """What stands."""
+
+    async def purge(self) -> None:
+        """Nothing that this cloud ever made is left on the machine: namespaces, devices, processes, files."""
+
+    async def reach(self, port: Port, tcp_port: int) -> list[str]:
+        """The argument list of a program that joins its stdin and stdout to this TCP port of the guest (an SSH ProxyCommand)."""

@@ -1,0 +1,128 @@
+"""The hypervisor promise: machines made from plain specs. Keepers: ``fake`` (simulated, kept in a file) and ``qemu``.
+
+Every verb is named for the state that it brings about and may be called again after a crash: ``ensure_running`` of a
+machine that runs already changes nothing, ``ensure_gone`` of one that never was is content. A machine outlives the
+process that started it; a keeper finds its machines again when it is opened. One contract suite runs on all keepers.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import msgspec
+
+from minicloud.drivers.fabric import Plug
+
+
+class PowerState(StrEnum):
+    """What the hypervisor sees of a machine; the control side turns it to Nova's numbers."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUTDOWN = "shutdown"
+    CRASHED = "crashed"
+    SUSPENDED = "suspended"
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """A block device: ``path`` is absolute and its ``format`` is stated, never guessed."""
+
+    id: str
+    path: str
+    format: Literal["raw", "qcow2"] = "qcow2"
+    bus: Literal["virtio", "scsi", "ide", "nvme"] = "virtio"
+    device: Literal["disk", "cdrom"] = "disk"
+    boot_index: int | None = None
+    serial: str | None = None
+    read_only: bool = False
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """A network card of the port ``id``; ``plug`` says how the fabric lets the machine reach its network."""
+
+    id: str
+    mac: str
+    mtu: int = 1450
+    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
+    plug: Plug
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a machine is made of. Memory in MiB. ``kernel`` and ``ramdisk`` are paths for a direct boot."""
+
+    id: str
+    name: str
+    vcpus: int
+    memory_mb: int
+    disks: list[Disk] = []
+    nics: list[Nic] = []
+    firmware: Literal["bios", "uefi"] = "bios"
+    kernel: str | None = None
+    ramdisk: str | None = None
+    command_line: str | None = None
+    rng: bool = True
+    properties: dict[str, str] = {}
+
+
+class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a machine that exists on this host. ``argv`` is the exact command line (simulated machines: empty)."""
+
+    id: str
+    name: str
+    power_state: PowerState
+    pid: int | None = None
+    argv: list[str] = []
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What this host can give: capacity, and how it runs machines."""
+
+    hypervisor_type: str
+    hypervisor_version: int
+    vcpus: int
+    memory_mb: int
+    disk_gb: int
+    cpu_arch: str = "x86_64"
+    cpu_model: str = ""
+    accelerator: str = ""
+
+
+PowerChanged = Callable[[str, PowerState], Awaitable[None]]
+"""Told (machine id, new state) when a machine changes by itself: the guest powered off, the process died."""
+
+
+class Hypervisor(Protocol):
+    """Runs machines on one host."""
+
+    async def open(self, changed: PowerChanged) -> None:
+        """Find the machines that an earlier process left, and watch all from now on."""
+
+    async def close(self) -> None:
+        """Stop watching; the machines go on."""
+
+    async def facts(self) -> HostFacts:
+        """Capacity and kind of this host."""
+
+    async def machines(self) -> list[MachineFacts]:
+        """Every machine that exists here, running or not."""
+
+    async def machine(self, machine_id: str) -> MachineFacts | None:
+        """One machine, or None when there is no such machine here."""
+
+    async def ensure_running(self, machine: Machine) -> MachineFacts:
+        """The machine exists as specified and runs (also resumes a paused one). Raises ToolMissing, Failed, Unavailable (no memory)."""
+
+    async def ensure_shutdown(self, machine_id: str, *, grace_s: float) -> None:
+        """The machine is powered off: asked politely by ACPI, and after ``grace_s`` seconds (0: at once) by force. It stays defined."""
+
+    async def ensure_gone(self, machine_id: str) -> None:
+        """No process, socket, log or record of the machine is left. Its disks belong to storage."""
+
+    async def ensure_paused(self, machine_id: str) -> None:
+        """The machine stands still in memory."""
+
+    async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
+        """Ask the guest to power off within ``grace_s`` and start it again; False when the guest did not react and nothing was done."""
+
+    async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
+        """The last bytes that the guest wrote on its first serial console; empty when there were none."""
