@@ -1,0 +1,63 @@
+"""The database without threads: functions run at once, in the caller's own thread.
+
+For tests on a virtual clock (a thread would let a mock clock jump while it works, and aiosqlite knows asyncio only), and
+for clouds in memory, where it is the fastest there is.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from minicloud.base.clock import Clock, SystemClock
+from minicloud.base.ids import Ids, RandomIds
+from minicloud.engines.database import Transaction
+from minicloud.engines.database.migrate import migrate
+from minicloud.engines.database.transaction import SqliteTransaction, connect
+
+T = TypeVar("T")
+
+
+class InlineDatabase:
+    """Keeps the database promise on one connection, inline. ``path`` may be ``:memory:``."""
+
+    def __init__(
+        self, path: str = ":memory:", *, clock: Clock | None = None, ids: Ids | None = None, durability: str = "normal"
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._ids = ids or RandomIds()
+        self._connection = connect(path, durability=durability)
+        migrate(self._connection)
+
+    async def read(self, fn: Callable[[Transaction], T]) -> T:
+        connection = self._connection
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("BEGIN")
+        try:
+            return fn(SqliteTransaction(connection, self._clock, self._ids))
+        finally:
+            connection.execute("ROLLBACK")
+            connection.execute("PRAGMA query_only=OFF")
+
+    async def write(self, fn: Callable[[Transaction], T]) -> T:
+        tx = SqliteTransaction(self._connection, self._clock, self._ids)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = fn(tx)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._rollback()
+            raise
+        for hook in tx.hooks:
+            hook()
+        return result
+
+    async def close(self) -> None:
+        self._connection.close()
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                # A full disk makes sqlite roll back by itself; the first error is the one to tell.
+                pass
