@@ -107,6 +107,12 @@ def request_id() -> str:
     return scope.request_id if scope is not None else ""
 
 
+def resource() -> str:
+    """The resource that the current work is about, or an empty text."""
+    scope = _scope.get()
+    return scope.resource if scope is not None else ""
+
+
 class Recording:
     """A sink that remembers, for tests: ``with recording(Recording()) as ...``; ask ``words()`` or ``facts(word)``."""
 
