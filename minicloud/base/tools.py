@@ -38,6 +38,7 @@ PACKAGES = {
     "xz": "xz-utils",
     "dpkg": "dpkg",
     "dpkg-deb": "dpkg",
+    "apt-cache": "apt",
     "apt-get": "apt",
 }
 """The Debian package of each program we run, for the advice in errors and in ``minicloud doctor``."""
@@ -103,5 +104,7 @@ async def run(
     if done.returncode not in accept:
         words = done.stderr.decode(errors="replace").strip()
         last = words.splitlines()[-1] if words else "no message"
-        raise ToolFailed(f"{program} failed ({done.returncode}): {last}", argv=argv, code=done.returncode, stderr=words[-2000:])
+        raise ToolFailed(
+            f"{program} failed ({done.returncode}): {last}", argv=argv, code=done.returncode, stderr=words[-2000:]
+        )
     return Completed(done.returncode, done.stdout, done.stderr)
