@@ -59,10 +59,14 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as this host shall have it: subnets and every lease."""
+    """A network as this host shall have it: subnets and every lease.
+
+    ``external`` asks for a leg of the machine itself on the network, with the gateway's address, where that is free.
+    """
 
     id: str
     mtu: int = 1450
+    external: bool = False
     subnets: list[Subnet] = []
     leases: list[Lease] = []
 
@@ -88,7 +92,10 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine's port. ``addresses`` are its fixed addresses, for anti-spoofing and for SSH."""
+    """A machine's port. ``addresses`` are its fixed addresses, for anti-spoofing and for SSH.
+
+    ``allowed_pairs`` are further (address or CIDR, MAC) that it may send from; without ``port_security`` it may send anything.
+    """
 
     id: str
     network_id: str
@@ -96,6 +103,8 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 1450
     addresses: list[str] = []
     machine_id: str = ""
+    port_security: bool = True
+    allowed_pairs: list[tuple[str, str]] = []
 
 
 class FabricFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,19 +158,19 @@ class Fabric(Protocol):
         """Stop serving; networks of living machines stand, so that guests keep their connections."""
 
     async def ensure_network(self, network: Network) -> None:
-        """The network stands as wished, DHCP and metadata listeners included. Raises ToolMissing, Failed."""
+        """The network stands as wished, DHCP and metadata listeners included. Raises Invalid, ToolMissing, Failed."""
 
     async def ensure_no_network(self, network_id: str) -> None:
-        """Nothing of the network is left."""
+        """Nothing of the network is left, nor of the ports that were on it."""
 
     async def ensure_router(self, router: Router) -> None:
-        """The router stands as wished; its networks must stand."""
+        """The router stands as wished. Raises NotFound when one of its networks does not stand."""
 
     async def ensure_no_router(self, router_id: str) -> None:
         """Nothing of the router is left."""
 
     async def ensure_port(self, port: Port) -> Plug:
-        """The port is wired to its (standing) network; the plug says how a machine reaches it."""
+        """The port is wired; the plug says how a machine reaches it. Raises NotFound when its network does not stand."""
 
     async def ensure_no_port(self, port_id: str) -> None:
         """Nothing of the port is left."""
@@ -173,4 +182,7 @@ class Fabric(Protocol):
         """Nothing that this cloud ever made is left on the machine: namespaces, devices, processes, files."""
 
     async def reach(self, port: Port, tcp_port: int) -> list[str]:
-        """The argument list of a program that joins its stdin and stdout to this TCP port of the guest (an SSH ProxyCommand)."""
+        """The argument list of a program that joins its stdin and stdout to this TCP port of the guest (an SSH ProxyCommand).
+
+        Raises Unavailable when this fabric has no way to that guest's port.
+        """

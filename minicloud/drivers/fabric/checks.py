@@ -1,0 +1,94 @@
+"""What every keeper refuses before it touches anything: wishes that could not be written into a configuration safely."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from minicloud.base.errors import Invalid
+from minicloud.drivers.fabric import Network, Port, Router, RouterPort
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+
+
+def check_id(what: str, text: str) -> None:
+    """Refuse an id that could not be part of a file's or a namespace's name. Raises Invalid."""
+    if not _ID.fullmatch(text):
+        raise Invalid(f"{what} {text!r} cannot be wired: an id is made of letters, digits, '-', '_' and '.'")
+
+
+def check_network(network: Network) -> None:
+    """Refuse a network whose addresses make no sense. Raises Invalid."""
+    check_id("network", network.id)
+    with _naming(f"network {network.id}"):
+        if not 68 <= network.mtu <= 65521:
+            raise ValueError(f"an MTU of {network.mtu} is not possible")
+        for subnet in network.subnets:
+            cidr = ipaddress.ip_network(subnet.cidr)
+            for address in (subnet.gateway, subnet.dhcp_address):
+                if address is not None and ipaddress.ip_address(address).version != cidr.version:
+                    raise ValueError(f"{address} and {cidr} are of different IP versions")
+            if subnet.dhcp_address is not None and ipaddress.ip_address(subnet.dhcp_address) not in cidr:
+                raise ValueError(f"the DHCP address {subnet.dhcp_address} lies outside of {cidr}")
+            for server in subnet.dns_servers:
+                ipaddress.ip_address(server)
+            for destination, next_hop in subnet.host_routes:
+                ipaddress.ip_network(destination)
+                ipaddress.ip_address(next_hop)
+        for lease in network.leases:
+            _mac(lease.mac)
+            ipaddress.ip_address(lease.address)
+            if lease.hostname and not _HOSTNAME.fullmatch(lease.hostname):
+                raise ValueError(f"{lease.hostname!r} is no hostname")
+
+
+def check_router(router: Router) -> None:
+    """Refuse a router whose addresses make no sense. Raises Invalid."""
+    check_id("router", router.id)
+    with _naming(f"router {router.id}"):
+        for interface in router_ports(router):
+            check_id("router port", interface.id)
+            check_id("network", interface.network_id)
+            _mac(interface.mac)
+            for address in interface.addresses:
+                ipaddress.ip_interface(address)
+        if router.gateway_next_hop is not None:
+            ipaddress.ip_address(router.gateway_next_hop)
+        for floating, fixed in router.floating.items():
+            if ipaddress.ip_address(floating).version != 4 or ipaddress.ip_address(fixed).version != 4:
+                raise ValueError(f"the floating address {floating} for {fixed} is not IPv4")
+
+
+def check_port(port: Port) -> None:
+    """Refuse a port whose addresses make no sense. Raises Invalid."""
+    check_id("port", port.id)
+    check_id("network", port.network_id)
+    with _naming(f"port {port.id}"):
+        _mac(port.mac)
+        if not 68 <= port.mtu <= 65521:
+            raise ValueError(f"an MTU of {port.mtu} is not possible")
+        for address in port.addresses:
+            ipaddress.ip_address(address)
+        for pair, mac in port.allowed_pairs:
+            ipaddress.ip_network(pair, strict=False)
+            _mac(mac)
+
+
+def router_ports(router: Router) -> list[RouterPort]:
+    """All interfaces of a router, the gateway's last."""
+    return [*router.interfaces, *([router.gateway] if router.gateway else [])]
+
+
+def _mac(text: str) -> None:
+    if not _MAC.fullmatch(text):
+        raise ValueError(f"{text!r} is no MAC address")
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise Invalid(f"{what} cannot be wired: {error}") from error
