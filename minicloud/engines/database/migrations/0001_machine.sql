@@ -26,3 +26,9 @@ CREATE TABLE saga_log (
     error    TEXT,
     PRIMARY KEY (saga_id, seq)
 );
+
+CREATE TABLE saga_demos (
+    id       TEXT PRIMARY KEY,
+    reached  TEXT NOT NULL,
+    word     TEXT NOT NULL
+);

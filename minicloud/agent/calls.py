@@ -1,0 +1,251 @@
+"""The messages between the control side and the hosts, and the caller's side of them.
+
+To a host (topic ``compute``): make this so. From a host (topic ``control``): this is so. Every ``Ensure`` may be sent again.
+The specs in them are the drivers' own structs, given on under this roof so that the control side needs no driver.
+"""
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+from minicloud.drivers.fabric import (
+    FabricFacts,
+    Lease,
+    MetadataCaller,
+    MetadataReply,
+    MetadataRequest,
+    Network,
+    Port,
+    Router,
+    RouterPort,
+    Subnet,
+)
+from minicloud.drivers.hypervisor import HostFacts, MachineFacts, PowerState
+from minicloud.engines.messaging import Message, Messaging
+
+R = TypeVar("R")
+
+COMPUTE = "compute"
+CONTROL = "control"
+
+__all__ = [
+    "COMPUTE",
+    "CONTROL",
+    "Agents",
+    "ConsoleOutput",
+    "EnsureNetwork",
+    "EnsureNoNetwork",
+    "EnsureNoPort",
+    "EnsureNoRouter",
+    "EnsurePort",
+    "EnsureRouter",
+    "EnsureServer",
+    "EnsureServerGone",
+    "EnsureServerPaused",
+    "EnsureServerShutdown",
+    "FabricFacts",
+    "HostFacts",
+    "HostReport",
+    "HostUp",
+    "ImageSource",
+    "Lease",
+    "MachineFacts",
+    "MetadataAsked",
+    "MetadataCaller",
+    "MetadataReply",
+    "MetadataRequest",
+    "Network",
+    "NicSpec",
+    "Port",
+    "PowerChanged",
+    "PowerState",
+    "Reach",
+    "RebootServer",
+    "Report",
+    "Router",
+    "RouterPort",
+    "ServerSpec",
+    "Subnet",
+]
+
+
+class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a host gets an image's bytes: the key in the blob store, their sha512, their stated format."""
+
+    blob: str
+    checksum: str
+    format: str
+    size: int
+
+
+class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A card of a server: the port it is plugged to."""
+
+    port: Port
+    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
+
+
+class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image."""
+
+    id: str
+    name: str
+    vcpus: int
+    memory_mb: int
+    root_gb: int
+    image: ImageSource | None = None
+    kernel: ImageSource | None = None
+    ramdisk: ImageSource | None = None
+    command_line: str | None = None
+    nics: list[NicSpec] = []
+    firmware: Literal["bios", "uefi"] = "bios"
+    config_drive: bytes | None = None
+    properties: dict[str, str] = {}
+
+
+class HostReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a host knows: its capacity, its machines, what its fabric holds, whose disks lie there."""
+
+    facts: HostFacts
+    machines: list[MachineFacts]
+    fabric: FabricFacts
+    disks: list[str]
+    free_disk_gb: int
+
+
+class Report(Message[HostReport], tag="report", kw_only=True):
+    """Tell everything."""
+
+
+class EnsureNetwork(Message[None], tag="ensure_network", kw_only=True):
+    """The network stands as wished."""
+
+    network: Network
+
+
+class EnsureNoNetwork(Message[None], tag="ensure_no_network", kw_only=True):
+    """Nothing of the network is left."""
+
+    network_id: str
+
+
+class EnsureRouter(Message[None], tag="ensure_router", kw_only=True):
+    """The router stands as wished."""
+
+    router: Router
+
+
+class EnsureNoRouter(Message[None], tag="ensure_no_router", kw_only=True):
+    """Nothing of the router is left."""
+
+    router_id: str
+
+
+class EnsurePort(Message[None], tag="ensure_port", kw_only=True):
+    """The port is wired to its standing network."""
+
+    port: Port
+
+
+class EnsureNoPort(Message[None], tag="ensure_no_port", kw_only=True):
+    """Nothing of the port is left."""
+
+    port_id: str
+
+
+class EnsureServer(Message[MachineFacts], tag="ensure_server", kw_only=True):
+    """The server's disks exist and it runs, its ports being wired."""
+
+    server: ServerSpec
+
+
+class EnsureServerShutdown(Message[None], tag="ensure_server_shutdown", kw_only=True):
+    """The server is powered off: asked to, and forced after ``grace_s`` seconds."""
+
+    server_id: str
+    grace_s: float
+
+
+class EnsureServerPaused(Message[None], tag="ensure_server_paused", kw_only=True):
+    """The server stands still in memory."""
+
+    server_id: str
+
+
+class EnsureServerGone(Message[None], tag="ensure_server_gone", kw_only=True):
+    """Neither the machine nor its disks are left."""
+
+    server_id: str
+
+
+class RebootServer(Message[bool], tag="reboot_server", kw_only=True):
+    """Ask the guest to start anew; False when it did not react within ``grace_s`` and nothing was done."""
+
+    server_id: str
+    grace_s: float
+
+
+class ConsoleOutput(Message[bytes], tag="console_output", kw_only=True):
+    """The last bytes of the serial console."""
+
+    server_id: str
+    tail_bytes: int
+
+
+class Reach(Message[list[str]], tag="reach", kw_only=True):
+    """The argument list of a program that joins its stdin and stdout to a TCP port of the guest."""
+
+    port: Port
+    tcp_port: int
+
+
+class HostUp(Message[None], tag="host_up", kw_only=True):
+    """From a host: it has started, and this is what it has."""
+
+    host: str
+    report: HostReport
+
+
+class PowerChanged(Message[None], tag="power_changed", kw_only=True):
+    """From a host: a machine changed by itself."""
+
+    host: str
+    server_id: str
+    power_state: PowerState
+
+
+class MetadataAsked(Message[MetadataReply], tag="metadata_asked", kw_only=True):
+    """From a host: a guest asks the metadata service."""
+
+    host: str
+    request: MetadataRequest
+
+
+TO_HOST = (
+    Report,
+    EnsureNetwork,
+    EnsureNoNetwork,
+    EnsureRouter,
+    EnsureNoRouter,
+    EnsurePort,
+    EnsureNoPort,
+    EnsureServer,
+    EnsureServerShutdown,
+    EnsureServerPaused,
+    EnsureServerGone,
+    RebootServer,
+    ConsoleOutput,
+    Reach,
+)
+TO_CONTROL = (HostUp, PowerChanged, MetadataAsked)
+
+
+class Agents:
+    """The caller's side: asks the agent of a host."""
+
+    def __init__(self, messaging: Messaging) -> None:
+        self._messaging = messaging
+
+    async def ask(self, host: str, message: Message[R], *, timeout_s: float = 120.0) -> R:
+        """Send and wait for the answer. Raises what the agent raised, TimedOut, Unavailable."""
+        return await self._messaging.call(COMPUTE, message, host=host, timeout_s=timeout_s)

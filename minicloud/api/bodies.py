@@ -1,0 +1,148 @@
+"""Bodies: request documents to structs, structs to answer documents, at the version that was negotiated.
+
+    class KeypairCreate(Body, wrap="keypair"):
+        name: Name
+        type: Annotated[Literal["ssh", "x509"], Since("2.2")] = "ssh"
+
+``UNSET`` is the default of a field that may be left out and means something else than null.
+"""
+
+import functools
+import re
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+
+import msgspec
+
+from minicloud.api.microversions import Version, exists, has_marks, marks_of, restore, struct_at, wrapped_at
+from minicloud.base.errors import Invalid
+
+B = TypeVar("B", bound="Body")
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Text = Annotated[str, msgspec.Meta(max_length=255)]
+LongText = Annotated[str, msgspec.Meta(max_length=65535)]
+UUID = Annotated[
+    str, msgspec.Meta(pattern="^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$")
+]
+
+
+class _BodyMeta(type(msgspec.Struct)):  # type: ignore[misc]
+    """Takes ``wrap=`` and ``open=`` on the class line, which msgspec's own metaclass would refuse."""
+
+    def __new__(
+        mcls,
+        name: str,
+        bases: Any,
+        namespace: dict[str, Any],
+        *,
+        wrap: str | None = None,
+        open: bool | None = None,
+        **config: Any,
+    ) -> Any:
+        config.setdefault("kw_only", True)
+        made = super().__new__(mcls, name, bases, namespace, **config)
+        if wrap is not None:
+            made.WRAP = wrap
+        if open is not None:
+            made.OPEN = open
+        return made
+
+
+class Body(msgspec.Struct, metaclass=_BodyMeta):
+    """A document of the API, of a request or of an answer. ``wrap`` is the key it stands under; ``open`` accepts unknown fields."""
+
+    WRAP: ClassVar[str | None] = None
+    OPEN: ClassVar[bool | None] = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service reads bodies: whether it refuses unknown fields, and whether ``"1"`` may stand for 1 or true."""
+
+    forbid_unknown: bool = True
+    lenient: bool = False
+
+
+def decode(raw: bytes, kind: type[B], version: Version | None, reading: Reading, *, wrap: str | None = None) -> B:
+    """The body of a request, at this version, under ``wrap`` or else under the key that its class names.
+
+    Raises Invalid: kind ``json`` when it is no JSON at all, kind ``body`` when it is not what the call takes.
+    """
+    forbid = reading.forbid_unknown if kind.OPEN is None else not kind.OPEN
+    wrap = wrap or kind.WRAP
+    shape = struct_at(kind, version, forbid) if wrap is None else wrapped_at(kind, wrap, version, forbid)
+    try:
+        found: Any = msgspec.json.decode(raw, type=shape, strict=not reading.lenient)
+    except msgspec.ValidationError as error:
+        raise _as_invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"Malformed JSON in the request body: {error}", kind="json") from error
+    values: dict[str, Any] = {}
+    if wrap is not None:
+        values = {name: restore(getattr(found, name)) for name in found.__struct_fields__ if name != "wrapped"}
+        found = found.wrapped
+    values.update({name: restore(getattr(found, name)) for name in found.__struct_fields__})
+    return kind(**values)
+
+
+def _as_invalid(error: msgspec.ValidationError) -> Invalid:
+    """msgspec's finding as upstream's validators would word it, with the path kept for the trace."""
+    text = str(error)
+    match = re.fullmatch(r"(?s)(.*?)(?: - at `(.*)`)?", text)
+    reason, path = (match[1], match[2] or "$") if match else (text, "$")
+    field = re.sub(r"\[\.\.\.\]|\[\d+\]", "", path).rpartition(".")[2].removeprefix("$")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", reason)
+    if unknown:
+        return Invalid(
+            f"Additional properties are not allowed ('{unknown[1]}' was unexpected)",
+            kind="body",
+            path=path,
+            field=unknown[1],
+        )
+    if missing:
+        return Invalid(f"'{missing[1]}' is a required property", kind="body", path=path, field=missing[1])
+    if field:
+        return Invalid(f"Invalid input for field/attribute {field}. {reason}.", kind="body", path=path, field=field)
+    return Invalid(f"Invalid request body. {reason}.", kind="body", path=path)
+
+
+@functools.cache
+def _outline(kind: type[msgspec.Struct], version: Version | None) -> list[tuple[str, str]] | None:
+    """(attribute, name in JSON) of the fields that exist at a version; None when nothing has to be left out."""
+    if version is None or not has_marks(kind):
+        return None
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        (field.name, field.encode_name)
+        for field in msgspec.structs.fields(kind)
+        if exists(marks_of(hints[field.name])[1], version)
+    ]
+
+
+def render(value: Any, version: Version | None) -> Any:
+    """The value with every struct in it reduced to the fields of the version; what needs no change is left as it is."""
+    if isinstance(value, msgspec.Struct):
+        outline = _outline(type(value), version)
+        if outline is None:
+            return value
+        made = {}
+        for attribute, name in outline:
+            part = getattr(value, attribute)
+            if part is not msgspec.UNSET:
+                made[name] = render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part
+        return made
+    if isinstance(value, list):
+        return [render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part for part in value]
+    if isinstance(value, dict):
+        return {
+            name: render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part
+            for name, part in value.items()
+        }
+    return value
+
+
+def encode(value: Any, version: Version | None) -> bytes:
+    """An answer as JSON, at the version; a Body with ``wrap`` stands under its key."""
+    wrap = value.WRAP if isinstance(value, Body) else None
+    rendered = render(value, version)
+    return msgspec.json.encode({wrap: rendered} if wrap is not None else rendered)

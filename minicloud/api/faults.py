@@ -1,0 +1,182 @@
+"""The one door where errors by meaning become a status and a document in the dialect of the service that was asked.
+
+Five dialects (plus the metadata service's plain text): compute and volume name the fault, identity titles it, image
+explains it, network types it, placement lists it. Source of the shapes: each service's answers and its API reference.
+"""
+
+import html
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Literal
+
+import msgspec
+
+from minicloud.base.errors import CloudError, Failed, NotAcceptable
+
+Dialect = Literal["compute", "volume", "identity", "image", "network", "placement", "plain"]
+
+STATUS = {
+    "invalid": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "not_acceptable": 406,
+    "conflict": 409,
+    "gone": 410,
+    "precondition_failed": 412,
+    "too_large": 413,
+    "unsupported_media": 415,
+    "range_not_satisfiable": 416,
+    "over_quota": 403,
+    "not_offered": 501,
+    "unavailable": 503,
+    "timed_out": 504,
+    "tool_missing": 503,
+    "no_valid_host": 400,
+    "failed": 500,
+    "tool_failed": 500,
+}
+"""Status by meaning, where a dialect has no other custom."""
+
+CUSTOMS: dict[Dialect, dict[str, int]] = {
+    "compute": {},
+    "volume": {"over_quota": 413},
+    "identity": {},
+    "image": {"over_quota": 413},
+    "network": {"over_quota": 409},
+    "placement": {},
+    "plain": {},
+}
+"""Where a service answers a meaning with another status than the rest."""
+
+FAULT_NAMES = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "badMethod",
+    409: "conflictingRequest",
+    413: "overLimit",
+    415: "badMediaType",
+    429: "overLimit",
+    501: "notImplemented",
+    503: "serviceUnavailable",
+}
+
+NETWORK_TYPES = {
+    400: "HTTPBadRequest",
+    401: "HTTPUnauthorized",
+    403: "PolicyNotAuthorized",
+    404: "HTTPNotFound",
+    405: "HTTPMethodNotAllowed",
+    409: "Conflict",
+    412: "RevisionNumberConstraintFailed",
+    500: "HTTPInternalServerError",
+    501: "HTTPNotImplemented",
+    503: "ServiceUnavailable",
+}
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """An answer that tells of an error."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def status_of(error: CloudError, dialect: Dialect) -> int:
+    """The HTTP status of an error in a dialect."""
+    return CUSTOMS[dialect].get(error.meaning, STATUS[error.meaning])
+
+
+def fault(error: CloudError, dialect: Dialect, *, request_id: str, accept: str = "") -> Fault:
+    """The whole answer for an error."""
+    status = status_of(error, dialect)
+    if error.meaning == "unauthenticated" and dialect != "plain":
+        # Every service stands behind keystonemiddleware, which answers in the identity service's words.
+        return _unauthenticated(error)
+    if dialect == "image" and "json" not in accept and "html" in accept:
+        return _image_page(status, error)
+    headers = [("Content-Type", "application/json")]
+    allow = error.detail.get("allow")
+    if isinstance(allow, list):
+        headers.append(("Allow", ", ".join(str(method) for method in allow)))
+    if dialect == "plain":
+        return Fault(status, [("Content-Type", "text/plain; charset=UTF-8")], f"{status} {_title(status)}\n".encode())
+    return Fault(status, headers, msgspec.json.encode(_DOCUMENTS[dialect](status, error, request_id)))
+
+
+def _title(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _compute(status: int, error: CloudError, request_id: str) -> object:
+    name = FAULT_NAMES.get(status, "computeFault")
+    return {name: {"code": status, "message": error.message}}
+
+
+def _identity(status: int, error: CloudError, request_id: str) -> object:
+    return {"error": {"code": status, "message": error.message, "title": _title(status)}}
+
+
+def _image(status: int, error: CloudError, request_id: str) -> object:
+    title = _title(status)
+    return {"message": f"{error.message}<br /><br />\n\n\n", "code": f"{status} {title}", "title": title}
+
+
+def _network(status: int, error: CloudError, request_id: str) -> object:
+    kind = error.kind if error.kind and error.kind[0].isupper() else NETWORK_TYPES.get(status, "HTTPBadRequest")
+    return {"NeutronError": {"type": kind, "message": error.message, "detail": ""}}
+
+
+def _placement(status: int, error: CloudError, request_id: str) -> object:
+    one: dict[str, object] = {
+        "status": status,
+        "request_id": request_id,
+        "detail": error.message if isinstance(error, NotAcceptable) else f"{error.message}\n\n   ",
+        "title": _title(status),
+        "code": error.kind if error.kind and error.kind.startswith("placement.") else "placement.undefined_code",
+    }
+    if "min_version" in error.detail:
+        one |= {"min_version": error.detail["min_version"], "max_version": error.detail["max_version"]}
+    return {"errors": [one]}
+
+
+_DOCUMENTS: dict[Dialect, Callable[[int, CloudError, str], object]] = {
+    "compute": _compute,
+    "volume": _compute,
+    "identity": _identity,
+    "image": _image,
+    "network": _network,
+    "placement": _placement,
+}
+
+
+def _unauthenticated(error: CloudError) -> Fault:
+    message = error.message or "The request you have made requires authentication."
+    body = {"error": {"code": 401, "title": "Unauthorized", "message": message}}
+    headers = [("Content-Type", "application/json")]
+    uri = error.detail.get("www_authenticate")
+    if isinstance(uri, str):
+        headers.append(("WWW-Authenticate", f'Keystone uri="{uri}"'))
+    return Fault(401, headers, msgspec.json.encode(body))
+
+
+def _image_page(status: int, error: CloudError) -> Fault:
+    title = f"{status} {_title(status)}"
+    page = (
+        f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n"
+        f"  {html.escape(error.message)}<br /><br />\n\n\n </body>\n</html>"
+    )
+    return Fault(status, [("Content-Type", "text/html; charset=UTF-8")], page.encode())
+
+
+def unexpected(dialect: Dialect, *, request_id: str) -> Fault:
+    """The answer to a defect of ours: no trail for the client, but the id under which it is in the trace."""
+    error = Failed(
+        "Unexpected API Error. Please report this, with what `minicloud explain "
+        f"{request_id}` shows, to the minicloud developers.",
+    )
+    return fault(error, dialect, request_id=request_id)

@@ -1,0 +1,39 @@
+"""What a service is to the door: its dialect, its versions, where it is mounted, how it reads bodies, and its route lines."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from minicloud.api.bodies import Reading
+from minicloud.api.faults import Dialect
+from minicloud.api.microversions import Negotiation
+from minicloud.api.routes import Route
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A service of the cloud.
+
+    ``mounts`` are the paths it answers under (``/compute``); ``prefix`` the versioned root below (``/v2.1``), under which all
+    but ``root`` routes stand. ``project_in_path`` accepts a project id as first segment, as older catalogs have it.
+    """
+
+    name: str
+    dialect: Dialect
+    mounts: tuple[str, ...]
+    prefix: str
+    routes: Sequence[Route]
+    negotiation: Negotiation | None = None
+    reading: Reading = Reading()
+    project_in_path: bool = False
+    content_type: Literal["any", "json_if_given", "json"] = "json_if_given"
+    request_id_headers: tuple[str, ...] = ("X-Openstack-Request-Id",)
+    not_found: str = "The resource could not be found."
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """An entry of the catalog: ``url`` may hold ``$(project_id)s``."""
+
+    service_type: str
+    service_name: str
+    path: str

@@ -1,0 +1,17 @@
+"""The world as sagas and reconcilers see it: the database, the hosts, who is alive, and the rules of placing."""
+
+import msgspec
+
+from minicloud.agent.calls import Agents
+from minicloud.engines.blobs import Blobs
+from minicloud.engines.database import Database
+from minicloud.engines.servicegroup import ServiceGroup
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """What steps reach out with."""
+
+    database: Database
+    agents: Agents
+    servicegroup: ServiceGroup
+    blobs: Blobs

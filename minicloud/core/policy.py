@@ -1,0 +1,184 @@
+"""Policy: who may do what, by upstream's names and defaults, in oslo.policy's language, overridable from a file.
+
+A rule is a check string: ``role:member and project_id:%(project_id)s``, ``rule:admin_api or rule:owner``, ``not ...``,
+``@`` (always), ``!`` (never). ``%(name)s`` is taken from the target, a name on the left from the context. Rules are parsed
+once into closures. Defaults of the API's routes come with the route lines; this file holds the rules they refer to.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import Forbidden, Invalid
+from minicloud.core.context import Context
+
+Target = Mapping[str, Any]
+Check = Callable[[Context, Target], bool]
+
+ANYONE = "@"
+NOBODY = "!"
+ADMIN = "rule:context_is_admin"
+PROJECT_READER = "role:reader and project_id:%(project_id)s"
+PROJECT_MEMBER = "role:member and project_id:%(project_id)s"
+PROJECT_MANAGER = "role:manager and project_id:%(project_id)s"
+PROJECT_READER_OR_ADMIN = f"({PROJECT_READER}) or {ADMIN}"
+PROJECT_MEMBER_OR_ADMIN = f"({PROJECT_MEMBER}) or {ADMIN}"
+PROJECT_MANAGER_OR_ADMIN = f"({PROJECT_MANAGER}) or {ADMIN}"
+OWN_USER = f"user_id:%(user_id)s or {ADMIN}"
+ADMIN_OR_SERVICE = f"{ADMIN} or role:service"
+SYSTEM_READER = "role:reader and system_scope:all"
+
+BASE_RULES = {
+    "context_is_admin": "role:admin",
+    "admin_api": ADMIN,
+    "admin_required": "role:admin",
+    "project_reader_api": PROJECT_READER,
+    "project_member_api": PROJECT_MEMBER,
+    "project_reader_or_admin": PROJECT_READER_OR_ADMIN,
+    "project_member_or_admin": PROJECT_MEMBER_OR_ADMIN,
+    "admin_or_owner": f"{ADMIN} or project_id:%(project_id)s",
+    "owner": "user_id:%(user_id)s",
+}
+"""Rules that other rules name."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A named rule: its default, and what a policy file made of it."""
+
+    name: str
+    default: str
+    check: str
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a file changed it."""
+        return self.default != self.check
+
+
+class Policy:
+    """All rules of the cloud. ``rules`` are (name, default check) pairs; ``overrides`` come from the policy file."""
+
+    def __init__(self, rules: Iterable[tuple[str, str]], overrides: Mapping[str, str] | None = None) -> None:
+        defaults = dict(BASE_RULES)
+        for name, check in rules:
+            if defaults.setdefault(name, check) != check:
+                raise Invalid(f"Policy {name} has two defaults: {defaults[name]} and {check}")
+        unknown = sorted(set(overrides or {}) - set(defaults))
+        if unknown:
+            raise Invalid(f"The policy file names rules that do not exist: {', '.join(unknown)}")
+        texts = {**defaults, **(overrides or {})}
+        self.rules = {name: Rule(name, defaults[name], texts[name]) for name in sorted(texts)}
+        self._checks: dict[str, Check] = {}
+        for name, text in texts.items():
+            self._checks[name] = _parse(text, self._checks, texts)
+
+    def allows(self, name: str, context: Context, target: Target | None = None) -> bool:
+        """Whether the rule lets this context act on this target (by default: its own project and user)."""
+        if target is None:
+            target = {"project_id": context.project_id, "user_id": context.user_id, "domain_id": context.domain_id}
+        return self._checks[name](context, target)
+
+    def enforce(self, name: str, context: Context, target: Target | None = None) -> None:
+        """Raises Forbidden, naming the rule, where it does not allow."""
+        allowed = self.allows(name, context, target)
+        trace.note("policy", rule=name, check=self.rules[name].check, allowed=allowed)
+        if not allowed:
+            raise Forbidden(f"Policy doesn't allow {name} to be performed.", rule=name)
+
+
+_TOKEN = re.compile(r"\s*(?:(\()|(\))|((?:[^\s()%]|%\([^)]*\)s|%)+))")
+
+
+def _parse(text: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Check:
+    """A check string as a closure. Precedence as in oslo.policy: not, and, or."""
+    words: list[str] = []
+    rest = text.strip()
+    while rest:
+        match = _TOKEN.match(rest)
+        if match is None:
+            raise Invalid(f"Cannot read the policy rule {text!r}")
+        words.append(match[1] or match[2] or match[3])
+        rest = rest[match.end() :].strip()
+    if not words:
+        return lambda context, target: True
+    at = 0
+
+    def either() -> Check:
+        nonlocal at
+        parts = [both()]
+        while at < len(words) and words[at].lower() == "or":
+            at += 1
+            parts.append(both())
+        return parts[0] if len(parts) == 1 else lambda c, t: any(part(c, t) for part in parts)
+
+    def both() -> Check:
+        nonlocal at
+        parts = [single()]
+        while at < len(words) and words[at].lower() == "and":
+            at += 1
+            parts.append(single())
+        return parts[0] if len(parts) == 1 else lambda c, t: all(part(c, t) for part in parts)
+
+    def single() -> Check:
+        nonlocal at
+        if at >= len(words):
+            raise Invalid(f"The policy rule {text!r} ends too soon")
+        word = words[at]
+        at += 1
+        if word.lower() == "not":
+            inner = single()
+            return lambda c, t: not inner(c, t)
+        if word == "(":
+            inner = either()
+            if at >= len(words) or words[at] != ")":
+                raise Invalid(f"The policy rule {text!r} lacks a closing parenthesis")
+            at += 1
+            return inner
+        return _atom(word, checks, texts)
+
+    whole = either()
+    if at != len(words):
+        raise Invalid(f"Cannot read the policy rule {text!r} from {words[at]!r} on")
+    return whole
+
+
+def _atom(word: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Check:
+    if word == "@":
+        return lambda c, t: True
+    if word == "!":
+        return lambda c, t: False
+    kind, colon, match = word.partition(":")
+    if not colon:
+        raise Invalid(f"Cannot read {word!r} in a policy rule: it should be kind:match")
+    if kind == "rule":
+        if match not in texts:
+            raise Invalid(f"A policy rule refers to rule:{match}, which does not exist")
+        return lambda c, t: checks[match](c, t)
+    if kind == "role":
+        role = match.lower()
+        return lambda c, t: role in c.roles
+    if kind == "is_admin":
+        wanted = match.lower() in ("true", "1")
+        return lambda c, t: c.is_admin == wanted
+    left = _left(kind)
+    name = re.fullmatch(r"%\((.*)\)s", match)
+    if name:
+        key = name[1]
+        return lambda c, t: (found := t.get(key)) is not None and left(c) == str(found)
+    return lambda c, t: left(c) == match
+
+
+def _left(kind: str) -> Callable[[Context], str | None]:
+    """The left side of a check: a literal in quotes, None, or an attribute of the context."""
+    literal = re.fullmatch(r"'(.*)'|\"(.*)\"", kind)
+    if literal:
+        value = literal[1] if literal[1] is not None else literal[2]
+        return lambda c: value
+    if kind == "None":
+        return lambda c: "None"
+    if kind not in Context.__struct_fields__:
+        return lambda c: None
+    return lambda c: None if (found := getattr(c, kind)) is None else str(found)

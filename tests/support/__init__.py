@@ -1,0 +1,1 @@
+"""Builders and tools of our own tests."""
