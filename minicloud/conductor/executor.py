@@ -213,14 +213,9 @@ class _Drive:
         retry = group is not None and attempt < group.limit and isinstance(error, group.again)
 
         def turn(tx: Transaction, at: log.Progress) -> None:
-            where = plan.key(placed, attempt)
-            # A record step that failed was rolled back: it never started, and there is nothing of it to undo.
-            if where in at.newest:
-                log.write(tx, at, *where, "failed", error)
-            else:
-                trace.note(
-                    "saga_step", saga=self.kind.__name__, step=placed.step.name, event="refused", error=error.message
-                )
+            # A record step that failed was rolled back, yet counts as started: the rows that the saga's beginner wrote are
+            # taken back by the first step's undo, also when that very step is refused.
+            log.write(tx, at, *plan.key(placed, attempt), "failed", error)
             log.move(tx, at, state="retrying" if retry else "unwinding", error=error)
 
         await self._commit(turn)
