@@ -1,0 +1,218 @@
+"""Simulated machines: instant, kept in a file so that they survive a SIGKILL, with faults by script and guests that misbehave on command."""
+
+from typing import Any
+
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, NotFound
+from minicloud.drivers.faults import FaultScript
+from minicloud.drivers.hypervisor import HostFacts, Machine, MachineFacts, PowerChanged, PowerState
+from minicloud.drivers.hypervisor.fakeconsole import console_text
+from minicloud.drivers.statelog import StateLog
+
+_TABLE = "machines"
+_EVENTS_KEPT = 8
+
+
+class HostSize(msgspec.Struct, frozen=True, kw_only=True):
+    """What a simulated host has to give."""
+
+    vcpus: int = 16
+    memory_mb: int = 65536
+    disk_gb: int = 1000
+
+
+class _Simulated(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A simulated machine: its spec, its power, what happened to its guest lately, and how often it booted."""
+
+    machine: Machine
+    power: PowerState
+    boots: int = 1
+    events: list[str] = []
+
+
+class FakeWorld:
+    """What all simulated hosts of one cloud share: the file with their machines, the script of faults, and power over guests."""
+
+    def __init__(self, log: StateLog | None = None, faults: FaultScript | None = None) -> None:
+        self.log = log if log is not None else StateLog()
+        self.faults = faults if faults is not None else FaultScript()
+        self._hosts: dict[str, FakeHypervisor] = {}
+
+    def join(self, hypervisor: "FakeHypervisor") -> None:
+        """Remember a host, so that what happens to its machines can be told to it; the newest of a name counts."""
+        self._hosts[hypervisor.host] = hypervisor
+
+    def leave(self, hypervisor: "FakeHypervisor") -> None:
+        """Forget a host that was closed; its machines stay in the file."""
+        if self._hosts.get(hypervisor.host) is hypervisor:
+            del self._hosts[hypervisor.host]
+
+    async def crash(self, machine_id: str) -> None:
+        """The machine's process dies. Raises NotFound when no open host runs it."""
+        await self._happen(machine_id, PowerState.CRASHED, "crash")
+
+    async def power_off(self, machine_id: str) -> None:
+        """The guest powers itself off. Raises NotFound when no open host runs it."""
+        await self._happen(machine_id, PowerState.SHUTDOWN, "poweroff")
+
+    async def pause(self, machine_id: str) -> None:
+        """The machine stops by itself, as when its disk is full. Raises NotFound when no open host runs it."""
+        await self._happen(machine_id, PowerState.PAUSED, "")
+
+    def power_loss(self, host: str) -> None:
+        """The host loses power: all its machines are off, and nobody is told."""
+        if host in self._hosts:
+            self._hosts[host].lose_power()
+            return
+        for machine_id, row in self.log.rows(_TABLE, host).items():
+            known = _simulated(row)
+            if known.power in (PowerState.RUNNING, PowerState.PAUSED):
+                off = _Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events)
+                self.log.put(_TABLE, host, machine_id, off)
+
+    async def _happen(self, machine_id: str, power: PowerState, event: str) -> None:
+        for hypervisor in list(self._hosts.values()):
+            if await hypervisor.happen(machine_id, power, event):
+                return
+        raise NotFound(f"no simulated host runs a machine {machine_id}")
+
+
+class FakeHypervisor:
+    """The hypervisor promise on one simulated host of a ``FakeWorld``."""
+
+    def __init__(self, world: FakeWorld, host: str, size: HostSize | None = None) -> None:
+        self.host = host
+        self._world = world
+        self._log = world.log
+        self._faults = world.faults
+        self._size = size or HostSize()
+        self._changed: PowerChanged | None = None
+        self._machines: dict[str, _Simulated] = {}
+
+    async def open(self, changed: PowerChanged) -> None:
+        rows = self._log.rows(_TABLE, self.host)
+        self._machines = {machine_id: _simulated(row) for machine_id, row in rows.items()}
+        self._changed = changed
+        self._world.join(self)
+
+    async def close(self) -> None:
+        self._changed = None
+        self._world.leave(self)
+
+    async def facts(self) -> HostFacts:
+        return HostFacts(
+            hypervisor_type="fake",
+            hypervisor_version=1000,
+            vcpus=self._size.vcpus,
+            memory_mb=self._size.memory_mb,
+            disk_gb=self._size.disk_gb,
+            cpu_model="Simulated CPU",
+            accelerator="simulation",
+        )
+
+    async def machines(self) -> list[MachineFacts]:
+        return [_facts(simulated) for simulated in self._machines.values()]
+
+    async def machine(self, machine_id: str) -> MachineFacts | None:
+        simulated = self._machines.get(machine_id)
+        return _facts(simulated) if simulated is not None else None
+
+    async def ensure_running(self, machine: Machine) -> MachineFacts:
+        late = await self._faults.meet("ensure_running", self.host, machine.id) if self._faults.armed else None
+        known = self._machines.get(machine.id)
+        if known is None:
+            self._keep(_Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
+        elif known.power is PowerState.PAUSED:
+            self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+        elif known.power is not PowerState.RUNNING:
+            self._keep(_Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
+        if late is not None:
+            raise late
+        return _facts(self._machines[machine.id])
+
+    async def ensure_shutdown(self, machine_id: str, *, grace_s: float) -> None:
+        late = await self._faults.meet("ensure_shutdown", self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        if known.power is not PowerState.SHUTDOWN:
+            polite = grace_s > 0 and known.power is PowerState.RUNNING
+            events = _after(known, "poweroff") if polite else known.events
+            self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
+        if late is not None:
+            raise late
+
+    async def ensure_gone(self, machine_id: str) -> None:
+        late = await self._faults.meet("ensure_gone", self.host, machine_id) if self._faults.armed else None
+        self._log.drop(_TABLE, self.host, machine_id)
+        self._machines.pop(machine_id, None)
+        if late is not None:
+            raise late
+
+    async def ensure_paused(self, machine_id: str) -> None:
+        late = await self._faults.meet("ensure_paused", self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
+            raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be paused")
+        self._keep(_Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
+        if late is not None:
+            raise late
+
+    async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
+        late = await self._faults.meet("reboot_soft", self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        reacted = known.power is PowerState.RUNNING and grace_s > 0
+        if reacted:
+            events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
+            self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
+        if late is not None:
+            raise late
+        return reacted
+
+    async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
+        if self._faults.armed and (late := await self._faults.meet("console_output", self.host, machine_id)):
+            raise late
+        known = self._known(machine_id)
+        text = console_text(known.machine, known.events)
+        return text[-tail_bytes:] if tail_bytes > 0 else b""
+
+    async def happen(self, machine_id: str, power: PowerState, event: str) -> bool:
+        """A running machine changes by itself; False when there is none of this id here. For ``FakeWorld``."""
+        known = self._machines.get(machine_id)
+        if known is None or known.power is not PowerState.RUNNING:
+            return False
+        events = _after(known, event) if event else known.events
+        self._keep(_Simulated(known.machine, power, known.boots, events))
+        trace.note("machine_changed", host=self.host, machine=machine_id, power=str(power))
+        if self._changed is not None:
+            await self._changed(machine_id, power)
+        return True
+
+    def lose_power(self) -> None:
+        """Every machine here is off, and nobody is told. For ``FakeWorld``."""
+        for known in list(self._machines.values()):
+            if known.power in (PowerState.RUNNING, PowerState.PAUSED):
+                self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
+
+    def _known(self, machine_id: str) -> _Simulated:
+        known = self._machines.get(machine_id)
+        if known is None:
+            raise NotFound(f"host {self.host} has no machine {machine_id}")
+        return known
+
+    def _keep(self, simulated: _Simulated) -> None:
+        # The file first: what memory shows must never be lost by a SIGKILL.
+        self._log.put(_TABLE, self.host, simulated.machine.id, simulated)
+        self._machines[simulated.machine.id] = simulated
+
+
+def _simulated(row: Any) -> _Simulated:
+    return row if isinstance(row, _Simulated) else msgspec.convert(row, _Simulated)
+
+
+def _after(known: _Simulated, event: str) -> list[str]:
+    return [*known.events, event][-_EVENTS_KEPT:]
+
+
+def _facts(simulated: _Simulated) -> MachineFacts:
+    return MachineFacts(id=simulated.machine.id, name=simulated.machine.name, power_state=simulated.power)

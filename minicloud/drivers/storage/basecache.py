@@ -1,0 +1,187 @@
+"""The cache of images: one read-only file per checksum, verified and inspected while it arrives, visible only when whole."""
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from minicloud.base import trace
+from minicloud.base.errors import Failed, Invalid
+from minicloud.base.imageformat import Inspector, qcow2
+from minicloud.drivers.storage import Base, Fetch
+from minicloud.drivers.storage.names import STORED_AS, check_base
+from minicloud.drivers.storage.qemuimg import qemu_img
+
+_PIECE = 1 << 20
+_BLOCK = 64 << 10
+_ZEROS = bytes(_BLOCK)
+_QEMU_NAMES = {"vhd": "vpc"}
+
+
+class BaseCache:
+    """Images in a folder; may be shared by several hosts on one machine, so that each image is kept and fetched once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def ensure(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        """As the storage promise's ``ensure_base``."""
+        check_base(checksum, format)
+        path = self._folder / f"{checksum}.{STORED_AS[format]}"
+        lock = self._locks.setdefault(path.name, anyio.Lock())
+        try:
+            async with lock:
+                if not path.exists():
+                    with trace.span("fetch_image", checksum=checksum[:12], format=format) as facts:
+                        facts["bytes"] = await self._fetch(path, checksum, format, fetch)
+                return read_base(path)
+        finally:
+            if not lock.statistics().tasks_waiting and not lock.locked():
+                self._locks.pop(path.name, None)
+
+    def list(self) -> list[Base]:
+        """Every image that is whole."""
+        if not self._folder.is_dir():
+            return []
+        return [read_base(path) for path in sorted(self._folder.iterdir()) if not path.name.startswith(".")]
+
+    async def _fetch(self, path: Path, checksum: str, format: str, fetch: Fetch) -> int:
+        part = path.with_name(f".{path.name}.part")
+        converted = path.with_name(f".{path.name}.converted")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            size = await _download(part, checksum, format, fetch)
+            whole = part
+            if format not in ("raw", "qcow2") and STORED_AS[format] == "qcow2":
+                name = _QEMU_NAMES.get(format, format)
+                await qemu_img(
+                    *("convert", "-q", "-f", name, "-O", "qcow2", str(part), str(converted)),
+                    cpu_s=600,
+                    timeout_s=1800.0,
+                )
+                whole = converted
+            await anyio.to_thread.run_sync(_publish, whole, path)
+        except OSError as error:
+            raise disk_trouble(error, self._folder) from error
+        finally:
+            part.unlink(missing_ok=True)
+            converted.unlink(missing_ok=True)
+        return size
+
+
+def read_base(path: Path) -> Base:
+    """What a cached file is; its name tells the format, so that nothing is guessed from its content."""
+    checksum, _, format = path.name.partition(".")
+    if format == "qcow2":
+        with path.open("rb") as file:
+            return Base(checksum=checksum, path=str(path), format="qcow2", virtual_size=qcow2.size(file.read(104)))
+    size = -(-path.stat().st_size // 512) * 512
+    return Base(checksum=checksum, path=str(path), format="raw", virtual_size=size)
+
+
+def disk_trouble(error: OSError, folder: Path) -> Failed:
+    """What a failed file operation means, with how much room there is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failed(
+            f"the disk is full: {free_bytes(folder) >> 20} MiB are free below {folder}; make room and try again"
+        )
+    return Failed(f"{error.filename or folder}: {error.strerror}")
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that an ordinary user may still write below this folder, or where it will be made."""
+    while not folder.exists():
+        folder = folder.parent
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
+
+
+async def _download(part: Path, checksum: str, format: str, fetch: Fetch) -> int:
+    digest, inspector = hashlib.sha512(), Inspector(format)
+    size = 0
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        async with _closing(fetch()) as chunks:
+            async for piece in _pieces(chunks):
+                inspector.feed(piece)
+                await anyio.to_thread.run_sync(_keep, fd, piece, size, digest)
+                size += len(piece)
+        inspector.finish()
+        if digest.hexdigest() != checksum:
+            raise Failed(
+                f"image {checksum[:12]} arrived with other bytes: its sha512 is {digest.hexdigest()[:12]}..., {size} bytes"
+            )
+        await anyio.to_thread.run_sync(_settle, fd, size)
+    except Invalid as error:
+        raise Failed(f"image {checksum[:12]} cannot be used: {error.message}") from error
+    finally:
+        os.close(fd)
+    return size
+
+
+@contextlib.asynccontextmanager
+async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """A stream that is an async generator holds a connection or a file until it is closed."""
+    try:
+        yield chunks
+    finally:
+        aclose = getattr(chunks, "aclose", None)
+        if aclose is not None:
+            with anyio.CancelScope(shield=True):
+                await aclose()
+
+
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream in pieces large enough to be worth a trip to a thread, cut where blocks end."""
+    buffer = bytearray()
+    async for chunk in chunks:
+        buffer += chunk
+        if len(buffer) >= _PIECE:
+            whole = len(buffer) - len(buffer) % _BLOCK
+            yield bytes(buffer[:whole])
+            del buffer[:whole]
+    if buffer:
+        yield bytes(buffer)
+
+
+def _keep(fd: int, piece: bytes, at: int, digest: "hashlib._Hash") -> None:
+    digest.update(piece)
+    view = memoryview(piece)
+    for start in range(0, len(piece), _BLOCK):
+        block = view[start : start + _BLOCK]
+        # Blocks of zeros stay holes: a raw image of 2 GiB often holds 100 MiB.
+        if block != _ZEROS[: len(block)]:
+            _write_all(fd, block, at + start)
+
+
+def _write_all(fd: int, block: memoryview, at: int) -> None:
+    while block:
+        written = os.pwrite(fd, block, at)
+        block, at = block[written:], at + written
+
+
+def _settle(fd: int, size: int) -> None:
+    os.ftruncate(fd, size)
+    os.fsync(fd)
+
+
+def _publish(part: Path, path: Path) -> None:
+    os.chmod(part, 0o444)
+    sync(part)
+    os.replace(part, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,134 @@
+"""Simulated disks: instant, without a byte on disk, but the images behind them are really read, verified and inspected once."""
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+
+from minicloud.base.errors import Failed, Invalid
+from minicloud.base.imageformat import Inspector
+from minicloud.drivers.faults import FaultScript
+from minicloud.drivers.statelog import StateLog
+from minicloud.drivers.storage import Base, DiskFile, Fetch, GiB
+from minicloud.drivers.storage.names import STORED_AS, check_base, check_disk, check_machine, check_size
+
+_BASES, _DISKS = "bases", "disks"
+_EVERYWHERE = ""
+T = TypeVar("T", Base, DiskFile)
+
+
+class FakeStorage:
+    """The storage promise on one simulated host; ``log`` is shared by all hosts of a cloud, and so is the knowledge of verified images."""
+
+    def __init__(self, log: StateLog, host: str, *, faults: FaultScript | None = None, size_gb: int = 1000) -> None:
+        self._log = log
+        self._host = host
+        self._faults = faults or FaultScript()
+        self._size_gb = size_gb
+
+    async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        check_base(checksum, format)
+        late = await self._faults.meet("ensure_base", self._host, checksum) if self._faults.armed else None
+        key = f"{checksum}.{STORED_AS[format]}"
+        row = self._log.get(_BASES, self._host, key)
+        if row is None:
+            verified = self._log.get(_BASES, _EVERYWHERE, key)
+            size = verified.virtual_size if isinstance(verified, Base) else verified and verified["virtual_size"]
+            if size is None:
+                size = await _verify(checksum, format, fetch)
+            base = Base(checksum=checksum, path=self._path("_base", key), format=_stored(format), virtual_size=size)
+            if verified is None:
+                self._log.put(_BASES, _EVERYWHERE, key, base)
+            self._log.put(_BASES, self._host, key, base)
+            row = base
+        if late is not None:
+            raise late
+        return _as(row, Base)
+
+    async def ensure_disk(self, machine_id: str, name: str, *, base: Base | None, size_bytes: int) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        late = await self._faults.meet("ensure_disk", self._host, machine_id) if self._faults.armed else None
+        size = check_size(size_bytes, base.virtual_size if base is not None else None)
+        row = self._log.get(_DISKS, self._host, f"{machine_id}/{name}")
+        if row is not None and _as(row, DiskFile).virtual_size > size:
+            raise Invalid(f"disk {name} of {machine_id} has more than {size} bytes already: disks do not shrink")
+        disk = self._disk(machine_id, name, "qcow2", size)
+        if late is not None:
+            raise late
+        return disk
+
+    async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        late = await self._faults.meet("ensure_file", self._host, machine_id) if self._faults.armed else None
+        disk = self._disk(machine_id, name, "raw", len(content))
+        if late is not None:
+            raise late
+        return disk
+
+    async def ensure_no_disks(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        late = await self._faults.meet("ensure_no_disks", self._host, machine_id) if self._faults.armed else None
+        for name in self._names(machine_id):
+            self._log.drop(_DISKS, self._host, f"{machine_id}/{name}")
+        self._log.drop(_DISKS, self._host, machine_id)
+        if late is not None:
+            raise late
+
+    async def machines(self) -> list[str]:
+        return [key for key in self._log.rows(_DISKS, self._host) if "/" not in key]
+
+    async def bases(self) -> list[Base]:
+        return [_as(row, Base) for row in self._log.rows(_BASES, self._host).values()]
+
+    async def free_bytes(self) -> int:
+        rows = self._log.rows(_DISKS, self._host)
+        used = sum(_as(row, DiskFile).virtual_size for key, row in rows.items() if "/" in key)
+        return max(0, self._size_gb * GiB - used)
+
+    def _disk(self, machine_id: str, name: str, format: str, size: int) -> DiskFile:
+        key = f"{machine_id}/{name}"
+        row = self._log.get(_DISKS, self._host, key)
+        disk = DiskFile(
+            machine_id=machine_id,
+            name=name,
+            path=self._path("instances", machine_id, name),
+            format="raw" if format == "raw" else "qcow2",
+            virtual_size=size,
+        )
+        if row is None or _as(row, DiskFile) != disk:
+            names = self._names(machine_id)
+            if name not in names:
+                # The list of names first: a disk that no list names could never be removed.
+                self._log.put(_DISKS, self._host, machine_id, [*names, name])
+            self._log.put(_DISKS, self._host, key, disk)
+        return disk
+
+    def _names(self, machine_id: str) -> list[str]:
+        return list(self._log.get(_DISKS, self._host, machine_id) or [])
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(("/simulated", self._host, *parts))
+
+
+def _as(row: Any, kind: type[T]) -> T:
+    return row if isinstance(row, kind) else msgspec.convert(row, kind)
+
+
+def _stored(format: str) -> Any:
+    return STORED_AS[format]
+
+
+async def _verify(checksum: str, format: str, fetch: Fetch) -> int:
+    digest, inspector = hashlib.sha512(), Inspector(format)
+    try:
+        async for chunk in fetch():
+            digest.update(chunk)
+            inspector.feed(chunk)
+        facts = inspector.finish()
+    except Invalid as error:
+        raise Failed(f"image {checksum[:12]} cannot be used: {error.message}") from error
+    if digest.hexdigest() != checksum:
+        raise Failed(f"image {checksum[:12]} arrived with other bytes: its sha512 is {digest.hexdigest()[:12]}...")
+    return facts.virtual_size

@@ -1,0 +1,155 @@
+"""Disks as files: ``_base`` holds images, ``instances/<machine>/`` holds copy-on-write overlays and small raw disks.
+
+The hypervisor may use the same instance folders: storage owns the files that are named ``disk`` or ``disk.*`` (and their
+hidden unfinished forms) and no others, and removes a folder only when nothing is left in it.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+
+from minicloud.base.errors import Failed, Invalid
+from minicloud.base.imageformat import qcow2
+from minicloud.drivers.storage import Base, DiskFile, Fetch
+from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
+from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
+from minicloud.drivers.storage.qemuimg import qemu_img
+
+
+class FilesStorage:
+    """The storage promise in a folder of its own.
+
+    Args:
+        folder: absolute; made when needed, private to the user.
+        cache: where images are kept; by default ``_base`` in the folder, but hosts on one machine may share one.
+    """
+
+    def __init__(self, folder: Path, cache: BaseCache | None = None) -> None:
+        self._folder = folder.absolute()
+        self._instances = self._folder / "instances"
+        self._cache = cache or BaseCache(self._folder / "_base")
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        return await self._cache.ensure(checksum, format, fetch)
+
+    async def ensure_disk(self, machine_id: str, name: str, *, base: Base | None, size_bytes: int) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        size = check_size(size_bytes, base.virtual_size if base is not None else None)
+        async with self._alone(machine_id):
+            path = self._path(machine_id, name)
+            if not path.exists():
+                await self._create(path, base, size)
+            elif (has := _virtual_size(path)) < size:
+                await qemu_img("resize", "-q", "-f", "qcow2", str(path), str(size))
+            elif has > -(-size // 512) * 512:
+                raise Invalid(f"disk {name} of {machine_id} has {has} bytes, more than {size}: disks do not shrink")
+            return _disk(machine_id, path, "qcow2")
+
+    async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        async with self._alone(machine_id):
+            path = self._path(machine_id, name)
+            try:
+                if not path.exists() or path.read_bytes() != content:
+                    await anyio.to_thread.run_sync(self._write, path, content)
+            except OSError as error:
+                raise disk_trouble(error, self._folder) from error
+            return _disk(machine_id, path, "raw")
+
+    async def ensure_no_disks(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        async with self._alone(machine_id):
+            folder = self._instances / machine_id
+            if not folder.is_dir():
+                return
+            for entry in list(folder.iterdir()):
+                if is_disk(entry.name) or entry.match(".disk*.part"):
+                    entry.unlink(missing_ok=True)
+            # Not empty: the hypervisor still has files here, and removes the folder after them.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    async def machines(self) -> list[str]:
+        if not self._instances.is_dir():
+            return []
+        return sorted(
+            folder.name
+            for folder in self._instances.iterdir()
+            if folder.is_dir() and any(is_disk(entry.name) for entry in folder.iterdir())
+        )
+
+    async def bases(self) -> list[Base]:
+        return self._cache.list()
+
+    async def free_bytes(self) -> int:
+        return free_bytes(self._folder)
+
+    def _path(self, machine_id: str, name: str) -> Path:
+        return self._instances / machine_id / name
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, machine_id: str) -> AsyncIterator[None]:
+        """One change at a time to a machine's disks, because unfinished files have fixed names."""
+        lock = self._locks.setdefault(machine_id, anyio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._locks.pop(machine_id, None)
+
+    async def _create(self, path: Path, base: Base | None, size: int) -> None:
+        part = path.with_name(f".{path.name}.part")
+        backing = ("-b", base.path, "-F", base.format) if base is not None else ()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part.unlink(missing_ok=True)
+            await qemu_img("create", "-q", "-f", "qcow2", *backing, str(part), str(size))
+            os.chmod(part, 0o600)
+            os.replace(part, path)
+        except OSError as error:
+            raise disk_trouble(error, self._folder) from error
+        finally:
+            part.unlink(missing_ok=True)
+            self._tidy(path.parent)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        part = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                file.write(content)
+            sync(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+            self._tidy(path.parent)
+
+    @staticmethod
+    def _tidy(folder: Path) -> None:
+        """A first disk that could not be made leaves no folder either."""
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _virtual_size(path: Path) -> int:
+    with path.open("rb") as file:
+        head = file.read(104)
+    try:
+        return qcow2.size(head)
+    except Invalid as error:
+        raise Failed(f"{path} is damaged: {error.message}") from error
+
+
+def _disk(machine_id: str, path: Path, format: str) -> DiskFile:
+    if format == "raw":
+        size = path.stat().st_size
+        return DiskFile(machine_id=machine_id, name=path.name, path=str(path), format="raw", virtual_size=size)
+    size = _virtual_size(path)
+    return DiskFile(machine_id=machine_id, name=path.name, path=str(path), format="qcow2", virtual_size=size)
