@@ -177,7 +177,7 @@ def scheduling_hosts(tx: Transaction) -> list[HostRow]:
     """Every compute host, for the scheduler."""
     rows = tx.all(
         "SELECT n.host, n.node, n.uuid, s.zone, s.disabled, s.disabled_reason, s.forced_down, n.hypervisor_type, "
-        "n.hypervisor_version, n.cpu_arch FROM compute_nodes n JOIN services s ON s.host = n.host AND s.\"binary\" = ?",
+        'n.hypervisor_version, n.cpu_arch FROM compute_nodes n JOIN services s ON s.host = n.host AND s."binary" = ?',
         [COMPUTE],
     )
     return [

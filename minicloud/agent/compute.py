@@ -1,0 +1,180 @@
+"""The agent of one host: hears what its host shall have, and turns the drivers until it has it.
+
+It knows nothing but what messages tell it: no database, no other host. Every handler may be asked the same thing twice.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.base.errors import CloudError
+from minicloud.drivers.fabric import AnswerMetadata, Fabric, MetadataReply, MetadataRequest
+from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, Nic, PowerState
+from minicloud.drivers.storage import GiB, Storage
+from minicloud.engines.blobs import Blobs
+from minicloud.engines.messaging import Messaging
+from minicloud.engines.servicegroup import ServiceGroup
+
+
+def metadata_answerer(messaging: Messaging, host: str) -> AnswerMetadata:
+    """How a fabric's metadata listeners reach the control side."""
+
+    async def answer(request: MetadataRequest) -> MetadataReply:
+        asked = calls.MetadataAsked(host=host, request=request)
+        return await messaging.call(calls.CONTROL, asked, host=calls.CONTROL, timeout_s=30)
+
+    return answer
+
+
+class HostAgent:
+    """One compute host. The fabric may be shared with other hosts of the process and is opened by whoever made it."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        hypervisor: Hypervisor,
+        fabric: Fabric,
+        storage: Storage,
+        blobs: Blobs,
+        messaging: Messaging,
+        servicegroup: ServiceGroup,
+    ) -> None:
+        self.host = host
+        self.hypervisor = hypervisor
+        self.fabric = fabric
+        self.storage = storage
+        self._blobs = blobs
+        self._messaging = messaging
+        self._servicegroup = servicegroup
+
+    @property
+    def member(self) -> str:
+        """This host's name in the servicegroup."""
+        return f"nova-compute@{self.host}"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While inside, the host lives: its drivers are open, it hears messages, its heart beats."""
+        async with AsyncExitStack() as stack:
+            await self.hypervisor.open(self._power_changed)
+            stack.push_async_callback(self.hypervisor.close)
+            await stack.enter_async_context(
+                self._messaging.listen(
+                    calls.COMPUTE, host=self.host, messages=calls.TO_HOST, handler=self.handle, concurrency=64
+                )
+            )
+            up = calls.HostUp(host=self.host, report=await self.report())
+            await self._messaging.call(calls.CONTROL, up, host=calls.CONTROL)
+            await self._servicegroup.join(self.member)
+            yield
+
+    async def handle(self, message: Any) -> Any:
+        """Do what a message says. Raises CloudError, which reaches the caller."""
+        match message:
+            case calls.Report():
+                return await self.report()
+            case calls.EnsureNetwork():
+                return await self.fabric.ensure_network(message.network)
+            case calls.EnsureNoNetwork():
+                return await self.fabric.ensure_no_network(message.network_id)
+            case calls.EnsureRouter():
+                return await self.fabric.ensure_router(message.router)
+            case calls.EnsureNoRouter():
+                return await self.fabric.ensure_no_router(message.router_id)
+            case calls.EnsurePort():
+                await self.fabric.ensure_port(message.port)
+                return None
+            case calls.EnsureNoPort():
+                return await self.fabric.ensure_no_port(message.port_id)
+            case calls.EnsureServer():
+                return await self.ensure_server(message.server)
+            case calls.EnsureServerShutdown():
+                return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
+            case calls.EnsureServerPaused():
+                return await self.hypervisor.ensure_paused(message.server_id)
+            case calls.EnsureServerGone():
+                await self.hypervisor.ensure_gone(message.server_id)
+                return await self.storage.ensure_no_disks(message.server_id)
+            case calls.RebootServer():
+                return await self.hypervisor.reboot_soft(message.server_id, grace_s=message.grace_s)
+            case calls.ConsoleOutput():
+                return await self.hypervisor.console_output(message.server_id, tail_bytes=message.tail_bytes)
+            case calls.Reach():
+                return await self.fabric.reach(message.port, message.tcp_port)
+            case _:
+                raise TypeError(f"The agent of {self.host} does not know {type(message).__name__}")
+
+    async def report(self) -> calls.HostReport:
+        """All that this host knows."""
+        return calls.HostReport(
+            facts=await self.hypervisor.facts(),
+            machines=await self.hypervisor.machines(),
+            fabric=await self.fabric.facts(),
+            disks=await self.storage.machines(),
+            free_disk_gb=await self.storage.free_bytes() // GiB,
+        )
+
+    async def ensure_server(self, server: calls.ServerSpec) -> calls.MachineFacts:
+        """The server's disks exist and it runs."""
+        disks = await self._disks(server)
+        with trace.span("plug"):
+            nics = [
+                Nic(
+                    id=nic.port.id,
+                    mac=nic.port.mac,
+                    mtu=nic.port.mtu,
+                    model=nic.model,
+                    plug=await self.fabric.ensure_port(nic.port),
+                )
+                for nic in server.nics
+            ]
+        machine = Machine(
+            id=server.id,
+            name=server.name,
+            vcpus=server.vcpus,
+            memory_mb=server.memory_mb,
+            disks=disks,
+            nics=nics,
+            firmware=server.firmware,
+            kernel=await self._file(server.kernel),
+            ramdisk=await self._file(server.ramdisk),
+            command_line=server.command_line,
+            properties=server.properties,
+        )
+        with trace.span("start_machine") as facts:
+            running = await self.hypervisor.ensure_running(machine)
+            facts["argv"] = running.argv
+            facts["pid"] = running.pid
+        return running
+
+    async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
+        made: list[Disk] = []
+        if server.image is not None:
+            image = server.image
+            with trace.span("image", checksum=image.checksum, format=image.format):
+                base = await self.storage.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
+            with trace.span("root_disk", root_gb=server.root_gb):
+                root = await self.storage.ensure_disk(server.id, "disk", base=base, size_bytes=server.root_gb * GiB)
+            made.append(Disk(id="root", path=root.path, format=root.format, boot_index=0))
+        if server.config_drive is not None:
+            drive = await self.storage.ensure_file(server.id, "disk.config", server.config_drive)
+            made.append(Disk(id="config", path=drive.path, format=drive.format, read_only=True))
+        return made
+
+    async def _file(self, source: calls.ImageSource | None) -> str | None:
+        """A kernel or ramdisk, out of the same cache as disks."""
+        if source is None:
+            return None
+        return (await self.storage.ensure_base(source.checksum, "raw", lambda: self._blobs.get(source.blob))).path
+
+    async def _power_changed(self, machine_id: str, state: PowerState) -> None:
+        trace.note("power_changed", host=self.host, machine=machine_id, state=str(state))
+        told = calls.PowerChanged(host=self.host, server_id=machine_id, power_state=state)
+        try:
+            await self._messaging.cast(calls.CONTROL, told, host=calls.CONTROL)
+        except CloudError as error:
+            # The reconciler of power states reads every host's report anyway: nothing is lost but a little time.
+            trace.note("power_change_untold", machine=machine_id, error=error.message)

@@ -1,0 +1,158 @@
+"""The lifecycle of a server as one table: each action, the states it is allowed in, the task it claims, the saga it starts.
+
+From it come the 409s, the status that clients read, the documentation page, and a test that walks every action from every
+state. States and messages are Nova's (nova 34.0.0: compute/api.py, api/openstack/common.py).
+"""
+
+from typing import Any
+
+import msgspec
+
+from minicloud.base.errors import Conflict
+
+ACTIVE = "active"
+BUILDING = "building"
+PAUSED = "paused"
+SUSPENDED = "suspended"
+STOPPED = "stopped"
+RESCUED = "rescued"
+RESIZED = "resized"
+SOFT_DELETED = "soft-delete"
+DELETED = "deleted"
+ERROR = "error"
+SHELVED = "shelved"
+SHELVED_OFFLOADED = "shelved_offloaded"
+
+VM_STATES = (
+    ACTIVE, BUILDING, PAUSED, SUSPENDED, STOPPED, RESCUED, RESIZED, SOFT_DELETED, DELETED, ERROR, SHELVED, SHELVED_OFFLOADED,
+)  # fmt: skip
+
+NOSTATE, RUNNING, POWER_PAUSED, SHUTDOWN, CRASHED, POWER_SUSPENDED = 0, 1, 3, 4, 6, 7
+"""Power states by Nova's numbers."""
+
+POWER_NUMBERS = {
+    "running": RUNNING,
+    "paused": POWER_PAUSED,
+    "shutdown": SHUTDOWN,
+    "crashed": CRASHED,
+    "suspended": POWER_SUSPENDED,
+}
+"""What a hypervisor says, as Nova's numbers."""
+
+REBOOTABLE_TASKS = frozenset(
+    {
+        None, "rebooting", "reboot_pending", "reboot_started", "rebooting_hard", "resuming", "unpausing", "pausing", "suspending",
+    }
+)  # fmt: skip
+
+
+class ServerAction(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. ``vm_states`` or ``tasks`` None means any. ``word`` is how messages name it; ``event`` the event of its record."""
+
+    name: str
+    word: str
+    vm_states: frozenset[str] | None
+    tasks: frozenset[str | None] | None = frozenset({None})
+    claims: str | None
+    saga: str
+    event: str
+    when_locked: bool = False
+
+
+def _row(
+    name: str, vm_states: tuple[str, ...] | None, claims: str | None, saga: str, event: str, **more: Any
+) -> ServerAction:
+    states = None if vm_states is None else frozenset(vm_states)
+    return ServerAction(
+        name=name, word=more.pop("word", name), vm_states=states, claims=claims, saga=saga, event=event, **more
+    )
+
+
+TABLE = {
+    row.name: row
+    for row in (
+        _row("delete", None, "deleting", "DeleteServer", "compute_terminate_instance", tasks=None),
+        _row("start", (STOPPED,), "powering-on", "StartServer", "compute_start_instance"),
+        _row("stop", (ACTIVE, ERROR), "powering-off", "StopServer", "compute_stop_instance"),
+        _row("reboot_soft", (ACTIVE,), "rebooting", "RebootServer", "compute_reboot_instance", word="reboot"),
+        _row(
+            "reboot_hard",
+            (ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR),
+            "rebooting_hard",
+            "RebootServer",
+            "compute_reboot_instance",
+            word="reboot",
+            tasks=REBOOTABLE_TASKS,
+        ),
+    )
+}  # fmt: skip
+"""Every action on a server."""
+
+
+def check(action: ServerAction, server_id: str, vm_state: str, task_state: str | None) -> None:
+    """Raises Conflict, in Nova's words, where the table does not allow the action."""
+    for attribute, state, allowed in (
+        ("vm_state", vm_state, action.vm_states),
+        ("task_state", task_state, action.tasks),
+    ):
+        if allowed is not None and state not in allowed:
+            raise Conflict(
+                f"Cannot '{action.word}' instance {server_id} while it is in {attribute} {state}",
+                kind="state",
+                action=action.name,
+                attribute=attribute,
+                state=state,
+            )
+
+
+_RESIZING = dict.fromkeys(("resize_prep", "resize_migrating", "resize_migrated", "resize_finish"), "RESIZE")
+_REBUILDING = dict.fromkeys(("rebuilding", "rebuild_block_device_mapping", "rebuild_spawning"), "REBUILD")
+
+STATUSES: dict[str, tuple[str, dict[str, str]]] = {
+    ACTIVE: (
+        "ACTIVE",
+        {
+            "rebooting": "REBOOT",
+            "reboot_pending": "REBOOT",
+            "reboot_started": "REBOOT",
+            "rebooting_hard": "HARD_REBOOT",
+            "reboot_pending_hard": "HARD_REBOOT",
+            "reboot_started_hard": "HARD_REBOOT",
+            "updating_password": "PASSWORD",
+            "migrating": "MIGRATING",
+            **_REBUILDING,
+            **_RESIZING,
+        },
+    ),
+    BUILDING: ("BUILD", {}),
+    STOPPED: ("SHUTOFF", {**_RESIZING, **_REBUILDING}),
+    RESIZED: ("VERIFY_RESIZE", {"resize_reverting": "REVERT_RESIZE"}),
+    PAUSED: ("PAUSED", {"migrating": "MIGRATING"}),
+    SUSPENDED: ("SUSPENDED", {}),
+    RESCUED: ("RESCUE", {}),
+    ERROR: ("ERROR", _REBUILDING),
+    DELETED: ("DELETED", {}),
+    SOFT_DELETED: ("SOFT_DELETED", {}),
+    SHELVED: ("SHELVED", {}),
+    SHELVED_OFFLOADED: ("SHELVED_OFFLOADED", {}),
+}
+"""The status of each vm_state, and where a task in progress shows instead."""
+
+
+def status(vm_state: str, task_state: str | None) -> str:
+    """The status that clients read."""
+    plain, by_task = STATUSES[vm_state]
+    return by_task.get(task_state or "", plain)
+
+
+def states_of(wanted: str) -> list[tuple[str, frozenset[str] | None, frozenset[str]]]:
+    """How a status filter finds rows: (vm_state, tasks that must be one of these or None, tasks that must not be)."""
+    found: list[tuple[str, frozenset[str] | None, frozenset[str]]] = []
+    for vm_state, (plain, by_task) in STATUSES.items():
+        if plain == wanted:
+            found.append((vm_state, None, frozenset(task for task, shown in by_task.items() if shown != wanted)))
+        else:
+            tasks = frozenset(task for task, shown in by_task.items() if shown == wanted)
+            if tasks:
+                found.append((vm_state, tasks, frozenset()))
+    return found
