@@ -1,12 +1,12 @@
-"""Blobs in memory: the fake, and enough for a cloud that leaves nothing behind."""
+"""Blobs in memory: the fake, for clouds that leave nothing behind and for tests on a virtual clock."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
-from minicloud.base.errors import Conflict, NotFound, TooLarge
-from minicloud.engines.blobs import BlobFacts
+import anyio
 
-PIECE = 1 << 20
+from minicloud.base.errors import NotFound, TooLarge
+from minicloud.engines.blobs import BlobFacts, MiB, check_key, span_of
 
 
 class MemoryBlobs:
@@ -16,35 +16,38 @@ class MemoryBlobs:
         self._blobs: dict[str, bytes] = {}
 
     async def put(self, key: str, stream: AsyncIterator[bytes], *, limit_bytes: int | None = None) -> BlobFacts:
-        if key in self._blobs:
-            raise Conflict(f"A blob {key} is already there")
-        data = bytearray()
-        async for piece in stream:
-            data += piece
-            if limit_bytes is not None and len(data) > limit_bytes:
-                raise TooLarge(f"The data is larger than the {limit_bytes} bytes allowed")
-        self._blobs[key] = bytes(data)
-        return BlobFacts(len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), hashlib.sha512(data).hexdigest())
+        check_key(key)
+        content = bytearray()
+        async for chunk in stream:
+            content += chunk
+            if limit_bytes is not None and len(content) > limit_bytes:
+                raise TooLarge(f"more than {limit_bytes} bytes came for {key}", limit_bytes=limit_bytes)
+        self._blobs[key] = bytes(content)
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return BlobFacts(len(content), md5, hashlib.sha512(content).hexdigest())
 
-    async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        data = self._find(key)
-        end = len(data) if length is None else min(len(data), offset + length)
-        for at in range(offset, end, PIECE):
-            yield data[at : min(end, at + PIECE)]
+    async def get(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        content = self._blob(key)
+        end = offset + span_of(len(content), offset, length)
+        for start in range(offset, end, MiB):
+            yield content[start : min(start + MiB, end)]
+            await anyio.lowlevel.checkpoint()
 
     async def size(self, key: str) -> int:
-        return len(self._find(key))
+        return len(self._blob(key))
 
     async def delete(self, key: str) -> None:
-        self._blobs.pop(key, None)
+        self._blobs.pop(check_key(key), None)
 
     async def keys(self) -> list[str]:
         return sorted(self._blobs)
 
     def path(self, key: str) -> str | None:
+        check_key(key)
         return None
 
-    def _find(self, key: str) -> bytes:
-        if key not in self._blobs:
-            raise NotFound(f"There is no blob {key}")
-        return self._blobs[key]
+    def _blob(self, key: str) -> bytes:
+        content = self._blobs.get(check_key(key))
+        if content is None:
+            raise NotFound(f"there is no blob {key}", kind="no_blob")
+        return content
