@@ -30,6 +30,10 @@ class ServiceGroup(Protocol):
     def service_down_time_s(self) -> float:
         """Seconds of silence after which a member counts as down."""
 
+    @property
+    def down(self) -> frozenset[str]:
+        """Members found down at the last look, at most an interval ago. May be read from any thread, so also inside a transaction."""
+
     async def join(self, *members: str) -> None:
         """These members live in this process from now on, and are up at once. Joining again is a fresh start."""
 

@@ -40,6 +40,18 @@ class DatabaseServiceGroup:
         # beating for members that never came back.
         self._heart = uuid.uuid4().hex
         self._turned: dict[str, str] = {}
+        self._down: frozenset[str] = frozenset()
+
+    @property
+    def down(self) -> frozenset[str]:
+        return self._down
+
+    async def look(self) -> None:
+        """Find out who is down; ``run`` does it once an interval."""
+        rows = await self._database.read(
+            lambda tx: tx.all("SELECT member FROM heartbeats WHERE seen < ?", (self._horizon(tx),))
+        )
+        self._down = frozenset({member for (member,) in rows if member not in self._hearts} | self._hearts.down())
 
     async def join(self, *members: str) -> None:
         def take(tx: Transaction) -> None:
@@ -50,6 +62,7 @@ class DatabaseServiceGroup:
             for member in members:
                 self._hearts.start(member)
                 self._turned.pop(member, None)
+            self._down -= set(members)
 
         await self._database.write(take)
 
@@ -95,12 +108,17 @@ class DatabaseServiceGroup:
     def resume(self, member: str) -> None:
         if self._hearts.resume(member):
             self._turned[member] = self._heart
+            self._down -= {member}
             trace.note("heart_resumed", member=member)
 
     async def run(self) -> None:
         due = anyio.current_time()
         while True:
             await self._beat()
+            try:
+                await self.look()
+            except CloudError as error:
+                _log.warning("Who is down could not be read: %s", error.message)
             due = max(due + self.report_interval_s, anyio.current_time())
             await anyio.sleep_until(due)
 

@@ -43,6 +43,15 @@ class Hearts:
         since = self._silent_since[member]
         return since is None or anyio.current_time() - since <= self._service_down_time_s
 
+    def down(self) -> set[str]:
+        """The members of this process whose silence has lasted too long."""
+        now = anyio.current_time()
+        return {
+            m
+            for m, since in self._silent_since.items()
+            if since is not None and now - since > self._service_down_time_s
+        }
+
     def beating(self) -> list[str]:
         return [member for member, since in self._silent_since.items() if since is None]
 

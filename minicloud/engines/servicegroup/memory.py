@@ -22,11 +22,17 @@ class MemoryServiceGroup:
         self._clock = clock or SystemClock()
         self._hearts = Hearts(service_down_time_s)
         self._seen: dict[str, str] = {}
+        self._down: frozenset[str] = frozenset()
+
+    @property
+    def down(self) -> frozenset[str]:
+        return self._down
 
     async def join(self, *members: str) -> None:
         for member in members:
             self._hearts.start(member)
             self._seen[member] = stamp(self._clock.now())
+        self._down -= set(members)
 
     async def leave(self, *members: str) -> None:
         for member in members:
@@ -44,8 +50,10 @@ class MemoryServiceGroup:
 
     def resume(self, member: str) -> None:
         self._hearts.resume(member)
+        self._down -= {member}
 
     async def run(self) -> None:
         while True:
             self._seen.update(dict.fromkeys(self._hearts.beating(), stamp(self._clock.now())))
+            self._down = frozenset(self._hearts.down())
             await anyio.sleep(self.report_interval_s)

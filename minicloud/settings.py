@@ -1,0 +1,190 @@
+"""Settings: one struct. Defaults, then ``minicloud.toml`` in the data folder, then ``MINICLOUD_*`` in the environment, then flags.
+
+This is the only file that reads the environment. Every field is documented below it; ``minicloud inspect settings`` prints
+them with where each value came from, and a law holds docs/settings.md to this list.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+
+from minicloud.base.errors import Invalid
+
+
+class Settings(msgspec.Struct, kw_only=True, frozen=True):
+    """How one cloud is run. Times in seconds, memory in MiB, disks in GiB."""
+
+    data: str = ""
+    """Folder that holds everything of this cloud. Default: minicloud in XDG_DATA_HOME."""
+
+    driver: Literal["auto", "qemu", "fake"] = "auto"
+    """What runs servers: real QEMU guests, or simulated ones. ``auto`` takes QEMU where it is installed."""
+
+    hosts: int = 1
+    """Number of compute hosts in the process."""
+
+    listen: str = "127.0.0.1"
+    """Address on which the APIs are served."""
+
+    port: int = 5000
+    """TCP port on which the APIs are served; 0 takes a free one."""
+
+    public_url: str = ""
+    """Address that the catalog and links carry. Default: the one each request was sent to."""
+
+    durability: Literal["normal", "full"] = "normal"
+    """``normal`` survives a killed process, ``full`` also a power cut."""
+
+    memory: bool = False
+    """Keep the database and blobs in memory: the cloud vanishes when it stops."""
+
+    admin_password: str = ""
+    """Password of the user admin. Default: generated at the first start into the data folder."""
+
+    password_cost: Literal["normal", "cheap"] = "normal"
+    """Work that a password hash takes; ``cheap`` suits a throw-away cloud of a test run."""
+
+    token_hours: float = 24.0
+    """Hours for which a token is valid."""
+
+    region: str = "RegionOne"
+    """Name of the cloud's only region."""
+
+    fabric: Literal["auto", "linux", "user", "fake"] = "auto"
+    """Network of QEMU servers: ``linux`` namespaces, or QEMU's ``user`` networking. ``auto`` takes what the machine allows."""
+
+    accelerator: Literal["auto", "kvm", "tcg"] = "auto"
+    """How QEMU runs guests: ``auto`` takes KVM only after a probe has seen a guest run on it."""
+
+    fake_vcpus: int = 64
+    """vCPUs of a simulated host."""
+
+    fake_memory_mb: int = 262144
+    """Memory of a simulated host."""
+
+    fake_disk_gb: int = 4096
+    """Disk of a simulated host."""
+
+    cpu_allocation_ratio: float = 16.0
+    """Virtual CPUs offered for each real one."""
+
+    ram_allocation_ratio: float = 1.0
+    """Memory offered in relation to what is there."""
+
+    disk_allocation_ratio: float = 1.0
+    """Disk offered in relation to what is there; on QEMU hosts root disks are thin, and it is multiplied by 10."""
+
+    reserved_host_memory_mb: int = 512
+    """Memory of a host that is never offered to servers."""
+
+    report_interval: float = 10.0
+    """Seconds between two heartbeats of a host."""
+
+    service_down_time: float = 60.0
+    """Seconds of silence after which a host counts as down."""
+
+    shutdown_timeout: float = 60.0
+    """Seconds that a guest has to power off before it is forced."""
+
+    spawn_attempts: int = 3
+    """Hosts that are tried for a new server before it ends in ERROR."""
+
+    reconcile_interval: float = 60.0
+    """Seconds between two rounds of the reconcilers."""
+
+    largest_image_gb: int = 1024
+    """Largest image that may be uploaded."""
+
+    guest_image: str = "auto"
+    """The image ``minilinux`` of a new cloud: ``auto`` takes the built one if there is one, ``none`` starts without."""
+
+    stop_servers: bool = False
+    """Power off all servers when the cloud stops; else guests go on and are found again."""
+
+    trace_notes: int = 1_000_000
+    """Notes that the trace keeps."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The settings, and for each field where its value came from."""
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Found:
+    """The settings of a cloud; ``flags`` are those that were given (None: not given).
+
+    Raises Invalid, naming the setting and its source, for an unknown name or an unfit value.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    data = flags.get("data") or environment.get("MINICLOUD_DATA") or default_data(environment)
+    given: list[tuple[str, Mapping[str, Any], bool]] = [
+        ("minicloud.toml", _file(Path(data) / "minicloud.toml"), False),
+        ("environment", _environment(environment), True),
+        ("flag", {name: value for name, value in flags.items() if value is not None}, False),
+    ]
+    for source, found, is_text in given:
+        for name, value in found.items():
+            if name not in Settings.__struct_fields__:
+                raise Invalid(f"There is no setting {name} ({source}): see `minicloud inspect settings`")
+            values[name] = _converted(name, value, source, is_text)
+            sources[name] = source
+    values["data"] = str(Path(data).expanduser().absolute())
+    settings = Settings(**values)
+    for name in ("hosts", "spawn_attempts"):
+        if getattr(settings, name) < 1:
+            raise Invalid(f"The setting {name} must be at least 1")
+    return Found(settings, sources)
+
+
+def default_data(environment: Mapping[str, str] | None = None) -> str:
+    """The data folder when nobody says otherwise."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")) / ".local" / "share")
+    return str(Path(base).expanduser() / "minicloud")
+
+
+def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where what can be built again is kept, such as the guest image: shared by all clouds of the user."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME", "~")) / ".cache")
+    return Path(base).expanduser() / "minicloud"
+
+
+def runtime_folder(environment: Mapping[str, str] | None = None) -> str:
+    """A short path for sockets, whose names may have 107 bytes."""
+    environment = os.environ if environment is None else environment
+    return environment.get("XDG_RUNTIME_DIR") or "/tmp"
+
+
+def inherited(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that a program we start inherits."""
+    return dict(os.environ if environment is None else environment)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"Cannot read {path}: {error}") from error
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    known = {f"MINICLOUD_{name.upper()}": name for name in Settings.__struct_fields__}
+    return {name: environment[variable] for variable, name in known.items() if environment.get(variable, "") != ""}
+
+
+def _converted(name: str, value: Any, source: str, is_text: bool) -> Any:
+    try:
+        return msgspec.convert(value, get_type_hints(Settings)[name], strict=not is_text)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The setting {name} ({source}) is not fit: {error}, got {value!r}") from error
