@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from minicloud.base import trace
-from minicloud.base.errors import Invalid, NotFound, RangeNotSatisfiable, TooLarge, Unavailable
+from minicloud.base.errors import Conflict, Invalid, NotFound, RangeNotSatisfiable, TooLarge, Unavailable
 from minicloud.engines.blobs import BlobFacts, Blobs, MiB
 from minicloud.engines.blobs.directory import DirectoryBlobs
 from minicloud.engines.blobs.memory import MemoryBlobs
@@ -167,14 +167,38 @@ async def test_just_the_limit_is_allowed_and_one_byte_more_leaves_nothing(blobs:
     assert await blobs.keys() == ["fits"]
 
 
-async def test_a_put_replaces_as_a_whole_and_readers_keep_what_they_began(blobs: Blobs) -> None:
-    await blobs.put("image-1", stream_of(b"a" * 3 * MiB))
-    async with aclosing(blobs.get("image-1")) as reading:
-        first = await anext(reading)
-        await blobs.put("image-1", stream_of(b"b" * 10))
-        rest = b"".join([chunk async for chunk in reading])
-    assert first + rest == b"a" * 3 * MiB
-    assert await content_of(blobs, "image-1") == b"b" * 10
+async def test_a_blob_never_changes_a_taken_key_is_refused_before_anything_is_read(blobs: Blobs) -> None:
+    async def unread() -> AsyncIterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    await blobs.put("image-1", stream_of(b"first"))
+    with pytest.raises(Conflict, match="image-1") as refused:
+        await blobs.put("image-1", unread())
+    assert refused.value.kind == "blob_exists"
+    assert await content_of(blobs, "image-1") == b"first"
+    await blobs.delete("image-1")
+    await blobs.put("image-1", stream_of(b"second"))
+    assert await content_of(blobs, "image-1") == b"second"
+
+
+async def test_of_two_that_race_for_a_key_one_wins_whole(blobs: Blobs) -> None:
+    won: list[bytes] = []
+    lost: list[bytes] = []
+
+    async def put(byte: bytes) -> None:
+        try:
+            await blobs.put("image-1", stream_of(*[byte * 100_000] * 60))
+            won.append(byte)
+        except Conflict:
+            lost.append(byte)
+
+    async with anyio.create_task_group() as tasks:
+        for byte in (b"a", b"b", b"c"):
+            tasks.start_soon(put, byte)
+    assert len(won) == 1
+    assert len(lost) == 2
+    assert await content_of(blobs, "image-1") == won[0] * 6_000_000
 
 
 async def test_a_reader_survives_a_delete(blobs: Blobs) -> None:
@@ -189,18 +213,17 @@ class ClientLeft(Exception):
     """What a stream raises when its sender hangs up."""
 
 
-async def test_a_stream_that_breaks_leaves_what_was_there(blobs: Blobs) -> None:
+async def test_a_stream_that_breaks_leaves_nothing_and_may_be_tried_again(blobs: Blobs) -> None:
     async def broken() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield bytes(MiB)
         raise ClientLeft
 
-    await blobs.put("old", stream_of(b"old"))
-    for key in ("old", "new"):
-        with pytest.raises(ClientLeft):
-            await blobs.put(key, broken())
-    assert await blobs.keys() == ["old"]
-    assert await content_of(blobs, "old") == b"old"
+    with pytest.raises(ClientLeft):
+        await blobs.put("image-1", broken())
+    assert await blobs.keys() == []
+    await blobs.put("image-1", stream_of(b"second try"))
+    assert await content_of(blobs, "image-1") == b"second try"
 
 
 async def test_a_cancelled_put_leaves_nothing(blobs: Blobs) -> None:

@@ -1,7 +1,7 @@
 """The blobs promise: large byte streams under a key, such as the data of images. Keepers: ``directory``, ``memory`` (the fake).
 
-A blob appears whole or not at all, and never changes afterwards except by being replaced as a whole; who is reading it goes on
-reading what was there. Keys are ids, not file names that users chose.
+A blob appears whole or not at all and never changes once it is there; who is reading one goes on reading it although it is
+deleted. Keys are ids, not file names that users chose.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from minicloud.base.errors import Invalid, RangeNotSatisfiable
+from minicloud.base.errors import Conflict, Invalid, RangeNotSatisfiable
 
 MiB = 1 << 20
 
@@ -29,9 +29,10 @@ class Blobs(Protocol):
     """Keeps byte streams. Every method raises Invalid for a key that is not letters, digits, ``.``, ``_`` and ``-``."""
 
     async def put(self, key: str, stream: AsyncIterator[bytes], *, limit_bytes: int | None = None) -> BlobFacts:
-        """Keep what the stream brings, durably, in place of what may be there. Unless it succeeds, nothing has changed.
+        """Keep what the stream brings, whole and durable when this returns. Unless it succeeds, nothing is left of it.
 
         Raises:
+            Conflict: kind ``blob_exists``, the key is taken; told before the stream is read, unless two race for it.
             TooLarge: more than ``limit_bytes`` came; the rest was not read.
             Unavailable: kind ``disk_full`` or ``disk_broken``.
             Any error of the stream itself.
@@ -70,6 +71,11 @@ def check_key(key: str) -> str:
             kind="bad_key",
         )
     return key
+
+
+def taken(key: str) -> Conflict:
+    """The error of a ``put`` to a key that has a blob."""
+    return Conflict(f"a blob {key} is already there: delete it first, or use another key", kind="blob_exists")
 
 
 def span_of(size: int, offset: int, length: int | None) -> int:

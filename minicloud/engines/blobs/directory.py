@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import threading
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import anyio.to_thread
 
 from minicloud.base import trace
 from minicloud.base.errors import NotFound, TooLarge, Unavailable
-from minicloud.engines.blobs import BlobFacts, MiB, check_key, span_of
+from minicloud.engines.blobs import BlobFacts, MiB, check_key, span_of, taken
 from minicloud.engines.blobs.incoming import Incoming
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class DirectoryBlobs:
         """Raises Unavailable, kind ``disk_full`` or ``disk_broken``, when the folder cannot be used."""
         self._root = os.path.abspath(root)
         self._incoming = os.path.join(self._root, _INCOMING)
+        self._naming = threading.Lock()
         # A limiter of its own: slow disks must not use up the threads that everybody shares.
         self._threads = anyio.CapacityLimiter(_THREADS)
         with self._told():
@@ -41,6 +43,8 @@ class DirectoryBlobs:
     async def put(self, key: str, stream: AsyncIterator[bytes], *, limit_bytes: int | None = None) -> BlobFacts:
         final = self._file(key)
         with self._told():
+            if await self._thread(os.path.exists, final):
+                raise taken(key)
             incoming = await self._thread(Incoming.begin, os.path.join(self._incoming, uuid.uuid4().hex))
         with trace.span("blob_put", key=key) as facts:
             try:
@@ -52,7 +56,7 @@ class DirectoryBlobs:
                         with self._told():
                             await self._thread(incoming.catch_up)
                 with self._told():
-                    done: BlobFacts = await self._thread(incoming.finish, final)
+                    done = await self._thread(self._finish, incoming, key, final)
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._thread(incoming.close)
@@ -92,6 +96,15 @@ class DirectoryBlobs:
     def path(self, key: str) -> str | None:
         path = self._file(key)
         return path if os.path.exists(path) else None
+
+    def _finish(self, incoming: Incoming, key: str, final: str) -> BlobFacts:
+        facts = incoming.complete()
+        # Not a hard link, which would refuse a taken name by itself: shared folders of virtual machines have none.
+        with self._naming:
+            if os.path.exists(final):
+                raise taken(key)
+            incoming.rename(final)
+        return facts
 
     def _file(self, key: str) -> str:
         check_key(key)

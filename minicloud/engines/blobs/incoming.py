@@ -18,7 +18,7 @@ _BLOCKS_IN_MEMORY = 4
 
 
 class Incoming:
-    """One ``put``. ``add`` may be called in the event loop; ``catch_up``, ``finish`` and ``close`` block and belong in a thread."""
+    """One ``put``. ``add`` may be called in the event loop; the rest blocks and belongs in a thread."""
 
     def __init__(self, path: str, file: int) -> None:
         self.size = 0
@@ -59,8 +59,8 @@ class Incoming:
         for future in self._under_way.popleft():
             future.result()
 
-    def finish(self, final: str) -> BlobFacts:
-        """Write the rest, make it durable and give it its name. Raises OSError."""
+    def complete(self) -> BlobFacts:
+        """Write the rest and make it durable. Raises OSError."""
         while self._under_way:
             self.catch_up()
         if self._parts:
@@ -69,15 +69,18 @@ class Incoming:
             self._md5.update(block)
             self._sha512.update(block)
         os.fsync(self._file)
+        return BlobFacts(self.size, self._md5.hexdigest(), self._sha512.hexdigest())
+
+    def rename(self, final: str) -> None:
+        """Give the complete file its name, durably. Raises OSError."""
         folder = os.path.dirname(final)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         os.replace(self._path, final)
         _sync_folder(folder)
         _sync_folder(os.path.dirname(folder))
-        return BlobFacts(self.size, self._md5.hexdigest(), self._sha512.hexdigest())
 
     def close(self) -> None:
-        """Let go of everything; removes the file unless it was finished."""
+        """Let go of everything; removes the file unless it was renamed."""
         for executor, _ in self._lanes:
             executor.shutdown(wait=True, cancel_futures=True)
         os.close(self._file)

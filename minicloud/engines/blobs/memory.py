@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import anyio
 
 from minicloud.base.errors import NotFound, TooLarge
-from minicloud.engines.blobs import BlobFacts, MiB, check_key, span_of
+from minicloud.engines.blobs import BlobFacts, MiB, check_key, span_of, taken
 
 
 class MemoryBlobs:
@@ -16,12 +16,15 @@ class MemoryBlobs:
         self._blobs: dict[str, bytes] = {}
 
     async def put(self, key: str, stream: AsyncIterator[bytes], *, limit_bytes: int | None = None) -> BlobFacts:
-        check_key(key)
+        if check_key(key) in self._blobs:
+            raise taken(key)
         content = bytearray()
         async for chunk in stream:
             content += chunk
             if limit_bytes is not None and len(content) > limit_bytes:
                 raise TooLarge(f"more than {limit_bytes} bytes came for {key}", limit_bytes=limit_bytes)
+        if key in self._blobs:
+            raise taken(key)
         self._blobs[key] = bytes(content)
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         return BlobFacts(len(content), md5, hashlib.sha512(content).hexdigest())
