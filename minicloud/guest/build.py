@@ -52,19 +52,24 @@ async def build(cache: Path, *, progress: Progress, force: bool = False) -> Gues
     if not force and (image := cached(cache)) is not None:
         return image
     packages.need_tools()
+    cache = _prepared(cache)
+    async with _locked(cache, progress):
+        if not force and (image := cached(cache)) is not None:
+            return image
+        with trace.span("guest_image") as facts:
+            image = await _build(cache, progress, force)
+            facts["version"] = image.version
+            return image
+
+
+def _prepared(cache: Path) -> Path:
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(
             f"the guest image's cache {cache} cannot be made: {error.strerror}; give another folder"
         ) from error
-    async with _locked(cache, progress):
-        if not force and (image := cached(cache)) is not None:
-            return image
-        with trace.span("guest_image") as facts:
-            image = await _build(cache.absolute(), progress, force)
-            facts["version"] = image.version
-            return image
+    return cache.absolute()
 
 
 @asynccontextmanager

@@ -1,10 +1,11 @@
 """The guest's disks: an ext4 root without partitions, and an MBR disk that boots by itself from BIOS and UEFI."""
 
 import os
-import stat
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+
+import anyio.to_thread
 
 from minicloud.base import tools
 from minicloud.guest.epoch import ENVIRONMENT, EPOCH, FAT_SERIAL, HASH_SEED, ROOT_UUID
@@ -58,8 +59,8 @@ class Tools:
         libraries.mkdir()
         for stem in ("libext2fs", "libcom_err", "libe2p", "libss", "libblkid", "libuuid"):
             for folder in ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"):
-                for path in (unpacked / folder).glob(f"{stem}.so.*"):
-                    (libraries / path.name).symlink_to(path)
+                for library in (unpacked / folder).glob(f"{stem}.so.*"):
+                    (libraries / library.name).symlink_to(library)
         path = f"{unpacked}/usr/bin:{unpacked}/usr/sbin:{unpacked}/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
         self._env = {
             **ENVIRONMENT,
@@ -76,8 +77,7 @@ class Tools:
 
 async def make_root(kit: Tools, stage: Path, target: Path, scratch: Path) -> None:
     """Write ``stage`` as an ext4 file system; everything belongs to root and bears one date."""
-    for path in [stage, *stage.rglob("*")]:
-        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+    _date(stage)
     options = f"root_owner=0:0,hash_seed={HASH_SEED},resize={GROWS_TO_BLOCKS},lazy_itable_init=1,lazy_journal_init=1"
     await kit.run(
         "sbin/mke2fs",
@@ -107,6 +107,11 @@ async def make_root(kit: Tools, stage: Path, target: Path, scratch: Path) -> Non
     await kit.run("sbin/debugfs", "-w", "-f", str(commands), str(target))
 
 
+def _date(stage: Path) -> None:
+    for path in [stage, *stage.rglob("*")]:
+        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+
+
 _FIELDS = ("uid 0", "gid 0", *(f"{field} @{EPOCH}" for field in ("atime", "ctime", "mtime", "crtime")))
 
 
@@ -118,11 +123,7 @@ async def make_disk(
     kit: Tools, unpacked: Path, *, kernel: Path, ramdisk: Path, root: Path, target: Path, scratch: Path
 ) -> None:
     """Write the raw disk: MBR, FAT32 with kernel, ramdisk and both boot loaders, then the root file system."""
-    root_sectors = root.stat().st_size // SECTOR
-    code = (unpacked / "usr/lib/syslinux/mbr/mbr.bin").read_bytes()
-    with target.open("wb") as disk:
-        disk.write(master_boot_record(code, root_sectors))
-        disk.truncate((ROOT_START + root_sectors) * SECTOR)
+    _write_empty(target, (unpacked / "usr/lib/syslinux/mbr/mbr.bin").read_bytes(), root)
     at = BOOT_START * SECTOR
     await kit.run(
         "sbin/mkfs.vfat",
@@ -140,6 +141,17 @@ async def make_disk(
             os.utime(source, (EPOCH, EPOCH))
         await kit.run("usr/bin/mcopy", "-m", "-i", image, *map(str, sources), place)
     await kit.run("usr/bin/syslinux", "--install", "--directory", "/syslinux", "--offset", str(at), str(target))
+    await anyio.to_thread.run_sync(_put_root, root, target)
+
+
+def _write_empty(target: Path, code: bytes, root: Path) -> None:
+    root_sectors = root.stat().st_size // SECTOR
+    with target.open("wb") as disk:
+        disk.write(master_boot_record(code, root_sectors))
+        disk.truncate((ROOT_START + root_sectors) * SECTOR)
+
+
+def _put_root(root: Path, target: Path) -> None:
     with root.open("rb") as source, target.open("r+b") as disk:
         disk.seek(ROOT_START * SECTOR)
         while block := source.read(1 << 20):
@@ -164,9 +176,3 @@ def _boot_files(unpacked: Path, kernel: Path, ramdisk: Path, scratch: Path) -> l
 async def compress(raw: Path, target: Path) -> None:
     """The raw disk as a compressed qcow2 (zlib, which every QEMU reads)."""
     await tools.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", str(raw), str(target), timeout_s=300)
-
-
-def sparse(path: Path) -> bool:
-    """Whether the file takes less room than its size says."""
-    facts = path.stat()
-    return stat.S_ISREG(facts.st_mode) and facts.st_blocks * 512 < facts.st_size

@@ -15,7 +15,7 @@ DISK_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mo
 MODULES = (
     *DISK_MODULES,
     *("virtio_net", "virtio_rng", "virtio_balloon", "virtio_console", "sr_mod", "sg"),
-    *("button", "evdev", "qemu_fw_cfg", "softdog", "pvpanic_pci", "pvpanic_mmio", "ptp_kvm"),
+    *("button", "evdev", "qemu_fw_cfg", "softdog", "pvpanic_pci", "pvpanic_mmio"),
     *("isofs", "vfat", "nls_ascii", "nls_cp437", "loop", "overlay", "squashfs", "virtiofs"),
     *("8021q", "dummy", "veth", "tun"),
 )

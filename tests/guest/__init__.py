@@ -1,0 +1,1 @@
+"""Tests of the guest image: its parts in milliseconds, the built image in real QEMU (marker ``qemu``)."""
