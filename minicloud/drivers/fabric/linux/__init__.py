@@ -1,0 +1,5 @@
+"""The linux fabric: a network namespace per network and per router, as root or in a user namespace. Facts: docs of each file."""
+
+from minicloud.drivers.fabric.linux.fabric import LinuxFabric
+
+__all__ = ["LinuxFabric"]

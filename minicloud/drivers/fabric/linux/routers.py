@@ -1,0 +1,145 @@
+"""A router's devices and rules: which ``ip`` commands and which nftables text make its namespace what it shall be. Pure."""
+
+from collections.abc import Mapping
+
+from minicloud.drivers.fabric import Router, RouterPort
+from minicloud.drivers.fabric.checks import router_ports
+from minicloud.drivers.fabric.linux.dhcp import is_ipv4
+from minicloud.drivers.fabric.linux.names import (
+    BRIDGE,
+    GATEWAY_SIDE,
+    METADATA,
+    NETWORK_SIDE,
+    ROUTER_SIDE,
+    device,
+)
+from minicloud.drivers.fabric.linux.room import Link
+
+
+def side(router: Router, port: RouterPort) -> str:
+    """The router's device of this interface."""
+    return device(GATEWAY_SIDE if router.gateway is not None and port.id == router.gateway.id else ROUTER_SIDE, port.id)
+
+
+def addresses(router: Router, port: RouterPort) -> list[str]:
+    """Addresses with prefix lengths that this interface shall have; floating ones stand on the gateway, to answer ARP."""
+    own = [a for a in port.addresses if is_ipv4(a)]
+    if router.gateway is not None and port.id == router.gateway.id:
+        own += [f"{floating}/32" for floating in sorted(router.floating)]
+    return own
+
+
+def wish(
+    router: Router, links: Mapping[str, Link], routes: list[str], namespaces: Mapping[str, str], mtus: Mapping[str, int]
+) -> list[str]:
+    """Commands inside the router's namespace. ``namespaces`` and ``mtus`` tell of each network by id."""
+    lines = []
+    lo = links.get("lo")
+    if lo is None or not lo.up:
+        lines.append("link set dev lo up")
+    if lo is None or f"{METADATA}/32" not in lo.addresses:
+        lines.append(f"address add {METADATA}/32 dev lo")
+    wanted = {side(router, port): port for port in router_ports(router)}
+    for name in links:
+        if name.startswith((ROUTER_SIDE, GATEWAY_SIDE)) and name not in wanted:
+            lines.append(f"link delete dev {name}")
+    for name, port in wanted.items():
+        there, mtu = links.get(name), mtus[port.network_id]
+        if there is None:
+            peer = device(NETWORK_SIDE, port.id)
+            lines.append(
+                f"link add name {name} address {port.mac} type veth peer name {peer} netns {namespaces[port.network_id]}"
+            )
+        if there is None or there.mtu != mtu or not there.up or there.mac != port.mac.lower():
+            lines.append(f"link set dev {name} address {port.mac} mtu {mtu} addrgenmode none alias {port.id} up")
+        had, wished = there.addresses if there else frozenset(), addresses(router, port)
+        lines += [f"address add {a} dev {name}" for a in wished if a not in had]
+        lines += [f"address delete {a} dev {name}" for a in sorted(had) if a not in wished]
+    if router.gateway is not None and router.gateway_next_hop is not None and is_ipv4(router.gateway_next_hop):
+        lines.append(f"route replace default via {router.gateway_next_hop} dev {side(router, router.gateway)} onlink")
+    elif "default" in routes and not any(name.startswith(GATEWAY_SIDE) and name not in wanted for name in links):
+        # A device that goes takes its routes along.
+        lines.append("route delete default")
+    return lines
+
+
+def far_end(port: RouterPort, mtu: int) -> list[str]:
+    """Commands inside the network's namespace that put the interface's other end on the bridge."""
+    peer = device(NETWORK_SIDE, port.id)
+    return [f"link set dev {peer} mtu {mtu} master {BRIDGE} addrgenmode none alias {port.id} up"]
+
+
+def announcements(router: Router, links: Mapping[str, Link]) -> list[tuple[str, str]]:
+    """(device, address) of what is new on this router: neighbours may still know another card by that address."""
+    new = []
+    for port in router_ports(router):
+        there = links.get(side(router, port))
+        had = there.addresses if there else frozenset()
+        new += [(side(router, port), a.partition("/")[0]) for a in addresses(router, port) if a not in had]
+    return new
+
+
+def rules(router: Router) -> str:
+    """Address translation; loaded at once and in place of what was, without a moment in between.
+
+    The ``guard`` table ends flows of floating addresses that were taken away: translation is decided once per connection
+    and would outlive them.
+    """
+    floating = {f: fixed for f, fixed in router.floating.items() if is_ipv4(f) and is_ipv4(fixed)}
+    lines = [
+        "add table ip nat",
+        "add map ip nat inward { type ipv4_addr : ipv4_addr; }",
+        "add map ip nat outward { type ipv4_addr : ipv4_addr; }",
+        "add chain ip nat pre { type nat hook prerouting priority dstnat; }",
+        "add chain ip nat out { type nat hook output priority -100; }",
+        "add chain ip nat post { type nat hook postrouting priority srcnat; }",
+        "add table ip guard",
+        "add set ip guard inward { type ipv4_addr . ipv4_addr; }",
+        "add set ip guard outward { type ipv4_addr . ipv4_addr; }",
+        "add chain ip guard forward { type filter hook forward priority filter; }",
+        "add chain ip guard input { type filter hook input priority filter; }",
+        *(f"flush chain ip nat {chain}" for chain in ("pre", "out", "post")),
+        *(f"flush chain ip guard {chain}" for chain in ("forward", "input")),
+        *(f"flush map ip nat {name}" for name in ("inward", "outward")),
+        *(f"flush set ip guard {name}" for name in ("inward", "outward")),
+    ]
+    for address, fixed in sorted(floating.items()):
+        lines += [
+            f"add element ip nat inward {{ {address} : {fixed} }}",
+            f"add element ip guard inward {{ {address} . {fixed} }}",
+            f"add element ip guard outward {{ {fixed} . {address} }}",
+        ]
+    # One fixed address may have several floating ones; what it sends leaves from the first.
+    lines += [f"add element ip nat outward {{ {fixed} : {a} }}" for a, fixed in _first(floating).items()]
+    if router.gateway is not None:
+        lines += _gateway_rules(side(router, router.gateway), router)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _first(floating: Mapping[str, str]) -> dict[str, str]:
+    taken: dict[str, str] = {}
+    for address, fixed in sorted(floating.items()):
+        taken.setdefault(fixed, address)
+    return {address: fixed for fixed, address in taken.items()}
+
+
+def _gateway_rules(out: str, router: Router) -> list[str]:
+    own = next((a.partition("/")[0] for a in (router.gateway.addresses if router.gateway else []) if is_ipv4(a)), None)
+    nat, guard = "add rule ip nat", "add rule ip guard"
+    gone = "ct original ip saddr . ct reply ip daddr != @outward counter drop"
+    if own is not None:
+        gone = f"ct reply ip daddr != {own} {gone}"
+    lines = [
+        f"{nat} pre dnat to ip daddr map @inward",
+        f"{nat} out dnat to ip daddr map @inward",
+        # A guest that calls another by its floating address: the answer has to come back by the router, too.
+        f'{nat} post iifname != "{out}" oifname != "{out}" ct status dnat masquerade',
+        f'{nat} post oifname "{out}" snat to ip saddr map @outward',
+        f"{guard} forward ct status dnat ct original ip daddr . ct reply ip saddr != @inward counter drop",
+        f'{guard} forward oifname "{out}" ct status snat {gone}',
+        f'{guard} forward iifname "{out}" ct status snat {gone}',
+        f'{guard} input iifname "{out}" ip daddr {METADATA} counter drop',
+    ]
+    if router.snat and own is not None:
+        lines.append(f'{nat} post oifname "{out}" snat to {own}')
+    return lines
