@@ -90,9 +90,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     shutdown_timeout: float = 60.0
     """Seconds that a guest has to power off before it is forced."""
 
-    spawn_attempts: int = 3
-    """Hosts that are tried for a new server before it ends in ERROR."""
-
     reconcile_interval: float = 60.0
     """Seconds between two rounds of the reconcilers."""
 
@@ -138,9 +135,8 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
             sources[name] = source
     values["data"] = str(Path(data).expanduser().absolute())
     settings = Settings(**values)
-    for name in ("hosts", "spawn_attempts"):
-        if getattr(settings, name) < 1:
-            raise Invalid(f"The setting {name} must be at least 1")
+    if settings.hosts < 1:
+        raise Invalid("The setting hosts must be at least 1")
     return Found(settings, sources)
 
 

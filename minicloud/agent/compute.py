@@ -69,6 +69,7 @@ class HostAgent:
             up = calls.HostUp(host=self.host, report=await self.report())
             await self._messaging.call(calls.CONTROL, up, host=calls.CONTROL)
             await self._servicegroup.join(self.member)
+            stack.callback(self._servicegroup.silence, self.member)
             yield
 
     async def handle(self, message: Any) -> Any:

@@ -14,7 +14,7 @@ import anyio.abc
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, Failed
+from minicloud.base.errors import CloudError, Failed, to_facts
 from minicloud.conductor import log, plan
 from minicloud.conductor.step import Placed, Saga, placed
 from minicloud.conductor.world import World
@@ -216,7 +216,9 @@ class _Drive:
             # A record step that failed was rolled back, yet counts as started: the rows that the saga's beginner wrote are
             # taken back by the first step's undo, also when that very step is refused.
             log.write(tx, at, *plan.key(placed, attempt), "failed", error)
-            log.move(tx, at, state="retrying" if retry else "unwinding", error=error)
+            saga = self.saga()
+            saga.failed = to_facts(error)
+            log.move(tx, at, state="retrying" if retry else "unwinding", body=saga, error=error)
 
         await self._commit(turn)
 

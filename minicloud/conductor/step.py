@@ -26,11 +26,11 @@ was nothing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from minicloud.base.errors import CloudError, Failed, Unavailable
+from minicloud.base.errors import CloudError, ErrorFacts, Failed, Unavailable
 from minicloud.conductor.world import World
 from minicloud.engines.database import Transaction
 
@@ -40,9 +40,12 @@ Act = Callable[[S, World], Awaitable[None]]
 
 
 class Saga(msgspec.Struct, kw_only=True):
-    """The work itself. Fields without defaults are parameters; fields with defaults are filled in by steps."""
+    """The work itself. Fields without defaults are parameters; fields with defaults are filled in by steps.
 
-    LIMIT: ClassVar[int] = 1
+    ``failed`` says why the saga turned round (or tries again): the executor sets it, undos read it.
+    """
+
+    failed: ErrorFacts | None = None
 
     @property
     def about(self) -> str:

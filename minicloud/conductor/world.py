@@ -8,6 +8,12 @@ from minicloud.engines.database import Database
 from minicloud.engines.servicegroup import ServiceGroup
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings that steps act by. Times in seconds."""
+
+    shutdown_timeout: float = 60.0
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """What steps reach out with."""
 
@@ -15,3 +21,4 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     agents: Agents
     servicegroup: ServiceGroup
     blobs: Blobs
+    options: Options = Options()

@@ -45,3 +45,8 @@ def administrator(request_id: str = "", project_id: str | None = None) -> Contex
         roles=frozenset({"admin", "manager", "member", "reader"}),
         is_admin=True,
     )
+
+
+def on_behalf(user_id: str, project_id: str) -> Context:
+    """The context of work that goes on for a user after the request was answered: a member of that one project."""
+    return Context(user_id=user_id, project_id=project_id, roles=frozenset({"member", "reader"}))

@@ -183,10 +183,11 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
 
 
 def settle(tx: Transaction, server_id: str, action_id: int, **changes: Any) -> Server:
-    """An action has ended well: no task any more, and whatever it changed."""
+    """An action has ended well: no task any more (unless the server was taken for deletion meanwhile), and what it changed."""
     server = living(tx, server_id)
     actions.finish(tx, action_id, host=changes.get("host", server.host))
-    return records.change(tx, server, **{"task_state": None, "updated_at": tx.now, **changes})
+    task_state = server.task_state if server.task_state == "deleting" else None
+    return records.change(tx, server, **{"task_state": task_state, "updated_at": tx.now, **changes})
 
 
 def give_back(

@@ -12,7 +12,7 @@ from minicloud.base.clock import Clock, SystemClock
 from minicloud.base.ids import Ids, RandomIds
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.migrate import migrate
-from minicloud.engines.database.transaction import SqliteTransaction, connect
+from minicloud.engines.database.transaction import SqliteTransaction, connect, told
 
 T = TypeVar("T")
 
@@ -40,10 +40,13 @@ class InlineDatabase:
 
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         tx = SqliteTransaction(self._connection, self._clock, self._ids)
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             result = fn(tx)
             self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rollback()
+            raise told(error) from error
         except BaseException:
             self._rollback()
             raise

@@ -19,7 +19,7 @@ from minicloud.base.errors import Unavailable
 from minicloud.base.ids import Ids, RandomIds
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.migrate import migrate
-from minicloud.engines.database.transaction import SqliteTransaction, prepare
+from minicloud.engines.database.transaction import SqliteTransaction, prepare, told
 
 T = TypeVar("T")
 LARGEST_GROUP = 64
@@ -157,7 +157,7 @@ class SqliteDatabase:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             for waiting in group:
-                waiting.error = waiting.error or _told(error)
+                waiting.error = waiting.error or told(error)
         if len(group) > 1:
             trace.note("group_commit", writers=len(group))
 
@@ -169,7 +169,7 @@ class SqliteDatabase:
             waiting.result = waiting.context.run(waiting.fn, tx)
             waiting.hooks = tx.hooks
         except BaseException as error:  # whatever it is, it belongs to the caller who waits for this function
-            waiting.error = _told(error) if isinstance(error, sqlite3.Error) else error
+            waiting.error = told(error) if isinstance(error, sqlite3.Error) else error
             if not connection.in_transaction:
                 raise sqlite3.OperationalError(f"the transaction was lost: {error}") from error
             if alone:
@@ -190,13 +190,3 @@ async def _on_thread(connection: aiosqlite.Connection, fn: Callable[..., T], *ar
 def _raw(connection: aiosqlite.Connection) -> sqlite3.Connection:
     """The connection below; used only in its own thread."""
     return connection._conn
-
-
-def _told(error: sqlite3.Error) -> BaseException:
-    """Failures of the file itself in words that say what to do."""
-    text = str(error)
-    if "disk is full" in text or "disk I/O" in text or "readonly" in text:
-        return Unavailable(
-            f"The database cannot be written ({text}): make room on the disk of the data folder", kind="database"
-        )
-    return error

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, LiteralString
 
 from minicloud.base.clock import Clock, stamp
-from minicloud.base.errors import Conflict
+from minicloud.base.errors import Conflict, Unavailable
 from minicloud.base.ids import Ids
 from minicloud.engines.database import Parameters, Row
 
@@ -57,6 +57,18 @@ class SqliteTransaction:
 def _as_conflict(error: sqlite3.IntegrityError) -> Conflict:
     """A uniqueness or reference rule spoke: to the caller it is a conflict like any other."""
     return Conflict(f"The change contradicts other records: {error}", kind="integrity", rule=str(error))
+
+
+def told(error: sqlite3.Error) -> Exception:
+    """Failures of the file itself (locked, full, gone) in words that say what to do; defects of a statement stay what they are."""
+    text = str(error)
+    if isinstance(error, sqlite3.OperationalError) and not text.startswith(("no such", "near ", "ambiguous", "incomplete")):
+        return Unavailable(
+            f"The database cannot be used now ({text}): make room on the disk of the data folder, "
+            "and let no other program hold the file",
+            kind="database",
+        )
+    return error
 
 
 def connect(path: str, *, durability: str = "normal", read_only: bool = False) -> sqlite3.Connection:

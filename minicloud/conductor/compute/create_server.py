@@ -1,0 +1,204 @@
+"""Bring a new server to ACTIVE, or leave nothing of it but a record in ERROR that says why."""
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, from_facts
+from minicloud.conductor.compute.specs import spec_of
+from minicloud.conductor.step import Attempts, Saga, Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core import context as contexts
+from minicloud.core import records
+from minicloud.core.compute import hosts, lifecycle, servers
+from minicloud.core.compute.servers import Server
+from minicloud.core.network import ports
+from minicloud.core.placement import allocations
+from minicloud.core.scheduler import select
+from minicloud.core.scheduler.request import RequestSpec
+from minicloud.engines.database import Transaction
+
+
+class CreateServer(Saga):
+    """``server_id`` and the ``action_id`` of its record are given; ``tried`` are hosts on which it failed."""
+
+    server_id: str
+    action_id: int
+    host: str | None = None
+    tried: list[str] = []
+
+    @property
+    def about(self) -> str:
+        return self.server_id
+
+    @classmethod
+    def steps(cls) -> Steps["CreateServer"]:
+        return [
+            Step("claim", record=claim, unrecord=mark_error),
+            Attempts(
+                [
+                    Step("place", record=allocate, unrecord=free),
+                    Step("ports", record=bind_ports, unrecord=unbind_ports),
+                    Step("wire", act=ensure_wired, undo=ensure_unwired),
+                    Step("spawn", act=ensure_running, undo=ensure_gone),
+                ],
+                limit=3,
+            ),
+            Step("publish", record=mark_active),
+        ]
+
+
+def claim(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """The server's row was written together with this saga; make sure that nobody deleted it since."""
+    _unless_deleting(tx, saga)
+
+
+def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """Let the scheduler choose a host that has not failed yet, and claim there what the flavor takes."""
+    server = _unless_deleting(tx, saga)
+    chosen = select.select_hosts(
+        tx,
+        world.placement,
+        request_spec(server, ignored=saga.tried),
+        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+        options=world.scheduler,
+    )[0]
+    allocations.claim(tx, server.id, server.project_id, server.user_id, {chosen.provider_id: chosen.allocations})
+    saga.host = chosen.host
+    host = hosts.service_of(tx, chosen.host)
+    zone = server.zone if host is None else host.zone
+    records.change(
+        tx, server, host=chosen.host, node=chosen.node, zone=zone, task_state="networking", updated_at=tx.now
+    )
+
+
+def free(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """Give the claim back, and remember that this host failed."""
+    allocations.free(tx, saga.server_id)
+    if saga.host is not None:
+        saga.tried.append(saga.host)
+        saga.host = None
+    server = servers.find(tx, saga.server_id)
+    if server is not None and server.host is not None:
+        records.change(tx, server, host=None, node=None, updated_at=tx.now)
+
+
+def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """Make the ports that were asked for, or take the ones that exist, and bind them to the host."""
+    server = _unless_deleting(tx, saga)
+    context = contexts.on_behalf(server.user_id, server.project_id)
+    assert saga.host is not None
+    for wanted in server.requested_networks or []:
+        if wanted.port_id is not None:
+            ports.adopt(tx, context, wanted.port_id, server.id)
+        elif wanted.network_id is not None:
+            ports.create_for_server(
+                tx,
+                context,
+                wanted.network_id,
+                server.id,
+                security_groups=server.security_groups,
+                fixed_ip=wanted.fixed_ip,
+                hostname=server.hostname,
+            )
+    for port in ports.of_server(tx, server.id):
+        ports.bind(tx, port.id, saga.host)
+    records.change(tx, server, task_state="spawning", updated_at=tx.now)
+
+
+def unbind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """Delete the ports that were made for this server and let go of those that were lent to it."""
+    ports.release_of_server(tx, saga.server_id)
+
+
+async def ensure_wired(saga: CreateServer, world: World) -> None:
+    """The host has the networks of all ports, and the ports."""
+    assert saga.host is not None
+    for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
+        await world.wiring.ensure_port(saga.host, port.id)
+
+
+async def ensure_unwired(saga: CreateServer, world: World) -> None:
+    """The host has nothing of the ports; one that is down is cleaned by the reconciler when it returns."""
+    host = saga.host
+    if host is None or not await world.servicegroup.is_up(hosts.member(host)):
+        return
+    for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
+        await world.wiring.ensure_no_port(host, port.id)
+
+
+async def ensure_running(saga: CreateServer, world: World) -> None:
+    """The guest runs on the host."""
+    assert saga.host is not None
+    spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
+    facts = await world.agents.ask(saga.host, calls.EnsureServer(server=spec), timeout_s=600)
+    trace.note("spawned", host=saga.host, pid=facts.pid, power_state=str(facts.power_state))
+
+
+async def ensure_gone(saga: CreateServer, world: World) -> None:
+    """The host has nothing of the guest; one that is down is cleaned by the reconciler when it returns."""
+    if saga.host is not None and await world.servicegroup.is_up(hosts.member(saga.host)):
+        await world.agents.ask(saga.host, calls.EnsureServerGone(server_id=saga.server_id))
+
+
+def mark_active(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """The server is there for its user."""
+    server = _unless_deleting(tx, saga)
+    for port in ports.of_server(tx, server.id):
+        ports.activate(tx, port.id)
+    servers.settle(
+        tx,
+        server.id,
+        saga.action_id,
+        vm_state=lifecycle.ACTIVE,
+        power_state=lifecycle.RUNNING,
+        launched_at=tx.now,
+        progress=100,
+    )
+
+
+def mark_error(tx: Transaction, saga: CreateServer, world: World) -> None:
+    """The record stays and says why, unless the user has deleted it already."""
+    error = from_facts(saga.failed) if saga.failed is not None else Conflict("The build was rolled back")
+    server = servers.find(tx, saga.server_id)
+    if server is None or server.task_state == "deleting":
+        servers.give_back(tx, saga.server_id, saga.action_id, None, error)
+        return
+    servers.give_back(
+        tx,
+        saga.server_id,
+        saga.action_id,
+        server.task_state,
+        error,
+        vm_state=lifecycle.ERROR,
+        fault=servers.fault_of(tx, error),
+    )
+
+
+def request_spec(server: Server, *, ignored: list[str]) -> RequestSpec:
+    """What the scheduler is asked for a server."""
+    flavor = server.flavor
+    return RequestSpec(
+        server_id=server.id,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        flavor_id=flavor.id,
+        flavor_name=flavor.name,
+        vcpus=flavor.vcpus,
+        memory_mb=flavor.memory_mb,
+        root_gb=flavor.disk,
+        ephemeral_gb=flavor.ephemeral,
+        swap_mb=flavor.swap,
+        extra_specs=flavor.extra_specs,
+        image_properties=server.image_properties.properties,
+        availability_zone=server.requested_zone,
+        force_host=server.requested_host,
+        force_node=server.requested_node,
+        ignored_hosts=ignored,
+        hints=server.scheduler_hints,
+    )
+
+
+def _unless_deleting(tx: Transaction, saga: CreateServer) -> Server:
+    server = servers.living(tx, saga.server_id)
+    if server.task_state == "deleting":
+        raise Conflict(f"Instance {saga.server_id} was deleted while it was being built", kind="deleting")
+    return server

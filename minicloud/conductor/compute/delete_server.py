@@ -1,0 +1,90 @@
+"""Delete a server: whatever is under way ends first, then nothing of it is left but a record that it was there."""
+
+import anyio
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.conductor import log
+from minicloud.conductor.compute.taken import TakenServer, give_back
+from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core import records
+from minicloud.core.compute import actions, hosts, lifecycle, servers
+from minicloud.core.network import ports
+from minicloud.core.placement import allocations
+from minicloud.engines.database import Transaction
+
+
+class DeleteServer(TakenServer):
+    """``claimed`` is ``deleting``: from the first destruction on there is no way back."""
+
+    @classmethod
+    def steps(cls) -> Steps["DeleteServer"]:
+        return [
+            Step("wait", act=ensure_alone, unrecord=give_back),
+            Step("destroy", act=ensure_gone, final=True),
+            Step("unwire", act=ensure_unwired),
+            Step("release", record=release),
+        ]
+
+
+async def ensure_alone(saga: DeleteServer, world: World) -> None:
+    """No other saga works on this server: each of them sees the task ``deleting`` at its next record, and rolls back."""
+
+    def others(tx: Transaction) -> list[str]:
+        return [
+            row.kind
+            for row in log.of_resource(tx, saga.server_id)
+            if row.state not in (*log.ENDED, "stuck") and row.kind != DeleteServer.__name__
+        ]
+
+    while waiting := await world.database.read(others):
+        trace.note("waiting", sagas=waiting)
+        await anyio.sleep(0.05)
+
+
+async def ensure_gone(saga: DeleteServer, world: World) -> None:
+    """The host has nothing of it; a host that is down is cleaned by the reconciler of leftovers when it returns."""
+    host = await _living_host(saga, world)
+    if host is not None:
+        await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id))
+
+
+async def ensure_unwired(saga: DeleteServer, world: World) -> None:
+    """The host has nothing of its ports."""
+    host = await _living_host(saga, world)
+    if host is not None:
+        for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
+            await world.wiring.ensure_no_port(host, port.id)
+
+
+def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
+    """Ports, claims and the record: all in the commit in which the server ceases to be."""
+    server = servers.find(tx, saga.server_id)
+    ports.release_of_server(tx, saga.server_id)
+    allocations.free(tx, saga.server_id)
+    if server is None or server.deleted:
+        return
+    actions.finish(tx, saga.action_id, host=server.host)
+    records.change(
+        tx,
+        server,
+        vm_state=lifecycle.DELETED,
+        task_state=None,
+        power_state=lifecycle.NOSTATE,
+        terminated_at=tx.now,
+        deleted_at=tx.now,
+        updated_at=tx.now,
+        deleted=True,
+    )
+    trace.note("server_deleted", server=saga.server_id)
+
+
+async def _living_host(saga: DeleteServer, world: World) -> str | None:
+    server = await world.database.read(lambda tx: servers.find(tx, saga.server_id))
+    if server is None or server.host is None:
+        return None
+    if await world.servicegroup.is_up(hosts.member(server.host)):
+        return server.host
+    trace.note("host_down", host=server.host, why="what lies there is removed when it returns")
+    return None

@@ -1,0 +1,46 @@
+"""Start a guest anew: softly by asking it, hard by a new process on the same disks."""
+
+from typing import Literal
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.conductor.compute.specs import spec_of
+from minicloud.conductor.compute.taken import TakenServer, give_back, give_back_in_error, host_of, keep
+from minicloud.conductor.compute.wired import ensure_wired
+from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core.compute import lifecycle, servers
+from minicloud.engines.database import Transaction
+
+
+class RebootServer(TakenServer):
+    """A soft reboot that the guest ignores becomes a hard one, as in Nova."""
+
+    kind: Literal["SOFT", "HARD"] = "HARD"
+
+    @classmethod
+    def steps(cls) -> Steps["RebootServer"]:
+        return [
+            Step("claim", record=keep, unrecord=give_back),
+            Step("wire", act=ensure_wired),
+            Step("reboot", act=ensure_rebooted, record=mark_active, unrecord=give_back_in_error),
+        ]
+
+
+async def ensure_rebooted(saga: RebootServer, world: World) -> None:
+    """The guest has started anew. Asked twice, it starts anew twice: nobody can tell."""
+    host = await host_of(saga, world)
+    grace_s = world.options.shutdown_timeout
+    if saga.kind == "SOFT":
+        message = calls.RebootServer(server_id=saga.server_id, grace_s=grace_s)
+        if await world.agents.ask(host, message, timeout_s=grace_s + 120):
+            return
+        trace.note("soft_reboot_ignored", server=saga.server_id, grace_s=grace_s)
+    await world.agents.ask(host, calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0))
+    spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
+    await world.agents.ask(host, calls.EnsureServer(server=spec), timeout_s=600)
+
+
+def mark_active(tx: Transaction, saga: RebootServer, world: World) -> None:
+    """It is there again."""
+    servers.settle(tx, saga.server_id, saga.action_id, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING)

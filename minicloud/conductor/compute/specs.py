@@ -1,0 +1,44 @@
+"""A server's records as the spec that its host is told."""
+
+from minicloud.agent import calls
+from minicloud.conductor.network.wiring import port_spec
+from minicloud.core.compute import servers
+from minicloud.core.compute.servers import Server, ServerImage
+from minicloud.core.network import ports
+from minicloud.engines.database import Transaction
+
+DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw"
+"""Kernel command line of a direct boot when the image names none (its property ``os_command_line``)."""
+
+
+def server_spec(tx: Transaction, server: Server) -> calls.ServerSpec:
+    """All that a host must know to run a server."""
+    image = server.image_properties
+    return calls.ServerSpec(
+        id=server.id,
+        name=server.name,
+        vcpus=server.flavor.vcpus,
+        memory_mb=server.flavor.memory_mb,
+        root_gb=server.flavor.disk,
+        image=_source(image) if image.blob and image.format not in ("aki", "ari") else None,
+        kernel=None if image.kernel is None else _source(image.kernel),
+        ramdisk=None if image.ramdisk is None else _source(image.ramdisk),
+        command_line=image.properties.get("os_command_line", DIRECT_BOOT) if image.kernel is not None else None,
+        nics=[calls.NicSpec(port=port_spec(tx, port.id)) for port in ports.of_server(tx, server.id)],
+        firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
+        properties=image.properties,
+    )
+
+
+def spec_of(tx: Transaction, server_id: str) -> calls.ServerSpec:
+    """The spec of a living server. Raises NotFound."""
+    return server_spec(tx, servers.living(tx, server_id))
+
+
+def _source(image: ServerImage) -> calls.ImageSource:
+    return calls.ImageSource(blob=image.blob, checksum=image.checksum, format=_disk_format(image), size=image.size)
+
+
+def _disk_format(image: ServerImage) -> str:
+    """Amazon's machine images are plain file systems."""
+    return "raw" if image.format in ("ami", "aki", "ari") else image.format
