@@ -1,0 +1,1 @@
+"""Identity: domains, projects, users, groups, roles and who holds them, the catalog, and tokens. Secrets arrive here hashed."""
