@@ -59,10 +59,16 @@ class Condition(msgspec.Struct, frozen=True):
     value: Any = None
 
 
+class AnyOf(msgspec.Struct, frozen=True):
+    """At least one of these conditions holds: ``AnyOf([Condition("project_id", "=", mine), Condition("shared", "=", True)])``."""
+
+    conditions: list[Condition]
+
+
 class Query(msgspec.Struct, kw_only=True):
     """A page of records: all conditions hold; sorted by (column, descending); after the record whose key is ``marker``."""
 
-    where: list[Condition] = []
+    where: Sequence[Condition | AnyOf] = ()
     sort: list[tuple[str, bool]] = []
     limit: int | None = None
     marker: str | None = None
@@ -193,7 +199,7 @@ def select_in(tx: Transaction, kind: type[R], column: str, values: Iterable[Any]
     return page(tx, kind, Query(where=[Condition(column, "in", list(values))]))
 
 
-def count(tx: Transaction, kind: type[Record], where: Sequence[Condition] = ()) -> int:
+def count(tx: Transaction, kind: type[Record], where: Sequence[Condition | AnyOf] = ()) -> int:
     """How many records meet all conditions."""
     sql, parameters = _where(kind, where)
     row = tx.one(_trusted(f'SELECT count(*) FROM "{kind.TABLE}"{sql}'), parameters)
@@ -281,11 +287,21 @@ def _after(tx: Transaction, kind: type[Record], sort: list[tuple[str, bool]], ma
     return f"({' OR '.join(alternatives)})", parameters
 
 
-def _where(kind: type[Record], conditions: Sequence[Condition]) -> tuple[str, list[Any]]:
+def _where(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple[str, list[Any]]:
+    parts, parameters = _parts(kind, conditions)
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), parameters
+
+
+def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple[list[str], list[Any]]:
     names = {c.name for c in _statements(kind).columns}
     parts: list[str] = []
     parameters: list[Any] = []
     for condition in conditions:
+        if isinstance(condition, AnyOf):
+            inner, more = _parts(kind, condition.conditions)
+            parts.append(f"({' OR '.join(inner)})" if inner else "1 = 0")
+            parameters += more
+            continue
         if condition.column not in names:
             raise Invalid(f"Cannot filter by {condition.column}", kind="filter")
         column = f'"{condition.column}"'
@@ -303,4 +319,4 @@ def _where(kind: type[Record], conditions: Sequence[Condition]) -> tuple[str, li
             case _:
                 parts.append(f"{column} {condition.operator} ?")
                 parameters.append(condition.value)
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), parameters
+    return parts, parameters
