@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from minicloud.base.errors import Invalid
-from minicloud.core.records import Condition, Query
+from minicloud.core.records import AnyOf, Condition, Query
 
 Reader = Callable[[str], list[Condition]]
 
@@ -171,8 +171,8 @@ def _sort(listing: Listing, values: Mapping[str, list[str]]) -> list[tuple[str, 
     return found
 
 
-def _conditions(listing: Listing, values: Mapping[str, list[str]]) -> list[Condition]:
-    found: list[Condition] = []
+def _conditions(listing: Listing, values: Mapping[str, list[str]]) -> list[Condition | AnyOf]:
+    found: list[Condition | AnyOf] = []
     for name, reader in listing.filters.items():
         if name not in values:
             continue

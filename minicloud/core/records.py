@@ -68,7 +68,7 @@ class AnyOf(msgspec.Struct, frozen=True):
 class Query(msgspec.Struct, kw_only=True):
     """A page of records: all conditions hold; sorted by (column, descending); after the record whose key is ``marker``."""
 
-    where: Sequence[Condition | AnyOf] = ()
+    where: list[Condition | AnyOf] = []
     sort: list[tuple[str, bool]] = []
     limit: int | None = None
     marker: str | None = None
