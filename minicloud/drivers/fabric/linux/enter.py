@@ -5,7 +5,7 @@ and passes what it opened back through its stdin, a unix socket. Only the standa
 some milliseconds as ``python -I -S enter.py``:
 
     enter.py perform NETWORK-NAMESPACE USER-OF JSON      carries out a ``Request``
-    enter.py connect NETWORK-NAMESPACE USER-OF ADDRESS PORT      joins stdin and stdout to a TCP connection
+    enter.py connect NETWORK-NAMESPACE USER-OF RELAY ADDRESS PORT      becomes the program relay.py inside
     enter.py hold CLOUD FOLDER      keeps a user namespace alive (see holder.py)
 
 USER-OF is the process whose user namespace is entered first, or ``-``.
@@ -27,22 +27,18 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 MS_BIND = 4096
 
-TUNSETIFF = 0x400454CA
-IFF_TAP_NO_PI_VNET_HDR = 0x0002 | 0x1000 | 0x4000
 ETH_P_ARP = 0x0806
 IP_FREEBIND = 15
 SIOCGIFHWADDR = 0x8927
 
 
 class Request(TypedDict, total=False):
-    """What to do, in this order; each ``tap`` and ``listen`` yields one descriptor."""
+    """What to do, in this order; each ``listen`` yields one descriptor."""
 
     write: dict[str, str]
     """Kernel settings below /proc/sys/net: ``{"ipv4/ip_forward": "1"}``."""
     announce: list[tuple[str, str]]
     """Gratuitous ARP: (device, IPv4 address)."""
-    tap: list[str]
-    """Names of tap devices to open."""
     listen: list[tuple[str, int]]
     """TCP addresses to listen on."""
 
@@ -71,17 +67,6 @@ def enter(namespace: str, user_of: int | None = None) -> None:
         setns(fd, CLONE_NEWNET)
     finally:
         os.close(fd)
-
-
-def open_tap(name: str) -> int:
-    """A descriptor of the tap device with this name in the current namespace, as QEMU wants it."""
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP_NO_PI_VNET_HDR))
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 def listen(address: str, port: int) -> int:
@@ -116,8 +101,6 @@ def perform(request: Request) -> list[int]:
                 file.write(value)
         if request.get("announce"):
             announce(request["announce"])
-        for name in request.get("tap", []):
-            fds.append(open_tap(name))
         for address, port in request.get("listen", []):
             fds.append(listen(address, port))
     except OSError:
@@ -155,34 +138,6 @@ def receive(channel: socket.socket) -> list[int]:
             os.close(fd)
         raise OSError(words.decode(errors="replace") or "the child that enters the namespace said nothing")
     return fds
-
-
-def _connect(address: str, port: int) -> int:
-    try:
-        there = socket.create_connection((address, port), timeout=30)
-    except OSError as error:
-        print(f"cannot reach {address} port {port}: {error}", file=sys.stderr)
-        return 1
-    there.settimeout(None)
-
-    def send() -> None:
-        try:
-            while data := os.read(0, 65536):
-                there.sendall(data)
-            there.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    threading.Thread(target=send, daemon=True).start()
-    try:
-        while data := there.recv(65536):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(1, view) :]
-    except OSError:
-        pass
-    # The sending thread may sit in read() for ever: the interpreter's orderly end would wait for its buffer locks.
-    os._exit(0)
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
@@ -223,7 +178,7 @@ def main(words: list[str]) -> int:
         if failure:
             print(failure, file=sys.stderr)
             return 1
-        return _connect(more[0], int(more[1]))
+        os.execv(sys.executable, [sys.executable, "-I", "-S", more[0], "tcp", *more[1:]])
     with socket.socket(fileno=os.dup(0)) as channel:
         try:
             fds = [] if failure else perform(json.loads(more[0]))

@@ -18,12 +18,14 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import Failed, ToolFailed, Unavailable
 from minicloud.base.tools import need, run
+from minicloud.drivers.fabric import relay
 from minicloud.drivers.fabric.linux import enter
 from minicloud.drivers.fabric.linux.holder import ENTER, PYTHON, end_holder, ensure_holder, find_holder
 from minicloud.drivers.fabric.linux.names import prefix
 from minicloud.drivers.fabric.linux.processes import Mark, mark
 
 NETNS = "/run/netns"
+RELAY = str(Path(relay.__file__).resolve())
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -209,4 +211,4 @@ async def open_by_child(path: str, user_of: int, request: enter.Request) -> list
 
 def connect_argv(path: str, user_of: int | None, address: str, port: int) -> list[str]:
     """A program that joins stdin and stdout to a TCP port as seen from inside a namespace."""
-    return [*PYTHON, ENTER, "connect", path, "-" if user_of is None else str(user_of), address, str(port)]
+    return [*PYTHON, ENTER, "connect", path, "-" if user_of is None else str(user_of), RELAY, address, str(port)]
