@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import msgspec
 
 from minicloud.base import trace
@@ -38,6 +39,8 @@ class FakeWorld:
     def __init__(self, log: StateLog | None = None, faults: FaultScript | None = None) -> None:
         self.log = log if log is not None else StateLog()
         self.faults = faults if faults is not None else FaultScript()
+        self.deaf: set[str] = set()
+        """Ids of machines whose guests do not listen to the power button: whoever asks politely waits in vain."""
         self._hosts: dict[str, FakeHypervisor] = {}
 
     def join(self, hypervisor: "FakeHypervisor") -> None:
@@ -136,7 +139,7 @@ class FakeHypervisor:
         late = await self._faults.meet("ensure_shutdown", self.host, machine_id) if self._faults.armed else None
         known = self._known(machine_id)
         if known.power is not PowerState.SHUTDOWN:
-            polite = grace_s > 0 and known.power is PowerState.RUNNING
+            polite = grace_s > 0 and known.power is PowerState.RUNNING and await self._obeys(machine_id, grace_s)
             events = _after(known, "poweroff") if polite else known.events
             self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
         if late is not None:
@@ -161,7 +164,7 @@ class FakeHypervisor:
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
         late = await self._faults.meet("reboot_soft", self.host, machine_id) if self._faults.armed else None
         known = self._known(machine_id)
-        reacted = known.power is PowerState.RUNNING and grace_s > 0
+        reacted = known.power is PowerState.RUNNING and grace_s > 0 and await self._obeys(machine_id, grace_s)
         if reacted:
             events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
             self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
@@ -193,6 +196,13 @@ class FakeHypervisor:
         for known in list(self._machines.values()):
             if known.power in (PowerState.RUNNING, PowerState.PAUSED):
                 self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
+
+    async def _obeys(self, machine_id: str, grace_s: float) -> bool:
+        """Whether the guest listens to its power button; one that does not costs the whole grace."""
+        if machine_id not in self._world.deaf:
+            return True
+        await anyio.sleep(grace_s)
+        return False
 
     def _known(self, machine_id: str) -> _Simulated:
         known = self._machines.get(machine_id)

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any, TypeVar
 
+import anyio
 import msgspec
 
 from minicloud.base.errors import Failed, Invalid
@@ -12,16 +13,47 @@ from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, DiskFile, Fetch, GiB
 from minicloud.drivers.storage.names import STORED_AS, check_base, check_disk, check_machine, check_size
 
-_BASES, _DISKS = "bases", "disks"
-_EVERYWHERE = ""
+_IMAGES, _BASES, _DISKS = "images", "bases", "disks"
 T = TypeVar("T", Base, DiskFile)
 
 
-class FakeStorage:
-    """The storage promise on one simulated host; ``log`` is shared by all hosts of a cloud, and so is the knowledge of verified images."""
+class FakeImages:
+    """What all simulated hosts of a cloud know of images: each is read once, however many hosts ask at the same time."""
 
-    def __init__(self, log: StateLog, host: str, *, faults: FaultScript | None = None, size_gb: int = 1000) -> None:
+    def __init__(self, log: StateLog) -> None:
         self._log = log
+        self._locks: dict[str, anyio.Lock] = {}
+
+    async def ensure_verified(self, checksum: str, format: str, fetch: Fetch) -> int:
+        """The image's virtual size in bytes. Raises Failed, and what ``fetch`` raises."""
+        key = f"{checksum}.{STORED_AS[format]}"
+        lock = self._locks.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                size: int | None = self._log.get(_IMAGES, "", key)
+                if size is None:
+                    size = await _verify(checksum, format, fetch)
+                    self._log.put(_IMAGES, "", key, size)
+                return size
+        finally:
+            if not lock.locked():
+                self._locks.pop(key, None)
+
+
+class FakeStorage:
+    """The storage promise on one simulated host. ``log`` and ``images`` are shared by all hosts of a cloud."""
+
+    def __init__(
+        self,
+        log: StateLog,
+        host: str,
+        *,
+        images: FakeImages | None = None,
+        faults: FaultScript | None = None,
+        size_gb: int = 1000,
+    ) -> None:
+        self._log = log
+        self._images = images or FakeImages(log)
         self._host = host
         self._faults = faults or FaultScript()
         self._size_gb = size_gb
@@ -32,15 +64,9 @@ class FakeStorage:
         key = f"{checksum}.{STORED_AS[format]}"
         row = self._log.get(_BASES, self._host, key)
         if row is None:
-            verified = self._log.get(_BASES, _EVERYWHERE, key)
-            size = verified.virtual_size if isinstance(verified, Base) else verified and verified["virtual_size"]
-            if size is None:
-                size = await _verify(checksum, format, fetch)
-            base = Base(checksum=checksum, path=self._path("_base", key), format=_stored(format), virtual_size=size)
-            if verified is None:
-                self._log.put(_BASES, _EVERYWHERE, key, base)
-            self._log.put(_BASES, self._host, key, base)
-            row = base
+            size = await self._images.ensure_verified(checksum, format, fetch)
+            row = Base(checksum=checksum, path=self._path("_base", key), format=_stored(format), virtual_size=size)
+            self._log.put(_BASES, self._host, key, row)
         if late is not None:
             raise late
         return _as(row, Base)

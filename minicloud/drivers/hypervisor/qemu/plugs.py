@@ -1,0 +1,100 @@
+"""Gets hold of a machine's taps, as file descriptors that QEMU inherits, so that QEMU itself needs no rights on networks."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator
+
+from minicloud.base import tools
+from minicloud.base.errors import Failed
+from minicloud.drivers.fabric import TapPlug
+from minicloud.drivers.hypervisor import Nic
+from minicloud.drivers.hypervisor.qemu import tapdevice
+
+_ADVICE = {
+    errno.ENODEV: "the fabric has not wired this port on this host",
+    errno.ENOENT: "its network namespace is not there: the fabric has not wired this port on this host",
+    errno.EBUSY: "another process holds it: an earlier QEMU of this port may still run",
+    errno.EPERM: "not permitted: run minicloud as root, or let the fabric work in a user namespace",
+    errno.EACCES: "not permitted: /dev/net/tun must be readable and writable",
+}
+
+
+@contextlib.asynccontextmanager
+async def opened(nics: list[Nic]) -> AsyncIterator[dict[str, int]]:
+    """File descriptors of the taps among these cards, by the card's id; closed here at the end, QEMU keeps its own copies.
+
+    Raises:
+        Failed: a tap cannot be opened; the message says why.
+    """
+    taps: dict[str, int] = {}
+    try:
+        for nic in nics:
+            if isinstance(nic.plug, TapPlug):
+                taps[nic.id] = await open_tap(nic.plug)
+        yield taps
+    finally:
+        for fd in taps.values():
+            os.close(fd)
+
+
+async def open_tap(plug: TapPlug) -> int:
+    """One tap's file descriptor. Raises Failed."""
+    try:
+        if plug.enter_pid is None:
+            return await _by_thread(plug.namespace, plug.name)
+        return await _by_child(plug.namespace, plug.name, plug.enter_pid)
+    except OSError as error:
+        number = error.errno or 0
+        why = _ADVICE.get(number, error.strerror or str(error))
+        raise Failed(f"tap {plug.name} cannot be opened: {why}", namespace=plug.namespace, errno=number) from error
+
+
+async def _by_thread(namespace: str, name: str) -> int:
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[int] = loop.create_future()
+
+    def settle(fd: int | None, error: OSError | None) -> None:
+        if result.done():
+            if fd is not None:
+                os.close(fd)
+        elif error is not None:
+            result.set_exception(error)
+        elif fd is not None:
+            result.set_result(fd)
+
+    def work() -> None:
+        # setns moves this thread alone, for good; so it may be no thread that anybody else will use.
+        try:
+            fd = tapdevice.open_tap(namespace, name)
+        except OSError as error:
+            # A missing device is told by if_nametoindex without a number.
+            loop.call_soon_threadsafe(settle, None, error if error.errno else OSError(errno.ENODEV, str(error)))
+        else:
+            loop.call_soon_threadsafe(settle, fd, None)
+
+    threading.Thread(target=work, name=f"tap {name}", daemon=True).start()
+    return await result
+
+
+async def _by_child(namespace: str, name: str, pid: int) -> int:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        await tools.run(
+            *(sys.executable, "-I", "-S", tapdevice.__file__, namespace, name, str(pid), str(theirs.fileno())),
+            pass_fds=(theirs.fileno(),),
+            timeout_s=20.0,
+            accept=(0, 1),
+        )
+        theirs.close()
+        said, fds, _, _ = socket.recv_fds(ours, 4096, 1)
+    if fds:
+        return fds[0]
+    number, _, words = said.decode(errors="replace").partition(" ")
+    if not number.isdigit():
+        raise OSError(errno.EIO, "the program that enters its namespace died")
+    raise OSError(int(number) or errno.ENODEV, words)

@@ -1,0 +1,344 @@
+"""One machine: its process, its control connection and its record; every verb one at a time, every unasked change told."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
+from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
+from minicloud.drivers.hypervisor.qemu import hostfacts, plugs, process
+from minicloud.drivers.hypervisor.qemu.command import Emulator, command_line
+from minicloud.drivers.hypervisor.qemu.folder import Folder, Record, firmware
+from minicloud.drivers.hypervisor.qemu.process import Process
+from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
+
+_START_LIMIT_S = 60.0
+_QUIT_LIMIT_S = 10.0
+_KILL_LIMIT_S = 30.0
+_RETRY_S = 0.004
+
+
+class Surroundings(Protocol):
+    """What a machine needs from its driver."""
+
+    async def emulator(self, machine: Machine) -> Emulator:
+        """How to run it. Raises ToolMissing, Unavailable."""
+
+    def watch(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Do this in the background, until the driver closes."""
+
+    async def tell(self, machine_id: str, power: PowerState) -> None:
+        """It changed by itself."""
+
+
+class Vm:
+    """A machine that exists on this host, running or not. ``record`` is None before its first start and after its end."""
+
+    def __init__(self, machine_id: str, folder: Folder, around: Surroundings) -> None:
+        self.machine_id = machine_id
+        self.folder = folder
+        self.record: Record | None = None
+        self.users = 0
+        self._around = around
+        self._alone = asyncio.Lock()
+        self._hurry = asyncio.Event()
+        self._process: Process | None = None
+        self._qmp: Qmp | None = None
+        self._paused = False
+        self._asked_pause = False
+        self._end_reason = ""
+
+    def facts(self) -> MachineFacts | None:
+        """What is known of it; None when it does not exist."""
+        record = self.record
+        if record is None:
+            return None
+        if self._process is None:
+            return MachineFacts(id=self.machine_id, name=record.machine.name, power_state=record.power)
+        power = PowerState.PAUSED if self._paused else PowerState.RUNNING
+        return MachineFacts(
+            id=self.machine_id, name=record.machine.name, power_state=power, pid=record.pid, argv=record.argv
+        )
+
+    async def find_again(self) -> None:
+        """Take over what an earlier process of ours left: a running QEMU, or the record of one that ended meanwhile."""
+        async with self._alone:
+            record = self.folder.read()
+            if record is None:
+                return
+            self.record = record
+            if record.wanted == "shutdown" and record.pid is None:
+                return
+            found = process.adopt(self.machine_id, self.folder.path, record.pid, record.started)
+            if found is None:
+                self._ended(PowerState.SHUTDOWN)
+                trace.note("machine_lost", machine=self.machine_id, why="its process ended while nobody watched")
+                if record.wanted == "running":
+                    self._around.watch(lambda: self._around.tell(self.machine_id, PowerState.SHUTDOWN), "tell")
+                return
+            try:
+                await self._take(found, record)
+            except CloudError as error:
+                trace.note("machine_unreachable", machine=self.machine_id, why=error.message)
+                await self._kill(found)
+                self._ended(PowerState.CRASHED)
+                self._around.watch(lambda: self._around.tell(self.machine_id, PowerState.CRASHED), "tell")
+                return
+            if record.wanted == "shutdown":
+                # We died in the middle of stopping it; it was asked for, so it is finished.
+                await self._stop(found, grace_s=0)
+
+    async def leave(self) -> None:
+        """Stop watching; the machine goes on, and may reboot by itself meanwhile."""
+        async with self._alone:
+            if self._qmp is not None:
+                if not self._qmp.ended:
+                    with contextlib.suppress(CloudError):
+                        await self._qmp.reboot_action("reset")
+                await self._qmp.close()
+            if self._process is not None:
+                self._process.close()
+            self._qmp = self._process = None
+
+    async def run(self, machine: Machine) -> MachineFacts:
+        """As the promise's ``ensure_running``."""
+        async with self._alone:
+            if self._process is not None and self._process.alive:
+                if self._paused and self._qmp is not None:
+                    self._asked_pause = True
+                    await self._qmp.cont()
+                    self._paused = self._asked_pause = False
+            else:
+                await self._start(machine)
+            facts = self.facts()
+            assert facts is not None
+            return facts
+
+    async def shut_down(self, grace_s: float) -> None:
+        """As the promise's ``ensure_shutdown``."""
+        if grace_s <= 0:
+            self._hurry.set()
+        async with self._alone:
+            record = self._known()
+            if self._process is None:
+                if record.power is not PowerState.SHUTDOWN:
+                    self._keep(msgspec.structs.replace(record, power=PowerState.SHUTDOWN))
+                return
+            self._keep(msgspec.structs.replace(record, wanted="shutdown"))
+            await self._stop(self._process, grace_s=grace_s)
+
+    async def remove(self) -> None:
+        """As the promise's ``ensure_gone``."""
+        self._hurry.set()
+        async with self._alone:
+            if self._process is not None:
+                await self._stop(self._process, grace_s=0)
+            self.record = None
+            self.folder.remove()
+
+    async def pause(self) -> None:
+        """As the promise's ``ensure_paused``."""
+        async with self._alone:
+            self._known()
+            if self._process is None or self._qmp is None:
+                power = self._known().power
+                raise Conflict(f"machine {self.machine_id} is {power}: only a running machine can be paused")
+            self._asked_pause = True
+            await self._qmp.stop()
+            self._paused = True
+
+    async def reboot_soft(self, grace_s: float) -> bool:
+        """As the promise's ``reboot_soft``."""
+        async with self._alone:
+            record = self._known()
+            if self._process is None or self._paused or not await self._powered_off(self._process, grace_s):
+                return False
+            await self._close_connection()
+            self._process = None
+            await self._start(record.machine)
+            return True
+
+    def _known(self) -> Record:
+        if self.record is None:
+            raise NotFound(f"this host has no machine {self.machine_id}")
+        return self.record
+
+    def _keep(self, record: Record) -> None:
+        self.folder.write(record)
+        self.record = record
+
+    async def _start(self, machine: Machine) -> None:
+        """Bring up a new process, or leave things as they were before. Raises what the promise says."""
+        before = self.record
+        emulator = await self._around.emulator(machine)
+        hostfacts.check_memory(machine.memory_mb)
+        self._hurry.clear()
+        started: Process | None = None
+        try:
+            async with plugs.opened(machine.nics) as taps:
+                argv = command_line(machine, emulator, taps)
+                # Before the process: should we die between the two, the next life knows what to look for.
+                record = Record(machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv)
+                self._keep(record)
+                self._prepare(machine)
+                started = process.start(argv, self.folder.path, tuple(taps.values()))
+            record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
+            self._keep(record)
+            await self._take(started, record)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self._undo_start(started, before)
+            if isinstance(error, OSError):
+                raise Failed(f"machine {self.machine_id} cannot be started: {error}") from error
+            raise
+
+    def _prepare(self, machine: Machine) -> None:
+        self.folder.clear_sockets()
+        self.folder.trim_console()
+        self.folder.ensure_console()
+        files = firmware()
+        if machine.firmware == "uefi" and files is not None:
+            self.folder.ensure_vars(files[1])
+
+    async def _undo_start(self, started: Process | None, before: Record | None) -> None:
+        await self._close_connection()
+        if started is not None:
+            await self._kill(started)
+        self._process = None
+        self.record = before
+        if before is None:
+            self.folder.remove()
+        else:
+            self.folder.clear_sockets()
+            with contextlib.suppress(Failed):
+                self.folder.write(before)
+
+    async def _take(self, found: Process, record: Record) -> None:
+        """Connect to a process, learn what it does, and watch it from now on. Raises Failed with QEMU's own words."""
+        self._end_reason = ""
+        self._asked_pause = False
+        self._qmp = await self._connect(found)
+        try:
+            status = await self._qmp.status()
+            if record.accelerator == "tcg":
+                await self._qmp.reboot_action("shutdown")
+        except Unavailable as error:
+            raise await self._failure(found) from error
+        self._paused = not status.running
+        self._process = found
+        self._around.watch(lambda: self._watch(found), f"watch {self.machine_id}")
+
+    async def _connect(self, found: Process) -> Qmp:
+        with anyio.move_on_after(_START_LIMIT_S):
+            while found.alive:
+                with self.folder.socket("qmp") as path:
+                    try:
+                        return await Qmp.connect(path, self._hear, timeout_s=_START_LIMIT_S)
+                    except (OSError, Unavailable):
+                        # Not listening yet, or ended: the loop tells which.
+                        pass
+                with anyio.move_on_after(_RETRY_S):
+                    await found.wait()
+        raise await self._failure(found)
+
+    async def _failure(self, found: Process) -> Failed:
+        with anyio.move_on_after(2.0):
+            await found.wait()
+        if found.alive:
+            return Failed(f"QEMU for machine {self.machine_id} does not answer (pid {found.pid})")
+        said = self.folder.complaint() or f"exit code {found.code}, and it said nothing"
+        return Failed(f"QEMU could not start machine {self.machine_id}: {said}", code=found.code, stderr=said)
+
+    def _hear(self, event: Event) -> None:
+        if event.event == "SHUTDOWN":
+            self._end_reason = str(event.data.get("reason", "unknown"))
+        elif event.event == "BLOCK_IO_ERROR":
+            trace.note("disk_error", machine=self.machine_id, **event.data)
+        elif event.event == "RESUME":
+            if self._paused and not self._asked_pause:
+                self._changed(False)
+            self._paused = False
+        elif event.event == "STOP" and not self._asked_pause and not self._end_reason:
+            self._changed(True)
+
+    def _changed(self, paused: bool) -> None:
+        """Stopped by itself (a full disk) or by somebody at the monitor."""
+        self._paused = paused
+        power = PowerState.PAUSED if paused else PowerState.RUNNING
+        trace.note("machine_changed", machine=self.machine_id, power=str(power))
+        self._around.watch(lambda: self._around.tell(self.machine_id, power), "tell")
+
+    async def _watch(self, watched: Process) -> None:
+        """Wait for the end of a process, and make sense of it unless a verb asked for it."""
+        await watched.wait()
+        if self._qmp is not None and self._process is watched:
+            with anyio.move_on_after(2.0):
+                await self._qmp.drained()
+        async with self._alone:
+            if self._process is not watched or self.record is None:
+                return
+            reason, machine = self._end_reason, self.record.machine
+            await self._close_connection()
+            self._process = None
+            trace.note("machine_ended", machine=self.machine_id, reason=reason or "died", code=watched.code)
+            if reason.endswith("reset"):
+                try:
+                    await self._start(machine)
+                    return
+                except CloudError as error:
+                    trace.note("reboot_failed", machine=self.machine_id, why=error.message)
+            power = PowerState.SHUTDOWN if reason and not reason.endswith("reset") else PowerState.CRASHED
+            self._ended(power)
+        await self._around.tell(self.machine_id, power)
+
+    async def _powered_off(self, running: Process, grace_s: float) -> bool:
+        """Whether the guest ended within its grace after the power button was pressed; somebody in a hurry ends the wait."""
+        if self._qmp is None or grace_s <= 0:
+            return False
+        with contextlib.suppress(CloudError):
+            await self._qmp.press_power_button()
+        gone, hurry = asyncio.ensure_future(running.wait()), asyncio.ensure_future(self._hurry.wait())
+        try:
+            await asyncio.wait((gone, hurry), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            hurry.cancel()
+        return not running.alive
+
+    async def _stop(self, running: Process, *, grace_s: float) -> None:
+        """The process has ended, within limits that no guest can stretch; the record says that it was asked for."""
+        if self._paused or not await self._powered_off(running, grace_s):
+            if self._qmp is not None and running.alive:
+                with anyio.move_on_after(_QUIT_LIMIT_S), contextlib.suppress(CloudError):
+                    await self._qmp.quit(timeout_s=_QUIT_LIMIT_S)
+                    await running.wait()
+            await self._kill(running)
+        await self._close_connection()
+        self._process = None
+        self._hurry.clear()
+        self._ended(PowerState.SHUTDOWN)
+
+    async def _kill(self, running: Process) -> None:
+        if not running.alive:
+            return
+        running.kill()
+        with anyio.move_on_after(_KILL_LIMIT_S):
+            await running.wait()
+        if running.alive:
+            raise Failed(f"QEMU of machine {self.machine_id} (pid {running.pid}) does not die: the kernel holds it")
+
+    def _ended(self, power: PowerState) -> None:
+        self._paused = self._asked_pause = False
+        record = self._known()
+        self._keep(msgspec.structs.replace(record, wanted="shutdown", power=power, pid=None, started=None))
+        self.folder.clear_sockets()
+
+    async def _close_connection(self) -> None:
+        if self._qmp is not None:
+            await self._qmp.close()
+            self._qmp = None

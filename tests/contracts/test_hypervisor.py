@@ -1,0 +1,380 @@
+"""The hypervisor promise, on every keeper: states brought about, repeated, found again, and told when they change by themselves."""
+
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import anyio
+import msgspec
+import pytest
+import trio.testing
+
+from minicloud.base.errors import CloudError, Conflict, NotFound
+from minicloud.drivers.fabric import FakePlug
+from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState
+from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld
+from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor
+from minicloud.drivers.statelog import StateLog
+from tests.support.bootsector import boot_disk
+
+pytestmark = pytest.mark.anyio
+
+
+class Changes:
+    """Hears what changes by itself."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, PowerState]] = []
+
+    async def __call__(self, machine_id: str, power: PowerState) -> None:
+        self.heard.append((machine_id, power))
+
+    async def hears(self, machine_id: str, power: PowerState) -> None:
+        with anyio.fail_after(60):
+            while (machine_id, power) not in self.heard:  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+
+
+class House(Protocol):
+    """One host of a keeper, which can be left and entered again, and whose guests can be made to misbehave."""
+
+    changes: Changes
+
+    def a_machine(self, *, obeys_power_button: bool = True) -> Machine: ...
+
+    def entered(self) -> Any: ...
+
+    async def guest_powers_off(self, machine_id: str) -> None: ...
+
+    async def dies(self, machine_id: str) -> None: ...
+
+
+def the_machine(disk: str | None) -> Machine:
+    number = uuid4()
+    return Machine(
+        id=str(number),
+        name=f"instance-{number.hex[:8]}",
+        vcpus=1,
+        memory_mb=64,
+        disks=[Disk(id="disk", path=disk, format="raw", boot_index=0, serial="a-serial")] if disk else [],
+        nics=[Nic(id=str(uuid4()), mac="fa:16:3e:00:00:01", plug=FakePlug(name="p1"))],
+    )
+
+
+class FakeHouse:
+    def __init__(self, folder: Path) -> None:
+        self.changes = Changes()
+        self._file = folder / "world.jsonl"
+        self._deaf: set[str] = set()
+        self.world = FakeWorld()
+
+    def a_machine(self, *, obeys_power_button: bool = True) -> Machine:
+        machine = the_machine("/simulated/disk")
+        if not obeys_power_button:
+            self._deaf.add(machine.id)
+            self.world.deaf.add(machine.id)
+        return machine
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[Hypervisor]:
+        log = StateLog(self._file)
+        self.world = FakeWorld(log)
+        self.world.deaf |= self._deaf
+        hypervisor = FakeHypervisor(self.world, "host1")
+        await hypervisor.open(self.changes)
+        try:
+            yield hypervisor
+        finally:
+            await hypervisor.close()
+            log.close()
+
+    async def guest_powers_off(self, machine_id: str) -> None:
+        await self.world.power_off(machine_id)
+
+    async def dies(self, machine_id: str) -> None:
+        await self.world.crash(machine_id)
+
+
+class QemuHouse:
+    def __init__(self, folder: Path) -> None:
+        self.changes = Changes()
+        self._folder = folder
+        self._open: QemuHypervisor | None = None
+
+    def a_machine(self, *, obeys_power_button: bool = True) -> Machine:
+        disk = self._folder / f"disk-{uuid4().hex}.raw"
+        disk.write_bytes(boot_disk(obeys_power_button=obeys_power_button))
+        return the_machine(str(disk))
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[Hypervisor]:
+        self._open = QemuHypervisor(self._folder, accel="tcg")
+        await self._open.open(self.changes)
+        try:
+            yield self._open
+        finally:
+            await self._open.close()
+
+    async def guest_powers_off(self, machine_id: str) -> None:
+        assert self._open is not None
+        await console_has(self._open, machine_id, boots=1)
+        reader = await self._open.serial(machine_id)
+        async with reader:
+            await reader.send(b"o")
+
+    async def dies(self, machine_id: str) -> None:
+        assert self._open is not None
+        facts = await self._open.machine(machine_id)
+        assert facts is not None
+        assert facts.pid is not None
+        os.kill(facts.pid, signal.SIGKILL)
+
+
+KEEPERS: dict[str, Callable[[Path], House]] = {"fake": FakeHouse, "qemu": QemuHouse}
+
+
+@pytest.fixture(params=["fake", pytest.param("qemu", marks=pytest.mark.qemu)])
+def keeper(request: pytest.FixtureRequest) -> str:
+    if request.param == "qemu" and shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("qemu-system-x86_64 is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(keeper: str) -> Any:
+    if keeper == "fake":
+        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return "asyncio"
+
+
+@pytest.fixture
+async def house(keeper: str, tmp_path: Path) -> AsyncIterator[House]:
+    house = KEEPERS[keeper](tmp_path)
+    yield house
+    async with house.entered() as hypervisor:
+        for facts in await hypervisor.machines():
+            await hypervisor.ensure_gone(facts.id)
+        assert await hypervisor.machines() == []
+
+
+async def power(hypervisor: Hypervisor, machine_id: str) -> PowerState | None:
+    facts = await hypervisor.machine(machine_id)
+    return facts.power_state if facts is not None else None
+
+
+async def test_a_machine_runs_and_running_it_again_changes_nothing(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        first = await hypervisor.ensure_running(machine)
+        assert (first.id, first.name, first.power_state) == (machine.id, machine.name, PowerState.RUNNING)
+        assert await hypervisor.ensure_running(machine) == first
+        assert await hypervisor.machines() == [first]
+        assert await hypervisor.machine(machine.id) == first
+
+
+async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> None:
+    async with house.entered() as hypervisor:
+        assert await hypervisor.machine(str(uuid4())) is None
+        assert await hypervisor.machines() == []
+        for verb in (
+            lambda: hypervisor.console_output(str(uuid4()), tail_bytes=10),
+            lambda: hypervisor.ensure_shutdown(str(uuid4()), grace_s=0),
+            lambda: hypervisor.ensure_paused(str(uuid4())),
+            lambda: hypervisor.reboot_soft(str(uuid4()), grace_s=1),
+        ):
+            with pytest.raises(NotFound, match="has no machine"):
+                await verb()
+
+
+async def test_a_forced_shutdown_keeps_the_machine_defined_and_may_be_repeated(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        for _ in range(2):
+            await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+            assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+        assert (await hypervisor.machines())[0].pid is None
+        again = await hypervisor.ensure_running(machine)
+        assert again.power_state is PowerState.RUNNING
+    assert house.changes.heard == [], "what was asked for is not news"
+
+
+async def test_a_polite_shutdown_reaches_the_guest(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=60)
+        assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+        assert b"ower down" in await hypervisor.console_output(machine.id, tail_bytes=4096)
+    assert house.changes.heard == []
+
+
+async def test_a_guest_that_does_not_listen_is_stopped_when_its_grace_ends(house: House) -> None:
+    machine = house.a_machine(obeys_power_button=False)
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        with anyio.fail_after(30):
+            await hypervisor.ensure_shutdown(machine.id, grace_s=0.3)
+        assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+
+
+async def test_a_paused_machine_stands_still_and_running_resumes_it(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        before = await hypervisor.ensure_running(machine)
+        for _ in range(2):
+            await hypervisor.ensure_paused(machine.id)
+            assert await power(hypervisor, machine.id) is PowerState.PAUSED
+        resumed = await hypervisor.ensure_running(machine)
+        assert resumed == before, "the same process goes on"
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="only a running machine can be paused"):
+            await hypervisor.ensure_paused(machine.id)
+    assert house.changes.heard == []
+
+
+async def test_a_soft_reboot_starts_the_guest_again(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        assert await hypervisor.reboot_soft(machine.id, grace_s=60) is True
+        assert await power(hypervisor, machine.id) is PowerState.RUNNING
+        await console_has(hypervisor, machine.id, boots=2)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        assert await hypervisor.reboot_soft(machine.id, grace_s=1) is False, "a machine that is off cannot react"
+        assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+    assert house.changes.heard == []
+
+
+async def test_a_soft_reboot_says_when_the_guest_did_not_react(house: House) -> None:
+    machine = house.a_machine(obeys_power_button=False)
+    async with house.entered() as hypervisor:
+        before = await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        assert await hypervisor.reboot_soft(machine.id, grace_s=0.3) is False
+        assert await hypervisor.machine(machine.id) == before
+
+
+async def test_gone_means_gone_and_a_machine_that_never_was_is_gone(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        for _ in range(2):
+            await hypervisor.ensure_gone(machine.id)
+            assert await hypervisor.machine(machine.id) is None
+        await hypervisor.ensure_gone(str(uuid4()))
+    async with house.entered() as hypervisor:
+        assert await hypervisor.machines() == []
+    assert house.changes.heard == []
+
+
+async def test_machines_outlive_the_process_that_made_them(house: House) -> None:
+    running, paused, off = house.a_machine(), house.a_machine(), house.a_machine()
+    before: list[MachineFacts] = []
+    async with house.entered() as hypervisor:
+        for machine in (running, paused, off):
+            await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_paused(paused.id)
+        await hypervisor.ensure_shutdown(off.id, grace_s=0)
+        before = await hypervisor.machines()
+    async with house.entered() as hypervisor:
+        key = lambda facts: facts.id  # noqa: E731
+        assert sorted(await hypervisor.machines(), key=key) == sorted(before, key=key)
+        resumed = await hypervisor.ensure_running(paused)
+        assert resumed.power_state is PowerState.RUNNING
+        await console_has(hypervisor, running.id, boots=1)
+        await hypervisor.ensure_shutdown(running.id, grace_s=60)
+        assert await power(hypervisor, running.id) is PowerState.SHUTDOWN
+    assert house.changes.heard == []
+
+
+async def test_a_guest_that_powers_off_is_reported(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await house.guest_powers_off(machine.id)
+        await house.changes.hears(machine.id, PowerState.SHUTDOWN)
+        assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+        again = await hypervisor.ensure_running(machine)
+        assert again.power_state is PowerState.RUNNING
+    assert house.changes.heard == [(machine.id, PowerState.SHUTDOWN)]
+
+
+async def test_a_process_that_dies_is_reported_also_after_it_was_found_again(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+    async with house.entered() as hypervisor:
+        await house.dies(machine.id)
+        await house.changes.hears(machine.id, PowerState.CRASHED)
+        assert await power(hypervisor, machine.id) is PowerState.CRASHED
+        again = await hypervisor.ensure_running(machine)
+        assert again.power_state is PowerState.RUNNING
+    assert house.changes.heard == [(machine.id, PowerState.CRASHED)]
+
+
+async def test_the_console_keeps_its_last_bytes(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        whole = await hypervisor.console_output(machine.id, tail_bytes=100_000)
+        assert await hypervisor.console_output(machine.id, tail_bytes=5) == whole[-5:]
+        assert await hypervisor.console_output(machine.id, tail_bytes=0) == b""
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        assert (await hypervisor.console_output(machine.id, tail_bytes=100_000)).startswith(whole)
+
+
+async def test_the_host_tells_what_it_can_give(house: House) -> None:
+    async with house.entered() as hypervisor:
+        facts = await hypervisor.facts()
+        assert facts.vcpus >= 1
+        assert facts.memory_mb >= 64
+        assert facts.disk_gb >= 1
+        assert facts.hypervisor_type in ("fake", "QEMU")
+        assert facts.hypervisor_version >= 1000
+        assert facts.accelerator
+
+
+async def test_many_machines_at_once(house: House, keeper: str) -> None:
+    machines = [house.a_machine() for _ in range(50 if keeper == "fake" else 4)]
+    async with house.entered() as hypervisor:
+        async with anyio.create_task_group() as tasks:
+            for machine in machines:
+                tasks.start_soon(hypervisor.ensure_running, machine)
+        assert {facts.id for facts in await hypervisor.machines()} == {machine.id for machine in machines}
+        async with anyio.create_task_group() as tasks:
+            for machine in machines:
+                tasks.start_soon(hypervisor.ensure_gone, machine.id)
+        assert await hypervisor.machines() == []
+
+
+async def test_a_changed_specification_takes_effect_at_the_next_start(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        renamed = msgspec.structs.replace(machine, name="instance-renamed")
+        assert (await hypervisor.ensure_running(renamed)).name == "instance-renamed"
+
+
+async def console_has(hypervisor: Hypervisor, machine_id: str, *, boots: int) -> None:
+    """Both kinds of guest write a line with ``ready`` or ``login:`` once per boot."""
+    with anyio.fail_after(60):
+        while True:
+            text = await hypervisor.console_output(machine_id, tail_bytes=1 << 20)
+            if text.count(b"ready") + text.count(b"login:") >= boots:
+                return
+            await anyio.sleep(0.02)
+
+
+def test_errors_of_the_promise_are_clouds_errors() -> None:
+    assert issubclass(NotFound, CloudError)
