@@ -72,7 +72,8 @@ CREATE TABLE placement_allocations (
     used            BIGINT NOT NULL,
     created_at      TEXT NOT NULL,
     PRIMARY KEY (consumer_id, provider_id, resource_class),
-    FOREIGN KEY (provider_id, resource_class) REFERENCES placement_inventories (provider_id, resource_class)
+    FOREIGN KEY (provider_id, resource_class)
+        REFERENCES placement_inventories (provider_id, resource_class) ON UPDATE CASCADE
 );
 CREATE INDEX placement_allocations_by_provider ON placement_allocations (provider_id, resource_class, consumer_id);
 

@@ -1,0 +1,276 @@
+"""Where a request could go: a pure search over a picture of all providers.
+
+The unsuffixed group may be spread over one tree and what is shared with it; every other group is met by one provider. A
+candidate stands at an anchor, a root provider: its parts come from that root's tree and from providers that share with
+any member of the tree through an aggregate. Anchors are visited in order of appearance, and nothing is computed beyond
+the limit.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from minicloud.core.placement.index import Picture, Provider
+
+Amounts = dict[str, int]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """One group of a request. ``required`` and ``member_of``: of each set at least one; of the others none."""
+
+    resources: Amounts = {}
+    required: tuple[frozenset[str], ...] = ()
+    forbidden: frozenset[str] = frozenset()
+    member_of: tuple[frozenset[str], ...] = ()
+    not_member_of: frozenset[str] = frozenset()
+    in_tree: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked for. ``groups`` by suffix; ``isolate``: suffixed groups on different providers; ``same_subtrees``:
+    suffixes whose providers must stand under one of them; ``nested`` False: at most one provider of each tree."""
+
+    groups: Mapping[str, Group]
+    limit: int | None = None
+    isolate: bool = False
+    root_required: frozenset[str] = frozenset()
+    root_forbidden: frozenset[str] = frozenset()
+    same_subtrees: tuple[frozenset[str], ...] = ()
+    nested: bool = True
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """A way to meet the request: amounts by provider and class, and which providers met which group."""
+
+    anchor: str
+    allocations: dict[str, Amounts]
+    mappings: dict[str, list[str]]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """How one group is met: (provider, class, amount) for each amount, and the providers."""
+
+    takes: tuple[tuple[Provider, str, int], ...]
+    providers: tuple[str, ...]
+
+
+def search(picture: Picture, request: Request) -> list[Candidate]:
+    """All candidates, or the first ``limit`` of them."""
+    return list(itertools.islice(_candidates(picture, request), request.limit))
+
+
+def involved(picture: Picture, candidates: Iterable[Candidate], *, nested: bool = True) -> list[Provider]:
+    """The providers that an answer summarises: whole trees of those in the candidates, or with ``nested`` False only those."""
+    ids = dict.fromkeys(provider_id for candidate in candidates for provider_id in candidate.allocations)
+    if not nested or not picture.structure.nested:
+        return [picture[provider_id] for provider_id in ids]
+    roots = dict.fromkeys(picture[provider_id].root_id for provider_id in ids)
+    return [picture.at(slot) for root in roots for slot in picture.structure.members[root]]
+
+
+def best_room(picture: Picture, classes: Iterable[str]) -> Amounts:
+    """For each class the most that one provider could still give; 0 when there is nothing of it."""
+    best = dict.fromkeys(classes, 0)
+    for provider in picture.providers():
+        for name in best:
+            stock = provider.stocks.get(name)
+            if stock is not None and stock.room > best[name]:
+                best[name] = stock.room
+    return best
+
+
+def _candidates(picture: Picture, request: Request) -> Iterator[Candidate]:
+    structure = picture.structure
+    for group in request.groups.values():
+        if group.in_tree is not None and group.in_tree not in picture:
+            return
+    if list(request.groups) == [""] and not structure.nested and not structure.sharing:
+        yield from _flat(picture, request, request.groups[""])
+        return
+    seen: set[tuple[frozenset[tuple[str, str, int]], tuple[tuple[str, tuple[str, ...]], ...]]] = set()
+    for root_id, slots in structure.members.items():
+        root = picture.get(root_id)
+        if root is None or not _root_suits(root, request):
+            continue
+        members = [picture.at(slot) for slot in slots]
+        shared = _shared_with(picture, root_id, members) if structure.sharing else []
+        for candidate in _at_anchor(picture, request, root, members, shared):
+            if structure.sharing:
+                # What only sharing providers meet is met alike at each anchor that they share with.
+                key = (
+                    frozenset((p, c, n) for p, amounts in candidate.allocations.items() for c, n in amounts.items()),
+                    tuple((suffix, tuple(sorted(ids))) for suffix, ids in candidate.mappings.items()),
+                )
+                if key in seen:
+                    continue
+                seen.add(key)
+            yield candidate
+
+
+def _flat(picture: Picture, request: Request, group: Group) -> Iterator[Candidate]:
+    """The same search where every provider is its own tree and nobody shares: nearly always, so it is written out."""
+    singles = frozenset(next(iter(names)) for names in group.required if len(names) == 1)
+    choices = [names for names in group.required if len(names) != 1]
+    forbidden, barred, wanted = group.forbidden, group.not_member_of, list(group.resources.items())
+    member_of, in_tree = group.member_of, group.in_tree
+    rooted = bool(request.root_required or request.root_forbidden)
+    resources = group.resources
+    for provider in _starting_from(picture, group):
+        for name, amount in wanted:
+            stock = provider.stocks.get(name)
+            if stock is None or amount > stock.room or amount < stock.min_unit or amount % stock.step_size:
+                break
+        else:
+            traits = provider.traits
+            if (
+                singles <= traits
+                and not (forbidden and not forbidden.isdisjoint(traits))
+                and not (choices and any(names.isdisjoint(traits) for names in choices))
+                and not (member_of and any(names.isdisjoint(provider.aggregates) for names in member_of))
+                and not (barred and not barred.isdisjoint(provider.aggregates))
+                and (in_tree is None or provider.id == in_tree)
+                and (not rooted or _root_suits(provider, request))
+            ):
+                yield Candidate(provider.id, {provider.id: resources}, {"": [provider.id]})
+
+
+def _starting_from(picture: Picture, group: Group) -> Iterable[Provider]:
+    """The providers worth looking at: those in the smallest of the required sets of aggregates, or all."""
+    if not group.member_of:
+        return picture.providers()
+    aggregates = picture.structure.aggregates
+    choices = [{slot for name in names for slot in aggregates.get(name, ())} for names in group.member_of]
+    smallest: set[int] = min(choices, key=len)
+    return [picture.at(slot) for slot in sorted(smallest)]
+
+
+def _root_suits(root: Provider, request: Request) -> bool:
+    return request.root_required <= root.traits and request.root_forbidden.isdisjoint(root.traits)
+
+
+def _shared_with(picture: Picture, root_id: str, members: list[Provider]) -> list[Provider]:
+    """Providers of other trees that share with a member of this one."""
+    aggregates = frozenset().union(*(member.aggregates for member in members))
+    sharing = [picture.at(slot) for slot in picture.structure.sharing]
+    return [p for p in sharing if p.root_id != root_id and not aggregates.isdisjoint(p.aggregates)]
+
+
+def _at_anchor(
+    picture: Picture, request: Request, root: Provider, members: list[Provider], shared: list[Provider]
+) -> Iterator[Candidate]:
+    """The candidates that stand at one root."""
+    options: list[list[_Part]] = []
+    for suffix, group in request.groups.items():
+        parts = list(
+            _single(picture, group, members, shared) if suffix else _spread(picture, group, root, members, shared)
+        )
+        if not parts:
+            return
+        options.append(parts)
+    for parts in _fitting(options, []):
+        mappings = {suffix: list(part.providers) for suffix, part in zip(request.groups, parts, strict=True)}
+        if request.isolate and not _isolated(mappings):
+            continue
+        if not all(_one_subtree(picture, mappings, suffixes) for suffixes in request.same_subtrees):
+            continue
+        allocations: dict[str, Amounts] = {}
+        for part in parts:
+            for provider, name, amount in part.takes:
+                amounts = allocations.setdefault(provider.id, {})
+                amounts[name] = amounts.get(name, 0) + amount
+        if not request.nested and len({picture[p].root_id for p in allocations}) != len(allocations):
+            continue
+        yield Candidate(root.id, allocations, mappings)
+
+
+def _fitting(options: list[list[_Part]], chosen: list[_Part]) -> Iterator[list[_Part]]:
+    """One part of each group, in all combinations that no provider refuses; a branch ends where it no longer fits."""
+    if len(chosen) == len(options):
+        yield chosen
+        return
+    for part in options[len(chosen)]:
+        extended = [*chosen, part]
+        if not chosen or _fit_together(extended):
+            yield from _fitting(options, extended)
+
+
+def _fit_together(parts: list[_Part]) -> bool:
+    """Whether amounts of one class that several groups take from one provider are there together, within ``max_unit``."""
+    sums: dict[tuple[str, str], int] = {}
+    for part in parts:
+        for provider, name, amount in part.takes:
+            total = sums.get((provider.id, name), 0) + amount
+            sums[provider.id, name] = total
+            if total > provider.stocks[name].room:
+                return False
+    return True
+
+
+def _spread(
+    picture: Picture, group: Group, root: Provider, members: list[Provider], shared: list[Provider]
+) -> Iterator[_Part]:
+    """How the unsuffixed group is met at an anchor: each class from any member of the tree, or from who shares with it."""
+    if group.in_tree is not None:
+        if picture[group.in_tree].root_id != root.id:
+            return
+        shared = []
+    rooted = _in_aggregates(root, group)
+    if group.not_member_of and not group.not_member_of.isdisjoint(root.aggregates):
+        return
+    usable = [p for p in members if rooted or _in_aggregates(p, group)]
+    usable += [p for p in shared if _in_aggregates(p, group)]
+    usable = [
+        p for p in usable if group.not_member_of.isdisjoint(p.aggregates) and group.forbidden.isdisjoint(p.traits)
+    ]
+    choices = [
+        [(p, name, amount) for p in usable if (stock := p.stocks.get(name)) is not None and stock.fits(amount)]
+        for name, amount in group.resources.items()
+    ]
+    for takes in itertools.product(*choices):
+        traits = frozenset().union(*(p.traits for p, _, _ in takes)) if group.required else frozenset()
+        if not any(names.isdisjoint(traits) for names in group.required):
+            yield _Part(takes, tuple(dict.fromkeys(p.id for p, _, _ in takes)))
+
+
+def _single(picture: Picture, group: Group, members: list[Provider], shared: list[Provider]) -> Iterator[_Part]:
+    """How a suffixed group is met at an anchor: by one provider, alone."""
+    tree = None if group.in_tree is None else picture[group.in_tree].root_id
+    for provider in [*members, *shared]:
+        if (
+            (tree is None or provider.root_id == tree)
+            and not any(names.isdisjoint(provider.traits) for names in group.required)
+            and group.forbidden.isdisjoint(provider.traits)
+            and _in_aggregates(provider, group)
+            and group.not_member_of.isdisjoint(provider.aggregates)
+            and all(
+                (stock := provider.stocks.get(name)) is not None and stock.fits(amount)
+                for name, amount in group.resources.items()
+            )
+        ):
+            yield _Part(tuple((provider, name, amount) for name, amount in group.resources.items()), (provider.id,))
+
+
+def _in_aggregates(provider: Provider, group: Group) -> bool:
+    return not any(names.isdisjoint(provider.aggregates) for names in group.member_of)
+
+
+def _isolated(mappings: Mapping[str, list[str]]) -> bool:
+    """Whether every suffixed group has a provider of its own."""
+    single = [ids[0] for suffix, ids in mappings.items() if suffix]
+    return len(set(single)) == len(single)
+
+
+def _one_subtree(picture: Picture, mappings: Mapping[str, list[str]], suffixes: frozenset[str]) -> bool:
+    """Whether one of the providers of these groups stands above all the others."""
+    ids = {provider_id for suffix in suffixes for provider_id in mappings[suffix]}
+    above = [_ancestry(picture, provider_id) for provider_id in ids]
+    return any(all(provider_id in ancestry for ancestry in above) for provider_id in ids)
+
+
+def _ancestry(picture: Picture, provider_id: str | None) -> set[str]:
+    found: set[str] = set()
+    while provider_id is not None:
+        found.add(provider_id)
+        provider_id = picture[provider_id].parent_id
+    return found
