@@ -176,13 +176,15 @@ class Api:
             else await _body(request, routes[0].largest_body)
         )
         route = routes[0] if routes[0].action is None else _action(routes, raw, service)
-        if route.policy is not None and not route.open:
+        if route.policy is not None and not route.open and not route.late:
             self.means.policy.enforce(route.policy, who)
         call = Call(request, self.means, service, route, version, who, self._base_url(request, mounted.mount))
         arguments: dict[str, Any] = dict(zip(route.names, found.values, strict=True))
         if route.body is not None:
             arguments["body"] = self._decode(request, raw, route, version, service)
         value = await route.handler(call, **arguments)
+        if route.late and not call.judged:
+            raise AssertionError(f"{route.method} {route.path} answered without asking {route.policy}")
         return _finish(value, route, version), who
 
     async def _authenticate(self, request: Request, request_id: str, mounted: _Mounted) -> Context:

@@ -9,7 +9,7 @@
 
 import functools
 import re
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
 
@@ -26,7 +26,8 @@ UUID = Annotated[
 ]
 
 
-class _BodyMeta(type(msgspec.Struct)):  # type: ignore[misc]
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class _BodyMeta(msgspec.StructMeta):
     """Takes ``wrap=`` and ``open=`` on the class line, which msgspec's own metaclass would refuse."""
 
     def __new__(
@@ -40,7 +41,7 @@ class _BodyMeta(type(msgspec.Struct)):  # type: ignore[misc]
         **config: Any,
     ) -> Any:
         config.setdefault("kw_only", True)
-        made = super().__new__(mcls, name, bases, namespace, **config)
+        made: Any = super().__new__(mcls, name, bases, namespace, **config)
         if wrap is not None:
             made.WRAP = wrap
         if open is not None:
@@ -82,6 +83,17 @@ def decode(raw: bytes, kind: type[B], version: Version | None, reading: Reading,
         found = found.wrapped
     values.update({name: restore(getattr(found, name)) for name in found.__struct_fields__})
     return kind(**values)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def convert(value: Any, kind: type[S], *, lenient: bool = False) -> S:
+    """A part of a document, decoded already, as a struct; fields that it does not have are passed over. Raises Invalid."""
+    try:
+        return msgspec.convert(value, kind, strict=not lenient)
+    except msgspec.ValidationError as error:
+        raise _as_invalid(error) from error
 
 
 def _as_invalid(error: msgspec.ValidationError) -> Invalid:

@@ -15,6 +15,7 @@ from minicloud.api.service import Service
 from minicloud.base.errors import NotFound
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.step import Saga
+from minicloud.conductor.world import World
 from minicloud.core.context import Context
 from minicloud.core.policy import Policy, Target
 from minicloud.engines.blobs import Blobs
@@ -23,14 +24,22 @@ from minicloud.engines.database import Database, Transaction
 T = TypeVar("T")
 
 
+def _nothing_remembered() -> None:
+    """For machines without an authenticator that caches."""
+
+
 class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What all handlers work with: the same for every call of a cloud. ``facts`` are plain settings that answers mention."""
+    """What all handlers work with: the same for every call of a cloud.
+
+    ``forget_tokens`` empties the cache of who bears which token; call it after a commit that changes what tokens stand on.
+    """
 
     database: Database
     executor: Executor
     policy: Policy
     blobs: Blobs
     region: str = "RegionOne"
+    forget_tokens: Callable[[], None] = _nothing_remembered
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -44,7 +53,18 @@ class Reply(msgspec.Struct, frozen=True):
 class Call:
     """One request. ``context`` says who asks, ``version`` in which microversion, ``route`` by which line."""
 
-    __slots__ = ("_page", "_parameters", "base_url", "context", "means", "request", "route", "service", "version")
+    __slots__ = (
+        "_page",
+        "_parameters",
+        "base_url",
+        "context",
+        "judged",
+        "means",
+        "request",
+        "route",
+        "service",
+        "version",
+    )
 
     def __init__(
         self,
@@ -65,6 +85,7 @@ class Call:
         self.base_url = base_url
         self._page: Page | None = None
         self._parameters: list[tuple[str, str]] | None = None
+        self.judged = False
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run a function of ``core`` in a transaction that only reads."""
@@ -73,6 +94,11 @@ class Call:
     async def write(self, fn: Callable[[Transaction], T]) -> T:
         """Run a function of ``core`` in a transaction and commit it."""
         return await self.means.database.write(fn)
+
+    @property
+    def world(self) -> World:
+        """What reaches the hosts, for the few reads that only they can answer."""
+        return self.means.executor.world
 
     def begin(self, tx: Transaction, saga: Saga) -> str:
         """Promise a saga in this transaction: it is durable with the rows beside it, and starts after the commit."""
@@ -85,6 +111,13 @@ class Call:
     def enforce(self, rule: str, target: Target | None = None) -> None:
         """Ask a further policy. Raises Forbidden."""
         self.means.policy.enforce(rule, self.context, target)
+
+    def judge(self, target: Target, *, rule: str | None = None) -> None:
+        """Ask the policy of a ``late`` route (or another one in its place) about what is acted upon. Raises Forbidden."""
+        self.judged = True
+        name = rule or self.route.policy
+        assert name is not None, f"{self.route.path} is late, but names no policy"
+        self.means.policy.enforce(name, self.context, target)
 
     def allows(self, rule: str, target: Target | None = None) -> bool:
         """Whether a further policy would allow."""
@@ -119,6 +152,11 @@ class Call:
         """The path that the service answers under in this request."""
         mount: str = self.request.scope["minicloud.mount"]
         return mount
+
+    @property
+    def public_url(self) -> str:
+        """The cloud's own address, without any service's path."""
+        return self.base_url.removesuffix(self.mount)
 
     def url(self, path: str) -> str:
         """An absolute link below the service's versioned root: ``call.url(f"/servers/{id}")``."""

@@ -118,7 +118,10 @@ def _compute(status: int, error: CloudError, request_id: str) -> object:
 
 
 def _identity(status: int, error: CloudError, request_id: str) -> object:
-    return {"error": {"code": status, "message": error.message, "title": _title(status)}}
+    message, rule = error.message, error.detail.get("rule")
+    if status == 403 and isinstance(rule, str):
+        message = f"You are not authorized to perform the requested action: {rule}."
+    return {"error": {"code": status, "message": message, "title": _title(status)}}
 
 
 def _image(status: int, error: CloudError, request_id: str) -> object:

@@ -66,8 +66,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """How one collection is listed. ``sort_keys`` maps the API's names to columns; repeated filters mean any of the values."""
 
     name: str
-    sort_keys: dict[str, str] = {"id": "id"}
-    sort: list[tuple[str, bool]] = [("id", False)]
+    sort_keys: dict[str, str] = msgspec.field(default_factory=lambda: {"id": "id"})
+    sort: list[tuple[str, bool]] = msgspec.field(default_factory=lambda: [("id", False)])
     filters: dict[str, Reader] = {}
     largest: int = 1000
     default_limit: int | None = 1000

@@ -30,6 +30,8 @@ class Route(msgspec.Struct, kw_only=True):
 
     ``extra`` are further (policy, default) pairs that the handler asks for by itself. ``root`` paths stand directly under
     the service's mount (version documents), not under its versioned prefix. ``status`` may depend on the version.
+    ``late`` policies are asked by the handler itself, which first has to see what is acted upon (``call.judge``); the door
+    refuses to answer when it did not ask.
     """
 
     method: str
@@ -44,6 +46,7 @@ class Route(msgspec.Struct, kw_only=True):
     listing: Listing | None = None
     action: str | None = None
     open: bool = False
+    late: bool = False
     root: bool = False
     stream: bool = False
     largest_body: int = SMALL_BODY

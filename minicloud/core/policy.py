@@ -41,6 +41,11 @@ BASE_RULES = {
     "project_member_or_admin": PROJECT_MEMBER_OR_ADMIN,
     "admin_or_owner": f"{ADMIN} or project_id:%(project_id)s",
     "owner": "user_id:%(user_id)s",
+    "service_role": "role:service",
+    "token_subject": "user_id:%(target.token.user_id)s",
+    "domain_managed_target_role": (
+        "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s"
+    ),
 }
 """Rules that other rules name."""
 
@@ -88,6 +93,9 @@ class Policy:
         if not allowed:
             raise Forbidden(f"Policy doesn't allow {name} to be performed.", rule=name)
 
+
+_SAME_THING = {"token.domain.id": "domain_id", "token.project.domain.id": "project_domain_id"}
+"""Names on the left side that Keystone's own policies have for what the context calls otherwise."""
 
 _TOKEN = re.compile(r"\s*(?:(\()|(\))|((?:[^\s()%]|%\([^)]*\)s|%)+))")
 
@@ -167,7 +175,12 @@ def _atom(word: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Chec
     name = re.fullmatch(r"%\((.*)\)s", match)
     if name:
         key = name[1]
+        if kind == "None":
+            # A target that has the attribute and nothing in it; one without the attribute matches nothing.
+            return lambda c, t: key in t and t[key] is None
         return lambda c, t: (found := t.get(key)) is not None and left(c) == str(found)
+    if match == "None":
+        return lambda c, t: left(c) is None
     return lambda c, t: left(c) == match
 
 
@@ -179,6 +192,7 @@ def _left(kind: str) -> Callable[[Context], str | None]:
         return lambda c: value
     if kind == "None":
         return lambda c: "None"
+    kind = _SAME_THING.get(kind, kind)
     if kind not in Context.__struct_fields__:
         return lambda c: None
     return lambda c: None if (found := getattr(c, kind)) is None else str(found)
