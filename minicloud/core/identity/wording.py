@@ -29,6 +29,11 @@ def refused(reason: str) -> Unauthenticated:
     return Unauthenticated("The request you have made requires authentication.", reason=reason)
 
 
+def unsupported_method(method: str) -> Unauthenticated:
+    """A way of signing in that this cloud does not have."""
+    return Unauthenticated("Attempted to authenticate with an unsupported method.", method=method)
+
+
 def keep_immutable_still(kind: str, id: str, options: dict[str, Any], changes: dict[str, Any]) -> None:
     """Raises Forbidden when something immutable would be changed; taking off the option alone is allowed."""
     if not options.get(IMMUTABLE):

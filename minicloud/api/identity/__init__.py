@@ -1,0 +1,27 @@
+"""The identity service's API: Keystone v3, answered under ``/identity`` and at the root of the cloud."""
+
+from minicloud.api.bodies import Reading
+from minicloud.api.identity import scopes, tokens, version
+from minicloud.api.identity.passwords import Passwords
+from minicloud.api.service import Service
+
+TOKEN_HOURS = 24.0
+
+
+def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Service:
+    """The service, with how it checks passwords and how long its tokens last."""
+    return Service(
+        name="identity",
+        dialect="identity",
+        mounts=("/identity", ""),
+        prefix="/v3",
+        routes=[
+            *version.routes,
+            *tokens.routes(passwords, token_hours),
+            *scopes.routes,
+        ],
+        reading=Reading(forbid_unknown=False),
+        content_type="any",
+        request_id_headers=("x-openstack-request-id",),
+        not_found="The requested URL was not found on the server.",
+    )

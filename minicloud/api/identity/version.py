@@ -1,0 +1,31 @@
+"""The version documents of identity, which anybody may read."""
+
+from minicloud.api.call import Call, Reply
+from minicloud.api.identity.views import View
+from minicloud.api.routes import Get
+
+
+def _version(call: Call) -> View:
+    return {
+        "id": "v3.14",
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": call.url("/")}],
+        "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
+    }
+
+
+async def index(call: Call) -> Reply:
+    """``GET /``: all versions; there is one."""
+    return Reply({"versions": {"values": [_version(call)]}}, 300, {"Location": call.url("/"), "Vary": "X-Auth-Token"})
+
+
+async def show(call: Call) -> View:
+    """``GET /v3``"""
+    return {"version": _version(call)}
+
+
+routes = [
+    Get("/", index, policy=None, open=True, root=True, status=300),
+    Get("/", show, policy=None, open=True),
+]

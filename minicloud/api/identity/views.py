@@ -1,0 +1,181 @@
+"""Identity's answers: records as documents, with the links and the further attributes that clients wrote into them."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from minicloud.api.call import Call
+from minicloud.core.identity.catalog import CatalogService, Endpoint, Region, Service
+from minicloud.core.identity.groups import Group
+from minicloud.core.identity.projects import Project
+from minicloud.core.identity.roles import Role
+from minicloud.core.identity.tokens import Standing
+from minicloud.core.identity.users import User
+
+View = dict[str, Any]
+
+
+def links(call: Call, path: str) -> View:
+    """The link of a document to itself."""
+    return {"self": call.url(path)}
+
+
+def collection(call: Call, name: str, items: Iterable[View]) -> View:
+    """A list that has no pages."""
+    path = call.request.scope["path"][len(call.mount) + len(call.service.prefix) :].rstrip("/")
+    here = call.url(path)
+    if call.parameters:
+        here = f"{here}?{urlencode(call.parameters)}"
+    return {name: list(items), "links": {"next": None, "self": here, "previous": None}}
+
+
+def listed(call: Call, rows: list[Any], view: Any) -> View:
+    """One page of a list; ``truncated`` tells that there is more."""
+    kept, more = call.page.cut(rows)
+    found = call.page.document([view(call, row) for row in kept], more=more, last_id=kept[-1].id if kept else None)
+    return {**found, "truncated": True} if more else found
+
+
+def user(call: Call, found: User) -> View:
+    """A user."""
+    made: View = {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "domain_id": found.domain_id,
+        "enabled": found.enabled,
+        "password_expires_at": found.password_expires_at,
+        "options": found.options,
+        "links": links(call, f"/users/{found.id}"),
+    }
+    if found.default_project_id is not None:
+        made["default_project_id"] = found.default_project_id
+    return made
+
+
+def project(call: Call, found: Project) -> View:
+    """A project, also one that acts as a domain."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "domain_id": found.domain_id,
+        "description": found.description,
+        "enabled": found.enabled,
+        "parent_id": found.parent_id,
+        "is_domain": found.is_domain,
+        "tags": found.tags,
+        "options": found.options,
+        "links": links(call, f"/projects/{found.id}"),
+    }
+
+
+def domain(call: Call, found: Project) -> View:
+    """A domain."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "description": found.description,
+        "enabled": found.enabled,
+        "tags": found.tags,
+        "options": found.options,
+        "links": links(call, f"/domains/{found.id}"),
+    }
+
+
+def role(call: Call, found: Role) -> View:
+    """A role."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "domain_id": found.domain_id,
+        "description": found.description,
+        "options": found.options,
+        "links": links(call, f"/roles/{found.id}"),
+    }
+
+
+def group(call: Call, found: Group) -> View:
+    """A group."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "domain_id": found.domain_id,
+        "description": found.description,
+        "links": links(call, f"/groups/{found.id}"),
+    }
+
+
+def region(call: Call, found: Region) -> View:
+    """A region."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "description": found.description,
+        "parent_region_id": found.parent_region_id,
+        "links": links(call, f"/regions/{found.id}"),
+    }
+
+
+def service(call: Call, found: Service) -> View:
+    """A service of the catalog."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "name": found.name,
+        "type": found.type,
+        "enabled": found.enabled,
+        "links": links(call, f"/services/{found.id}"),
+    }
+
+
+def endpoint(call: Call, found: Endpoint) -> View:
+    """An endpoint, as it was written down: its places are filled in the catalog only."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "service_id": found.service_id,
+        "interface": found.interface,
+        "region": found.region_id,
+        "region_id": found.region_id,
+        "url": found.url,
+        "enabled": found.enabled,
+        "links": links(call, f"/endpoints/{found.id}"),
+    }
+
+
+def token(standing: Standing, catalog: list[CatalogService] | None) -> View:
+    """What a token says of its bearer."""
+    row = standing.token
+    made: View = {
+        "methods": row.methods,
+        "user": {
+            "domain": {"id": standing.user_domain.id, "name": standing.user_domain.name},
+            "id": standing.user.id,
+            "name": standing.user.name,
+            "password_expires_at": standing.user.password_expires_at,
+        },
+        "audit_ids": list(row.audit_ids),
+        "expires_at": f"{row.expires_at}Z",
+        "issued_at": f"{row.issued_at}Z",
+    }
+    if row.system is not None:
+        made["system"] = {"all": True}
+    if standing.domain is not None:
+        made["domain"] = {"id": standing.domain.id, "name": standing.domain.name}
+    if standing.project is not None:
+        above = standing.project_domain or standing.project
+        made["project"] = {
+            "domain": {"id": above.id, "name": above.name},
+            "id": standing.project.id,
+            "name": standing.project.name,
+        }
+        made["is_domain"] = standing.project.is_domain
+    if row.scope is not None:
+        made["roles"] = [{"id": held.id, "name": held.name} for held in standing.roles]
+        if catalog is not None:
+            made["catalog"] = catalog
+    return {"token": made}
