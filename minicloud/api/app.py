@@ -181,7 +181,7 @@ class Api:
         call = Call(request, self.means, service, route, version, who, self._base_url(request, mounted.mount))
         arguments: dict[str, Any] = dict(zip(route.names, found.values, strict=True))
         if route.body is not None:
-            arguments["body"] = self._decode(request, raw, route, version, service)
+            arguments["body"] = raw if route.body is bytes else self._decode(request, raw, route, version, service)
         value = await route.handler(call, **arguments)
         if route.late and not call.judged:
             raise AssertionError(f"{route.method} {route.path} answered without asking {route.policy}")
@@ -203,6 +203,7 @@ class Api:
 
     def _decode(self, request: Request, raw: bytes, route: Route, version: Version | None, service: Service) -> Any:
         assert route.body is not None
+        assert issubclass(route.body, bodies.Body)
         kind = request.headers.get("content-type", "")
         json_given = kind.split(";")[0].strip().lower() in (
             "application/json",

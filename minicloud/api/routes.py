@@ -6,7 +6,8 @@
         Action("os-start", start, policy="os_compute_api:servers:start", allow=PROJECT_MEMBER_OR_ADMIN, status=202),
     ]
 
-A handler takes the ``Call``, then the names in the path, then ``body`` if it declares one; its annotation says the struct.
+A handler takes the ``Call``, then the names in the path, then ``body`` if it declares one; its annotation says the struct
+(or ``bytes``: the handler reads the document by itself).
 Finding a route walks the path's segments through a tree: the cost does not grow with the number of routes.
 """
 
@@ -52,7 +53,7 @@ class Route(msgspec.Struct, kw_only=True):
     largest_body: int = SMALL_BODY
     optional_body: bool = False
     names: tuple[str, ...] = ()
-    body: type[Body] | None = None
+    body: type[Body] | type[bytes] | None = None
     statuses: Sequence[tuple[Version, int]] = ()
 
     def exists(self, at: Version | None) -> bool:
