@@ -51,7 +51,7 @@ async def build(cache: Path, *, progress: Progress, force: bool = False) -> Gues
     """
     if not force and (image := cached(cache)) is not None:
         return image
-    packages.need_tools()
+    packages.need_tools(packages.missing_tools())
     cache = _prepared(cache)
     async with _locked(cache, progress):
         if not force and (image := cached(cache)) is not None:
@@ -119,9 +119,20 @@ async def _packages(cache: Path, progress: Progress, force: bool) -> dict[str, s
         and all((cache / "debs" / file).is_file() for file in current.packages.values())
     ):
         return current.packages
-    progress("asking the package archive", 0, STEPS)
     apt = packages.Apt(cache)
+    progress("asking the package archive", 0, STEPS)
     await apt.ready()
+    try:
+        return await _fetched(apt, progress)
+    except Unavailable as error:
+        # Old lists name packages that the archive has replaced since.
+        trace.note("package_lists_refreshed", why=error.message)
+        progress("fetching newer package lists", 0, STEPS)
+        await apt.use_own_lists()
+        return await _fetched(apt, progress)
+
+
+async def _fetched(apt: packages.Apt, progress: Progress) -> dict[str, str]:
     names = await apt.names()
     progress("downloading packages", 1, STEPS)
     return await apt.fetch(names)

@@ -40,16 +40,16 @@ def install_hint(missing: Sequence[str]) -> str:
     return "apt install " + " ".join(sorted({tools.PACKAGES[program] for program in missing}))
 
 
-def need_tools() -> None:
-    """Nothing, when all programs are there.
+def need_tools(missing: Sequence[str]) -> None:
+    """Nothing, when no program is missing.
 
     Raises:
-        ToolMissing: some are not; the message lists them all and the one command that helps.
+        ToolMissing: some are; the message lists them all and the one command that helps.
     """
-    missing = missing_tools()
     if missing:
         raise ToolMissing(
-            f"the guest image cannot be built without {', '.join(missing)}: {install_hint(missing)}", missing=missing
+            f"the guest image cannot be built without {', '.join(missing)}: {install_hint(missing)}",
+            missing=list(missing),
         )
 
 
@@ -67,25 +67,23 @@ class Apt:
         Raises:
             Unavailable: the archive that this machine uses does not have it, or cannot be reached.
         """
-        if await self._knows():
-            return
-        for folder in (self._own / "lists" / "partial", self._own / "archives" / "partial"):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._options = (
-            *_APT,
-            "-o",
-            f"Dir::State::Lists={self._own / 'lists'}",
-            "-o",
-            f"Dir::Cache={self._own}",
-        )
-        if await self._knows():
-            return
+        if not await self._knows():
+            await self.use_own_lists()
+
+    async def use_own_lists(self) -> None:
+        """Fetch fresh package lists into ``cache/apt``, which takes no root: the machine has none, or they are too old.
+
+        Raises:
+            Unavailable: as for ``ready``.
+        """
+        for folder in ("lists", "archives"):
+            _private(self._own / folder / "partial")
+        self._options = (*_APT, "-o", f"Dir::State::Lists={self._own / 'lists'}", "-o", f"Dir::Cache={self._own}")
         try:
             await tools.run("apt-get", *self._options, "-q", "update", timeout_s=300)
         except ToolFailed as error:
             raise Unavailable(
-                f"apt has no package lists and fetching them failed ({error.message}); "
-                "check the network and /etc/apt/sources.list, or run `apt-get update` as root",
+                f"fetching package lists failed ({error.message}); check the network and /etc/apt/sources.list"
             ) from error
         if not await self._knows():
             raise Unavailable(
@@ -118,12 +116,14 @@ class Apt:
                 try:
                     await tools.run("apt-get", *self._options, "-q", "download", *lacking, cwd=folder, timeout_s=900)
                 except ToolFailed as error:
-                    raise Unavailable(
-                        f"downloading Debian packages failed: {error.message}; if the lists are old, run `apt-get update` as root"
-                    ) from error
+                    raise Unavailable(f"downloading Debian packages failed: {error.message}") from error
                 for name in lacking:
                     (Path(folder) / files[name]).rename(self._debs / files[name])
         return files
+
+
+def _private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def kernel_of(shown: str) -> str:

@@ -77,7 +77,7 @@ class Machine:
         with contextlib.suppress(OSError):
             while data := self._line.recv(65536):
                 # The guest's shell asks the terminal where its cursor is; a test has no use for that.
-                self.console += data.decode(errors="replace").replace("\r", "").replace("\x1b[6n", "")
+                self.console = (self.console + data.decode(errors="replace")).replace("\r", "").replace("\x1b[6n", "")
 
     def wait_for(self, text: str, *, since: int = 0, patience_s: float = PATIENCE_S) -> str:
         """The first whole console line with ``text`` in it, from the character ``since`` on."""

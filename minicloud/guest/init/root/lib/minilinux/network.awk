@@ -11,8 +11,12 @@ BEGIN { FS = "\t" }
         route[p[2], p[4], p[5]] = $2
         if (p[4] + 1 > routes[p[2]]) routes[p[2]] = p[4] + 1
     }
-    if ($1 ~ /^(networks\.[0-9]+\.)?services\.[0-9]+\.type$/) kind = $2
-    if ($1 ~ /^(networks\.[0-9]+\.)?services\.[0-9]+\.address$/) service[$1] = $2
+    if ($1 ~ /^(networks\.[0-9]+\.)?services\.[0-9]+\.(type|address)$/) {
+        of = $1
+        sub(/\.[a-z]+$/, "", of)
+        if (!(of in seen)) { seen[of] = 1; services[++count] = of }
+        service[of, p[n]] = $2
+    }
 }
 # The mask as a number: 255.255.255.0, ffff:ffff:: and 24 all occur.
 function bits(mask,   n, i, j, part, sum) {
@@ -54,5 +58,6 @@ END {
         else if (type ~ /^ipv6_(slaac|dhcpv6-stateless)$/) print m, "slaac"
         else print m, "unknown", "network type " type
     }
-    for (s in service) if (kind == "dns") print "-", "dns", service[s]
+    for (i = 1; i <= count; i++)
+        if (service[services[i], "type"] == "dns") print "-", "dns", service[services[i], "address"]
 }

@@ -1,0 +1,121 @@
+"""Building: the same bytes twice, by anyone; once for all who ask at the same time; nothing half-made."""
+
+import hashlib
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import anyio
+import pytest
+
+from minicloud.base import tools
+from minicloud.guest import GuestImage, build, cached
+from minicloud.guest.image import complete, image_of, read_current, write_current
+
+pytestmark = [pytest.mark.anyio, pytest.mark.qemu]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+def _sums(image: GuestImage) -> list[str]:
+    return [
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (image.kernel, image.ramdisk, image.boot_ramdisk, image.root, image.disk)
+    ]
+
+
+@pytest.fixture
+def fresh_cache(image: GuestImage, image_cache: Path, tmp_path: Path) -> Path:
+    """A cache that has the packages and nothing else."""
+    cache = tmp_path / "cache"
+    shutil.copytree(image_cache / "debs", cache / "debs")
+    current = read_current(image_cache)
+    assert current is not None
+    write_current(cache, current)
+    return cache
+
+
+async def test_a_second_call_runs_nothing_and_is_quick(image: GuestImage, image_cache: Path) -> None:
+    said: list[str] = []
+    began = time.perf_counter()
+    again = await build(image_cache, progress=lambda what, done, total: said.append(what))
+    seconds = time.perf_counter() - began
+    assert again == image
+    assert said == []
+    assert seconds < 0.05
+
+
+async def test_two_builds_at_once_make_one_image_with_the_same_bytes(image: GuestImage, fresh_cache: Path) -> None:
+    leftover = fresh_cache / ".build-killed"
+    leftover.mkdir()
+    (fresh_cache / image.version).mkdir()
+    said: list[tuple[str, str]] = []
+    made: list[GuestImage] = []
+
+    async def one(name: str) -> None:
+        made.append(await build(fresh_cache, progress=lambda what, done, total: said.append((name, what))))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(one, "a")
+        group.start_soon(one, "b")
+    assert made[0] == made[1]
+    assert len({name for name, what in said if what == "compressing the disk"}) == 1
+    assert ("waiting for another build") in {what for _, what in said}
+    assert _sums(made[0]) == _sums(image)
+    assert made[0].version == image.version
+    assert sorted(os.listdir(fresh_cache)) == sorted([image.version, "current.json", "debs", "lock"])
+
+
+async def test_a_build_that_is_cancelled_leaves_nothing(image: GuestImage, fresh_cache: Path) -> None:
+    with anyio.CancelScope() as scope:
+
+        def stop_late(what: str, done: int, total: int) -> None:
+            if what == "writing the disk":
+                scope.cancel()
+
+        await build(fresh_cache, progress=stop_late)
+    assert scope.cancelled_caught
+    assert not complete(image_of(fresh_cache, image.version))
+    assert not [name for name in os.listdir(fresh_cache) if name.startswith(".build-")]
+    assert cached(fresh_cache) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="compares what root builds with what an ordinary user builds")
+async def test_an_ordinary_user_builds_the_same_bytes(
+    image: GuestImage, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = Path("/var/tmp") / f"minicloud-guest-{os.getpid()}"
+    home.mkdir(mode=0o700)
+    os.chown(home, 65534, 65534)
+    program = (
+        "import sys, anyio\nfrom pathlib import Path\nfrom minicloud.guest import build\n"
+        "async def main():\n    await build(Path(sys.argv[1]) / 'cache', progress=lambda *a: None)\nanyio.run(main)\n"
+    )
+    # Its packages come from the archive again: fetching them as an ordinary user is half of what is to be shown.
+    arguments = ("--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", program, str(home))
+    try:
+        await tools.run(
+            "setpriv",
+            *arguments,
+            timeout_s=600,
+            cwd=str(home),
+            env={**os.environ, "HOME": str(home), "PYTHONPATH": _source()},
+        )
+        current = read_current(home / "cache")
+        assert current is not None
+        assert _sums(image_of(home / "cache", current.version)) == _sums(image)
+    finally:
+        shutil.rmtree(home)
+
+
+def _source() -> str:
+    return str(Path(__file__).parents[2])
