@@ -12,6 +12,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Settings that steps act by. Times in seconds."""
 
     shutdown_timeout: float = 60.0
+    cpu_allocation_ratio: float = 16.0
+    ram_allocation_ratio: float = 1.0
+    disk_allocation_ratio: float = 1.0
+    reserved_host_memory_mb: int = 512
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

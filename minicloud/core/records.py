@@ -6,6 +6,7 @@ that was read, so whoever comes second gets Conflict and nothing is locked.
 """
 
 import functools
+import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import (
@@ -48,11 +49,11 @@ class Record(msgspec.Struct, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "is null", "is not null"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "matches", "is null", "is not null"]
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, the null tests no value."""
+    """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression."""
 
     column: str
     operator: Operator = "="
@@ -61,6 +62,12 @@ class Condition(msgspec.Struct, frozen=True):
 
 class AnyOf(msgspec.Struct, frozen=True):
     """At least one of these conditions holds: ``AnyOf([Condition("project_id", "=", mine), Condition("shared", "=", True)])``."""
+
+    conditions: "list[Condition | AllOf]"
+
+
+class AllOf(msgspec.Struct, frozen=True):
+    """All of these conditions hold: an alternative of ``AnyOf`` that is more than one condition."""
 
     conditions: list[Condition]
 
@@ -292,7 +299,7 @@ def _where(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), parameters
 
 
-def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple[list[str], list[Any]]:
+def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf | AllOf]) -> tuple[list[str], list[Any]]:
     names = {c.name for c in _statements(kind).columns}
     parts: list[str] = []
     parameters: list[Any] = []
@@ -300,6 +307,11 @@ def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple
         if isinstance(condition, AnyOf):
             inner, more = _parts(kind, condition.conditions)
             parts.append(f"({' OR '.join(inner)})" if inner else "1 = 0")
+            parameters += more
+            continue
+        if isinstance(condition, AllOf):
+            inner, more = _parts(kind, condition.conditions)
+            parts.append(f"({' AND '.join(inner)})" if inner else "1 = 1")
             parameters += more
             continue
         if condition.column not in names:
@@ -316,7 +328,19 @@ def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple
             case "like":
                 parts.append(f"{column} LIKE ? ESCAPE '\\'")
                 parameters.append(condition.value)
+            case "matches":
+                # PostgreSQL writes ~ for it.
+                parts.append(f"{column} REGEXP ?")
+                parameters.append(_pattern(condition.value))
             case _:
                 parts.append(f"{column} {condition.operator} ?")
                 parameters.append(condition.value)
     return parts, parameters
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError) as error:
+        raise Invalid(f"Invalid regular expression {text!r}: {error}", kind="filter") from error
+    return text

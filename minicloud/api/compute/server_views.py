@@ -187,10 +187,13 @@ def _view(
 
 
 def host_id(server: Server) -> str:
-    """The host, unrecognisable, and different for each project: Nova's own recipe (sha224 of project and host)."""
-    if server.host is None:
-        return ""
-    return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest()
+    """The host of a server, unrecognisable."""
+    return "" if server.host is None else host_id_of(server.project_id, server.host)
+
+
+def host_id_of(project_id: str, host: str) -> str:
+    """A host, unrecognisable and different for each project: Nova's own recipe, sha224 of project and host."""
+    return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()
 
 
 def _second(stamp: str) -> str:

@@ -241,3 +241,8 @@ def new_password() -> str:
     """An administrator's password: 12 characters of which none looks like another."""
     alphabet = "23456789ABCDEFGHJKMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
     return "".join(secrets.choice(alphabet) for _ in range(12))
+
+
+def observe(tx: Transaction, server: Server, *, vm_state: str, power_state: int) -> Server:
+    """The hypervisor sees a server in another state than its record says: the record follows."""
+    return records.change(tx, server, vm_state=vm_state, power_state=power_state, updated_at=tx.now)

@@ -1,5 +1,6 @@
 """A transaction on a connection of the standard library's sqlite3, shared by both keepers of the database promise."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any, LiteralString
@@ -91,3 +92,8 @@ def prepare(connection: sqlite3.Connection, *, durability: str, read_only: bool)
     }
     for name, value in pragmas.items():
         connection.execute(f"PRAGMA {name}={value}")
+    connection.create_function("REGEXP", 2, _matches, deterministic=True)
+
+
+def _matches(pattern: str, text: str | None) -> bool:
+    return text is not None and re.search(pattern, text) is not None

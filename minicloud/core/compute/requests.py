@@ -1,0 +1,222 @@
+"""Asking for servers: everything that is checked before a server is promised, and the records that promise it."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
+from minicloud.core import quota
+from minicloud.core.compute import flavors, keypairs, servers
+from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
+from minicloud.core.context import Context
+from minicloud.core.image import images
+from minicloud.core.image.images import Image
+from minicloud.core.network import networks, ports
+from minicloud.engines.database import Transaction
+
+MiB, GiB = 1 << 20, 1 << 30
+
+
+class ServerRequest(msgspec.Struct, kw_only=True):
+    """What a client asks for. ``networks`` None lets the cloud choose when only one is there to choose."""
+
+    name: str
+    flavor_ref: str
+    image_id: str | None
+    networks: list[RequestedNetwork] | Literal["auto", "none"] | None = None
+    security_groups: list[str] = []
+    key_name: str | None = None
+    user_data: str | None = None
+    config_drive: bool = False
+    metadata: dict[str, str] = {}
+    tags: list[str] = []
+    description: str | None = None
+    hostname: str | None = None
+    zone: str | None = None
+    host: str | None = None
+    node: str | None = None
+    hints: dict[str, Any] = {}
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    disk_config: str = "MANUAL"
+    admin_password: str | None = None
+    min_count: int = 1
+    max_count: int = 1
+
+
+def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple[Server, int]]:
+    """Promise servers: each with the id of the action that makes it.
+
+    Raises Invalid, NotFound, Forbidden, Conflict, OverQuota in Nova's words; nothing is written then.
+    """
+    project_id = context.require_project()
+    if request.min_count > request.max_count:
+        raise Invalid("min_count must be <= max_count")
+    flavor = _flavor(tx, context, request.flavor_ref)
+    image = None if request.image_id is None else images.for_boot(tx, context, request.image_id)
+    if image is None:
+        raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
+    _check_fit(image, flavor)
+    servers.check_user_data(request.user_data)
+    key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
+    count = _within_quota(tx, context, request, flavor)
+    chosen = _networks(tx, context, request)
+    if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
+        raise Invalid(
+            "Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instance one by one with different ports."
+        )
+    source = image_source(tx, context, image)
+    reservation = f"r-{tx.ids.hex()[:8]}"
+    promised = []
+    for index in range(count):
+        name = request.name if count == 1 else f"{request.name}-{index + 1}"
+        server_id = tx.ids.uuid()
+        server = Server(
+            id=server_id,
+            project_id=project_id,
+            user_id=context.user_id,
+            name=name,
+            hostname=request.hostname or servers.hostname_of(name, server_id),
+            # Nova describes a server by its name where nobody described it.
+            description=request.description,
+            image_id=image.id,
+            image_properties=source,
+            flavor=flavor,
+            key_name=request.key_name,
+            key_type=None if key is None else key.type,
+            public_key=None if key is None else key.public_key,
+            user_data=request.user_data,
+            config_drive=request.config_drive,
+            metadata=request.metadata,
+            tags=request.tags,
+            security_groups=request.security_groups or ["default"],
+            requested_networks=chosen,
+            scheduler_hints=request.hints,
+            requested_zone=request.zone,
+            requested_host=request.host,
+            requested_node=request.node,
+            access_ip_v4=request.access_ip_v4,
+            access_ip_v6=request.access_ip_v6,
+            disk_config=request.disk_config,
+            reservation_id=reservation,
+            launch_index=index,
+            admin_password=request.admin_password,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        promised.append(servers.add(tx, context, server))
+    return promised
+
+
+def image_source(tx: Transaction, context: Context, image: Image) -> ServerImage:
+    """The image as a server remembers it, with the kernel and ramdisk that it names."""
+
+    def part(name: str) -> ServerImage | None:
+        other = image.properties.get(name)
+        return None if not other else image_source(tx, context, images.for_boot(tx, context, other))
+
+    return ServerImage(
+        blob=image.id,
+        checksum=image.os_hash_value or "",
+        format=image.disk_format or "raw",
+        size=image.size or 0,
+        kernel=part("kernel_id"),
+        ramdisk=part("ramdisk_id"),
+        properties=image.properties,
+    )
+
+
+def _flavor(tx: Transaction, context: Context, reference: str) -> ServerFlavor:
+    try:
+        found = flavors.get_usable(tx, context, reference)
+    except NotFound as error:
+        raise Invalid(f"Flavor {reference} could not be found.") from error
+    return ServerFlavor(
+        id=found.flavorid,
+        name=found.name,
+        vcpus=found.vcpus,
+        memory_mb=found.memory_mb,
+        disk=found.disk,
+        ephemeral=found.ephemeral,
+        swap=found.swap,
+        extra_specs=found.extra_specs,
+    )
+
+
+def _check_fit(image: Image, flavor: ServerFlavor) -> None:
+    if image.min_ram and flavor.memory_mb < image.min_ram:
+        raise Invalid("Flavor's memory is too small for requested image.")
+    if flavor.disk == 0:
+        return
+    room = flavor.disk * GiB
+    needed = max(image.virtual_size or 0, image.size or 0)
+    if needed > room:
+        raise Invalid(
+            f"Flavor's disk is too small for requested image. Flavor disk is {room} bytes, image is {needed} bytes."
+        )
+    if image.min_disk * GiB > room:
+        raise Invalid(
+            "Flavor's disk is smaller than the minimum size specified in image metadata. "
+            f"Flavor disk is {room} bytes, minimum size is {image.min_disk * GiB} bytes."
+        )
+
+
+def _within_quota(tx: Transaction, context: Context, request: ServerRequest, flavor: ServerFlavor) -> int:
+    """How many servers of the wanted number the quota allows; at least the smallest number. Raises OverQuota."""
+    project_id = context.require_project()
+    quota.check(tx, "compute", project_id, {"metadata_items": len(request.metadata)}, {})
+    used = usage(tx, project_id)
+    one = _deltas(flavor, 1)
+    room = quota.room(tx, "compute", project_id, one, used)
+    most = [room[name] // each for name, each in one.items() if each and room[name] != quota.UNLIMITED]
+    count = max(request.min_count, min([request.max_count, *most]))
+    quota.check(tx, "compute", project_id, _deltas(flavor, count), used)
+    return count
+
+
+def _deltas(flavor: ServerFlavor, count: int) -> dict[str, int]:
+    return {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.memory_mb}
+
+
+def usage(tx: Transaction, project_id: str) -> dict[str, int]:
+    """What a project's servers use of its quota."""
+    row = tx.one(
+        "SELECT count(*), COALESCE(sum(json_extract(flavor, '$.vcpus')), 0), "
+        "COALESCE(sum(json_extract(flavor, '$.memory_mb')), 0) FROM servers WHERE project_id = ? AND deleted = 0",
+        [project_id],
+    )
+    assert row is not None
+    return {"instances": row[0], "cores": row[1], "ram": row[2]}
+
+
+def _networks(tx: Transaction, context: Context, request: ServerRequest) -> list[RequestedNetwork]:
+    """The networks of a server: those that were said, or the only one there is."""
+    if request.networks == "none":
+        return []
+    if isinstance(request.networks, list) and request.networks:
+        for wanted in request.networks:
+            if wanted.port_id is not None:
+                _check_port(tx, context, wanted.port_id)
+            elif wanted.network_id is not None:
+                _check_network(tx, context, wanted.network_id)
+        return request.networks
+    only = networks.automatic(tx, context)
+    return [] if only is None else [RequestedNetwork(network_id=only.id)]
+
+
+def _check_port(tx: Transaction, context: Context, port_id: str) -> None:
+    try:
+        port = ports.get(tx, context, port_id)
+    except NotFound as error:
+        raise Invalid(f"Port id {port_id} could not be found.") from error
+    if port.device_id:
+        raise Conflict(f"Port {port_id} is still in use.")
+
+
+def _check_network(tx: Transaction, context: Context, network_id: str) -> None:
+    try:
+        network = networks.get(tx, context, network_id)
+    except NotFound as error:
+        raise Invalid(f"Network {network_id} could not be found.") from error
+    if network.external and not network.shared and not context.is_admin:
+        raise Forbidden(f"It is not allowed to create an interface on external network {network_id}")
