@@ -8,7 +8,7 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.image.images import Image, get
-from minicloud.core.records import AnyOf, Condition, Query
+from minicloud.core.records import AllOf, AnyOf, Condition, Query
 from minicloud.engines.database import Transaction
 
 
@@ -51,7 +51,7 @@ def _seen(tx: Transaction, context: Context, member_status: str) -> list[Conditi
     """What exists for whoever asks. Shared images count only once the project has answered as ``member_status`` says."""
     if context.is_admin:
         return []
-    ways = [Condition("visibility", "in", ["public", "community"])]
+    ways: list[Condition | AllOf] = [Condition("visibility", "in", ["public", "community"])]
     if context.project_id is not None:
         ways += [
             Condition("owner", "=", context.project_id),
@@ -66,7 +66,7 @@ def _visibility(context: Context, visibility: str | None) -> list[Condition | An
         return []
     if visibility is not None:
         return [Condition("visibility", "=", visibility)]
-    ways = [Condition("visibility", "!=", "community")]
+    ways: list[Condition | AllOf] = [Condition("visibility", "!=", "community")]
     if context.project_id is not None:
         ways.append(Condition("owner", "=", context.project_id))
     return [AnyOf(ways)]

@@ -1,0 +1,27 @@
+"""The Image API (Glance v2): a file per resource, listed here."""
+
+from minicloud.api.image import data, images, info, members, schemas, tags, versions
+from minicloud.api.service import Endpoint, Service
+
+MOUNT = "/image"
+ENDPOINT = Endpoint(service_type="image", service_name="glance", path=MOUNT)
+
+
+def service() -> Service:
+    """The service as the door mounts it."""
+    return Service(
+        name="image",
+        dialect="image",
+        mounts=(MOUNT,),
+        prefix="/v2",
+        routes=[
+            *versions.routes,
+            *images.routes,
+            *data.routes,
+            *members.routes,
+            *tags.routes,
+            *schemas.routes,
+            *info.routes,
+        ],
+        content_type="any",
+    )
