@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from minicloud.base.errors import Failed
+from minicloud.drivers.privatefolder import make_private
 
 _COMPACT_BYTES = 16 << 20
 _encode = msgspec.json.Encoder().encode
@@ -94,7 +95,7 @@ class StateLog:
 
     def _open(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             content = path.read_bytes()
         except OSError as error:

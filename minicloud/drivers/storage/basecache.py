@@ -13,6 +13,7 @@ import anyio.to_thread
 from minicloud.base import trace
 from minicloud.base.errors import Failed, Invalid
 from minicloud.base.imageformat import Inspector, qcow2
+from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, Fetch
 from minicloud.drivers.storage.names import STORED_AS, check_base
 from minicloud.drivers.storage.qemuimg import qemu_img
@@ -55,7 +56,7 @@ class BaseCache:
         part = path.with_name(f".{path.name}.part")
         converted = path.with_name(f".{path.name}.converted")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._folder)
             size = await _download(part, checksum, format, fetch)
             whole = part
             if format not in ("raw", "qcow2") and STORED_AS[format] == "qcow2":

@@ -13,6 +13,7 @@ import anyio
 
 from minicloud.base.errors import Failed, Invalid
 from minicloud.base.imageformat import qcow2
+from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, DiskFile, Fetch
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
 from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
@@ -108,7 +109,7 @@ class FilesStorage:
         part = path.with_name(f".{path.name}.part")
         backing = ("-b", base.path, "-F", base.format) if base is not None else ()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             part.unlink(missing_ok=True)
             await qemu_img("create", "-q", "-f", "qcow2", *backing, str(part), str(size))
             os.chmod(part, 0o600)
@@ -122,7 +123,7 @@ class FilesStorage:
     def _write(self, path: Path, content: bytes) -> None:
         part = path.with_name(f".{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(content)
             sync(part)

@@ -11,6 +11,8 @@ from minicloud.base.ids import is_uuid
 from minicloud.drivers.fabric import TapPlug, UserPlug
 from minicloud.drivers.hypervisor import Disk, Machine, Nic
 
+UEFI_CODE, UEFI_VARIABLES = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"
+
 HOT_PLUG_PORTS = 8
 """Empty PCI Express ports per machine, for disks and cards that are attached later."""
 
@@ -19,13 +21,12 @@ _IDE_PORTS = 6
 
 
 class Emulator(msgspec.Struct, frozen=True, kw_only=True):
-    """Which QEMU runs machines, and how. ``firmware`` is the UEFI code's path, when there is one."""
+    """Which QEMU runs machines, and how. ``firmware`` is the folder of Debian's ``ovmf``; None when it is not installed."""
 
     binary: str
     accelerator: Literal["kvm", "tcg"]
     sandbox: bool = True
     firmware: str | None = None
-    prefix: list[str] = []
 
 
 def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) -> list[str]:
@@ -41,7 +42,7 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) 
         raise Invalid(f"machine id {machine.id!r} is not a UUID")
     if machine.vcpus < 1 or machine.memory_mb < 1:
         raise Invalid(f"a machine needs a processor and memory, not {machine.vcpus} and {machine.memory_mb} MiB")
-    argv = [*emulator.prefix, emulator.binary]
+    argv = [emulator.binary]
     argv += ["-name", f"guest={_escape(machine.name)},debug-threads=on", "-uuid", machine.id]
     argv += ["-machine", "q35", "-accel", emulator.accelerator]
     argv += ["-cpu", "host" if emulator.accelerator == "kvm" else "max"]
@@ -96,7 +97,7 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     if machine.firmware == "uefi":
         if emulator.firmware is None:
             raise Invalid("this host has no UEFI firmware")
-        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={_escape(emulator.firmware)}"]
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={_escape(emulator.firmware)}/{UEFI_CODE}"]
         argv += ["-drive", "if=pflash,format=raw,file=vars.fd"]
     if machine.kernel is not None:
         argv += ["-kernel", machine.kernel]

@@ -15,8 +15,8 @@ from minicloud.base.errors import CloudError, Invalid, NotFound, ToolMissing
 from minicloud.base.ids import is_uuid
 from minicloud.drivers.hypervisor import HostFacts, Machine, MachineFacts, PowerChanged, PowerState
 from minicloud.drivers.hypervisor.qemu import hostfacts, probe
-from minicloud.drivers.hypervisor.qemu.command import Emulator
-from minicloud.drivers.hypervisor.qemu.folder import Folder, firmware
+from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
+from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
 _log = logging.getLogger(__name__)
@@ -39,16 +39,24 @@ class QemuHypervisor:
         accel: ``auto`` uses KVM where a guest really ran under it, ``kvm`` demands it, ``tcg`` avoids it.
         probe_cache: a file that keeps what was found out about this computer until it boots again.
         size: what this host tells of its capacity, when several share the computer.
+        firmware: the folder with UEFI's code and variables, as Debian's ``ovmf`` names them.
     """
 
     def __init__(
-        self, folder: Path, *, accel: probe.Setting = "auto", probe_cache: Path | None = None, size: Size | None = None
+        self,
+        folder: Path,
+        *,
+        accel: probe.Setting = "auto",
+        probe_cache: Path | None = None,
+        size: Size | None = None,
+        firmware: Path = Path("/usr/share/OVMF"),
     ) -> None:
         self._folder = folder.absolute()
         self._instances = self._folder / "instances"
         self._accel = accel
         self._probe_cache = probe_cache
         self._size = size or Size()
+        self._firmware = firmware
         self._vms: dict[str, Vm] = {}
         self._changed: PowerChanged | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,14 +143,14 @@ class QemuHypervisor:
     async def emulator(self, machine: Machine) -> Emulator:
         """For ``Vm``: how to run a machine. Raises ToolMissing, Unavailable."""
         found = await self._abilities()
-        files = firmware()
-        if machine.firmware == "uefi" and files is None:
+        uefi = all((self._firmware / name).is_file() for name in (UEFI_CODE, UEFI_VARIABLES))
+        if machine.firmware == "uefi" and not uefi:
             raise ToolMissing("the image needs UEFI firmware, which this host lacks: apt install ovmf")
         return Emulator(
             binary=probe.PROGRAM,
             accelerator=probe.choose(self._accel, found),
             sandbox=found.sandbox,
-            firmware=str(files[0]) if files is not None else None,
+            firmware=str(self._firmware) if uefi else None,
         )
 
     def watch(self, work: Callable[[], Awaitable[None]], name: str) -> None:

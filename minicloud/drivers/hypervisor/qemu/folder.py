@@ -13,6 +13,7 @@ import msgspec
 
 from minicloud.base.errors import Failed
 from minicloud.drivers.hypervisor import Machine, PowerState
+from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
     *("qmp", "monitor", "serial", "pid", "qemu.log", "vars.fd"),
@@ -56,7 +57,7 @@ class Folder:
         """Replace the record in one step. Raises Failed (disk full)."""
         fresh = self.path / ".machine.json.new"
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path)
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(msgspec.json.format(msgspec.json.encode(record), indent=1))
             os.replace(fresh, self.path / "machine.json")
@@ -139,9 +140,3 @@ class Folder:
             content = template.read_bytes()
             with open(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(content)
-
-
-def firmware() -> tuple[Path, Path] | None:
-    """UEFI code and the template of its variables, where Debian's ``ovmf`` puts them; None when it is not installed."""
-    code, variables = Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-    return (code, variables) if code.is_file() and variables.is_file() else None

@@ -17,6 +17,7 @@ import msgspec
 
 from minicloud.base import tools, trace
 from minicloud.base.errors import Failed, ToolFailed, Unavailable
+from minicloud.drivers.privatefolder import make_private
 
 PROGRAM = "qemu-system-x86_64"
 Setting = Literal["auto", "kvm", "tcg"]
@@ -97,7 +98,7 @@ def _remembered(cache: Path | None) -> _Kept | None:
 def _keep(cache: Path, kept: _Kept) -> None:
     fresh = cache.with_name(f"{cache.name}.{os.getpid()}.new")
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(cache.parent)
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(msgspec.json.encode(kept))
         os.replace(fresh, cache)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 import anyio
@@ -12,8 +13,8 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
 from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
 from minicloud.drivers.hypervisor.qemu import hostfacts, plugs, process
-from minicloud.drivers.hypervisor.qemu.command import Emulator, command_line
-from minicloud.drivers.hypervisor.qemu.folder import Folder, Record, firmware
+from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES, Emulator, command_line
+from minicloud.drivers.hypervisor.qemu.folder import Folder, Record
 from minicloud.drivers.hypervisor.qemu.process import Process
 from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
 
@@ -185,7 +186,7 @@ class Vm:
                 # Before the process: should we die between the two, the next life knows what to look for.
                 record = Record(machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv)
                 self._keep(record)
-                self._prepare(machine)
+                self._prepare(machine, emulator)
                 started = process.start(argv, self.folder.path, tuple(taps.values()))
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
             self._keep(record)
@@ -197,13 +198,12 @@ class Vm:
                 raise Failed(f"machine {self.machine_id} cannot be started: {error}") from error
             raise
 
-    def _prepare(self, machine: Machine) -> None:
+    def _prepare(self, machine: Machine, emulator: Emulator) -> None:
         self.folder.clear_sockets()
         self.folder.trim_console()
         self.folder.ensure_console()
-        files = firmware()
-        if machine.firmware == "uefi" and files is not None:
-            self.folder.ensure_vars(files[1])
+        if machine.firmware == "uefi" and emulator.firmware is not None:
+            self.folder.ensure_vars(Path(emulator.firmware) / UEFI_VARIABLES)
 
     async def _undo_start(self, started: Process | None, before: Record | None) -> None:
         await self._close_connection()

@@ -1,0 +1,193 @@
+"""Disks as files: what lies where with which rights, what a disk really contains, and what a failure leaves."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from minicloud.base.errors import Failed
+from minicloud.drivers.storage import Base, Fetch, GiB
+from minicloud.drivers.storage.basecache import BaseCache
+from minicloud.drivers.storage.files import FilesStorage
+from tests.support.images import a_qcow2
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.qemu,
+    pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed"),
+]
+
+MiB = 1 << 20
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def stream(content: bytes, piece: int = 65536) -> Fetch:
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(content), piece):
+            yield content[at : at + piece]
+
+    return chunks
+
+
+async def base_of(storage: FilesStorage, content: bytes, form: str) -> Base:
+    return await storage.ensure_base(hashlib.sha512(content).hexdigest(), form, stream(content))
+
+
+def call(*argv: str) -> None:
+    subprocess.run(argv, check=True)
+
+
+def info(path: str) -> dict[str, object]:
+    facts: dict[str, object] = json.loads(subprocess.check_output(["qemu-img", "info", "--output=json", path]))
+    return facts
+
+
+async def test_an_overlay_shows_its_image_and_never_changes_it(tmp_path: Path) -> None:
+    storage = FilesStorage(tmp_path)
+    content = os.urandom(3 * MiB)
+    base = await base_of(storage, content, "raw")
+    disk = await storage.ensure_disk("m1", "disk", base=base, size_bytes=8 * MiB)
+    assert info(disk.path)["full-backing-filename"] == base.path
+    assert info(disk.path)["backing-filename-format"] == "raw"
+    out = tmp_path / "out.raw"
+    call("qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk.path, str(out))
+    assert out.read_bytes() == content + bytes(5 * MiB)
+    mode = os.stat(base.path).st_mode
+    assert stat.S_IMODE(mode) == 0o444
+    assert stat.S_IMODE(os.stat(disk.path).st_mode) == 0o600
+    for folder in (tmp_path / "_base", tmp_path / "instances", tmp_path / "instances" / "m1"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_zeros_take_no_room(tmp_path: Path) -> None:
+    content = b"\x55" * 4096 + bytes(64 * MiB) + b"end"
+    base = await base_of(FilesStorage(tmp_path), content, "raw")
+    assert (tmp_path / "_base" / base.path).read_bytes() == content
+    assert os.stat(base.path).st_blocks * 512 < MiB
+
+
+@pytest.mark.parametrize(("form", "name"), [("vmdk", "vmdk"), ("vdi", "vdi"), ("vhd", "vpc"), ("vhdx", "vhdx")])
+async def test_other_formats_become_qcow2(tmp_path: Path, form: str, name: str) -> None:
+    raw, image = tmp_path / "a.raw", tmp_path / "a.image"
+    raw.write_bytes(bytes(MiB) + b"in the middle" + bytes(3 * MiB - 13))
+    call("qemu-img", "convert", "-f", "raw", "-O", name, str(raw), str(image))
+    base = await base_of(FilesStorage(tmp_path / "host"), image.read_bytes(), form)
+    assert base.format == "qcow2"
+    assert info(base.path)["format"] == "qcow2"
+    out = tmp_path / "out.raw"
+    call("qemu-img", "convert", "-f", "qcow2", "-O", "raw", base.path, str(out))
+    assert out.read_bytes()[: 4 * MiB] == raw.read_bytes()
+    assert len(os.listdir(tmp_path / "host" / "_base")) == 1
+
+
+async def test_hosts_may_share_a_cache(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path / "cache")
+    first, second = FilesStorage(tmp_path / "h1", cache), FilesStorage(tmp_path / "h2", cache)
+    base = await base_of(first, a_qcow2(size=MiB), "qcow2")
+    assert await second.bases() == [base]
+    await second.ensure_disk("m1", "disk", base=base, size_bytes=0)
+    assert await first.machines() == []
+
+
+async def test_what_the_hypervisor_keeps_in_the_folder_is_left(tmp_path: Path) -> None:
+    storage = FilesStorage(tmp_path)
+    await storage.ensure_disk("m1", "disk", base=None, size_bytes=GiB)
+    folder = tmp_path / "instances" / "m1"
+    (folder / "machine.json").write_text("{}")
+    (folder / ".disk.part").write_text("left by a crash")
+    await storage.ensure_no_disks("m1")
+    assert os.listdir(folder) == ["machine.json"]
+    assert await storage.machines() == []
+    (folder / "machine.json").unlink()
+    await storage.ensure_no_disks("m1")
+    assert not folder.exists()
+
+
+async def test_unfinished_files_of_a_crash_are_no_disks_and_in_nobodys_way(tmp_path: Path) -> None:
+    storage = FilesStorage(tmp_path)
+    (tmp_path / "_base").mkdir()
+    content = a_qcow2(size=MiB)
+    checksum = hashlib.sha512(content).hexdigest()
+    (tmp_path / "_base" / f".{checksum}.qcow2.part").write_bytes(b"half")
+    (tmp_path / "instances" / "m1").mkdir(parents=True)
+    (tmp_path / "instances" / "m1" / ".disk.part").write_bytes(b"half")
+    assert await storage.bases() == []
+    assert await storage.machines() == []
+    base = await base_of(storage, content, "qcow2")
+    await storage.ensure_disk("m1", "disk", base=base, size_bytes=0)
+    assert [entry.name for entry in (tmp_path / "instances" / "m1").iterdir()] == ["disk"]
+    assert [entry.name for entry in (tmp_path / "_base").iterdir()] == [f"{checksum}.qcow2"]
+
+
+async def test_a_base_that_vanished_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    storage = FilesStorage(tmp_path)
+    base = await base_of(storage, a_qcow2(size=MiB), "qcow2")
+    os.unlink(base.path)
+    with pytest.raises(Failed, match=r"qemu-img create failed: .*No such file"):
+        await storage.ensure_disk("m1", "disk", base=base, size_bytes=0)
+    assert list((tmp_path / "instances").iterdir()) == []
+
+
+async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("a small file system needs root")
+    small = tmp_path / "small"
+    small.mkdir()
+    call("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small))
+    try:
+        storage = FilesStorage(small)
+        content = os.urandom(4 * MiB)
+        with pytest.raises(Failed, match=r"the disk is full: \d+ MiB are free"):
+            await base_of(storage, content, "raw")
+        assert list((small / "_base").iterdir()) == []
+        with pytest.raises(Failed, match="the disk is full"):
+            await storage.ensure_file("m1", "disk.config", content)
+        (small / "filler").write_bytes(b"x" * (2 * MiB - 40960))
+        with pytest.raises(Failed):
+            await storage.ensure_disk("m1", "disk", base=None, size_bytes=GiB)
+        assert await storage.machines() == []
+        assert not (small / "instances" / "m1").exists()
+    finally:
+        call("umount", str(small))
+
+
+async def test_a_fetch_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    storage, content = FilesStorage(tmp_path), a_qcow2(size=MiB)
+    closed = []
+
+    async def slow() -> AsyncIterator[bytes]:
+        try:
+            yield content[:100_000]
+            await anyio.sleep_forever()
+        finally:
+            closed.append(1)
+
+    with anyio.move_on_after(0.05) as scope:
+        await storage.ensure_base(hashlib.sha512(content).hexdigest(), "qcow2", slow)
+    assert scope.cancelled_caught
+    assert closed == [1]
+    assert list((tmp_path / "_base").iterdir()) == []
+    await base_of(storage, content, "qcow2")
+
+
+async def test_disks_of_one_machine_may_be_made_at_once(tmp_path: Path) -> None:
+    storage = FilesStorage(tmp_path)
+
+    async def make(name: str) -> None:
+        await storage.ensure_disk("m1", name, base=None, size_bytes=MiB)
+
+    async with anyio.create_task_group() as tasks:
+        for name in ("disk", "disk", "disk.eph0", "disk.swap"):
+            tasks.start_soon(make, name)
+    assert sorted(os.listdir(tmp_path / "instances" / "m1")) == ["disk", "disk.eph0", "disk.swap"]
