@@ -28,6 +28,9 @@ from minicloud.drivers.fabric.linux.processes import (
 )
 from minicloud.drivers.fabric.linux.room import Room
 
+_STEADY_S = 10.0
+_LONGEST_PAUSE_S = 60.0
+
 
 class Dnsmasqs:
     """All dnsmasq processes of a cloud, each with a folder ``<folder>/<network id>`` of its files."""
@@ -37,6 +40,7 @@ class Dnsmasqs:
         self._folder = folder
         self._background = background
         self._watched: dict[str, tuple[Mark, anyio.CancelScope]] = {}
+        self._falls: defaultdict[str, int] = defaultdict(int)
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def ensure(self, network: Network, *, anew: bool) -> None:
@@ -150,9 +154,9 @@ class Dnsmasqs:
         born = time.monotonic()
         await wait_until_gone(living)
         trace.note("dnsmasq", network=network_id, pid=living.pid, did="died")
-        if time.monotonic() - born < 10:
-            # One that dies again and again must not eat the machine; ensure_network says why it does.
-            await anyio.sleep(5)
+        # One that dies again and again must not eat the machine; ensure_network says why it does.
+        falls = self._falls[network_id] = self._falls[network_id] + 1 if time.monotonic() - born < _STEADY_S else 0
+        await anyio.sleep(min(_LONGEST_PAUSE_S, 2**falls - 2) if falls > 1 else 0)
         try:
             async with self._locks[network_id]:
                 if self._living(network_id) is None and (self._folder / network_id / "dnsmasq.conf").exists():

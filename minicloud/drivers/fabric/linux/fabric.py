@@ -37,7 +37,7 @@ from minicloud.drivers.fabric.linux.names import (
     parse_namespace,
     router_namespace,
 )
-from minicloud.drivers.fabric.linux.room import Room, connect_argv
+from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
@@ -186,7 +186,7 @@ class LinuxFabric:
             namespace = network_namespace(self._cloud_id, port.network_id)
             if self._room.stands(namespace):
                 lines = [f"link delete dev {device(TAP, port_id)}"]
-                await self._room.ip_as_far_as_possible(namespace, lines, may_fail="Cannot find device")
+                await self._room.ip_as_far_as_possible(namespace, lines, may_fail=GONE)
                 await self._room.nft(namespace, guard.base() + guard.forbid(port_id))
             self._ports.drop(port_id)
 
@@ -279,7 +279,7 @@ class LinuxFabric:
                 if networks.is_leg(name) or name.startswith((ROUTER_SIDE, GATEWAY_SIDE))
             ]
             if lines:
-                await self._room.ip_as_far_as_possible(namespace, lines, may_fail="Cannot find device")
+                await self._room.ip_as_far_as_possible(namespace, lines, may_fail=GONE)
         await self._room.ensure_no_namespace(namespace)
 
     async def _adopt(self, namespace: str) -> None:

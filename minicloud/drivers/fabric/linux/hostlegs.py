@@ -7,7 +7,7 @@ from minicloud.base import trace
 from minicloud.drivers.fabric import Network
 from minicloud.drivers.fabric.linux.names import BRIDGE, HOST_LEG, host_side, network_namespace
 from minicloud.drivers.fabric.linux.networks import collision, host_leg
-from minicloud.drivers.fabric.linux.room import Link, Room
+from minicloud.drivers.fabric.linux.room import GONE, Link, Room
 from minicloud.drivers.fabric.together import together
 
 
@@ -49,7 +49,7 @@ class HostLegs:
     async def ensure_none(self, network_id: str) -> None:
         """No leg on this network is left. Raises ToolFailed."""
         name = host_side(self._room.cloud_id, network_id)
-        await self._room.ip_as_far_as_possible(None, [f"link delete dev {name}"], may_fail="Cannot find device")
+        await self._room.ip_as_far_as_possible(None, [f"link delete dev {name}"], may_fail=GONE)
         self._known.discard(network_id)
 
     async def purge(self) -> None:

@@ -25,6 +25,9 @@ from minicloud.drivers.fabric.linux.names import prefix
 from minicloud.drivers.fabric.linux.processes import Mark, mark
 
 NETNS = "/run/netns"
+GONE = "Cannot find device|No such device"
+"""What ``ip`` says of a device that is not there, or that went with its other end while it looked."""
+
 RELAY = str(Path(relay.__file__).resolve())
 
 
