@@ -3,6 +3,7 @@
 import msgspec
 
 from minicloud.agent.calls import Agents
+from minicloud.conductor.network.wiring import Wiring
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
 from minicloud.engines.servicegroup import ServiceGroup
@@ -25,4 +26,5 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     agents: Agents
     servicegroup: ServiceGroup
     blobs: Blobs
+    wiring: Wiring
     options: Options = Options()

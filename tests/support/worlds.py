@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 from minicloud.agent.calls import Agents
+from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.world import World
 from minicloud.engines.blobs.memory import MemoryBlobs
 from minicloud.engines.database.inline import InlineDatabase
@@ -13,6 +14,11 @@ from minicloud.engines.servicegroup.memory import MemoryServiceGroup
 async def a_world(stack: AsyncExitStack) -> World:
     """An empty world."""
     messaging = await stack.enter_async_context(InProcess())
+    database, agents = InlineDatabase(), Agents(messaging)
     return World(
-        database=InlineDatabase(), agents=Agents(messaging), servicegroup=MemoryServiceGroup(), blobs=MemoryBlobs()
+        database=database,
+        agents=agents,
+        servicegroup=MemoryServiceGroup(),
+        blobs=MemoryBlobs(),
+        wiring=Wiring(database, agents),
     )

@@ -71,6 +71,7 @@ CREATE TABLE ports (
     mac_address            TEXT NOT NULL,
     device_id              TEXT NOT NULL,
     device_owner           TEXT NOT NULL,
+    device_index           INTEGER NOT NULL,
     host                   TEXT NOT NULL,
     vnic_type              TEXT NOT NULL,
     profile                TEXT NOT NULL,
@@ -87,6 +88,7 @@ CREATE UNIQUE INDEX ports_by_mac ON ports (network_id, mac_address);
 CREATE INDEX ports_of_project ON ports (project_id);
 CREATE INDEX ports_of_device ON ports (device_id);
 CREATE INDEX ports_on_host ON ports (host, network_id);
+CREATE INDEX ports_of_owner ON ports (network_id, device_owner);
 
 CREATE TABLE ip_allocations (
     subnet_id   TEXT NOT NULL REFERENCES subnets (id),

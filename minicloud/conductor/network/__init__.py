@@ -1,0 +1,1 @@
+"""Work on networks that reaches out to hosts."""

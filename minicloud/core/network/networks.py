@@ -1,0 +1,246 @@
+"""Networks: who may see them, making, changing and deleting them, and which one a server gets that names none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core import records
+from minicloud.core.context import Context
+from minicloud.core.network import quotas, standard
+from minicloud.core.network.rows import DEFAULT_MTU, Network
+from minicloud.core.records import AnyOf, Condition
+from minicloud.engines.database import Transaction
+
+LARGEST_MTU = 9000
+SMALLEST_MTU = 68
+SMALLEST_MTU_V6 = 1280
+NETWORK_TYPES = ("vxlan", "flat", "vlan", "local")
+LARGEST_VXLAN = 2**24 - 1
+
+
+def visible(context: Context) -> list[Condition | AnyOf]:
+    """The condition under which a network exists for whoever asks: own, shared, or external."""
+    if context.is_admin:
+        return []
+    return [
+        AnyOf(
+            [
+                Condition("project_id", "=", context.project_id or ""),
+                Condition("shared", "=", True),
+                Condition("external", "=", True),
+            ]
+        )
+    ]
+
+
+def sees(context: Context, network: Network) -> bool:
+    """Whether a network exists for whoever asks."""
+    return context.sees(network.project_id) or network.shared or network.external
+
+
+def get(tx: Transaction, context: Context, network_id: str) -> Network:
+    """A network that exists for whoever asks. Raises NotFound."""
+    network = records.find(tx, Network, network_id)
+    if network is None or not sees(context, network):
+        raise Network.missing(network_id)
+    return network
+
+
+def page(tx: Transaction, context: Context, query: records.Query) -> list[Network]:
+    """A page of the networks that exist for whoever asks."""
+    return records.page(tx, Network, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+
+
+def available_to(tx: Transaction, context: Context) -> list[Network]:
+    """The networks that a server may be put on without naming one: the project's own, and shared ones."""
+    project_id = context.project_id or ""
+    return records.select(
+        tx, Network, "(project_id = ? AND external = 0) OR shared = 1 ORDER BY created_at, id", [project_id]
+    )
+
+
+def automatic(tx: Transaction, context: Context) -> Network | None:
+    """The network of a server that names none; None when there is none. Raises Conflict when there are several."""
+    found = available_to(tx, context)
+    if len(found) > 1:
+        raise Conflict(
+            "Multiple possible networks found, use a Network ID to be more specific.",
+            kind="NetworkAmbiguous",
+            networks=[network.id for network in found],
+        )
+    return found[0] if found else None
+
+
+def create(
+    tx: Transaction,
+    *,
+    project_id: str,
+    network_type: str | None = None,
+    physical_network: str | None = None,
+    segmentation_id: int | None = None,
+    mtu: int | None = None,
+    **values: Any,
+) -> Network:
+    """A new network; ``values`` are the record's other fields. Raises OverQuota, Invalid, Conflict."""
+    quotas.check(tx, project_id, "network")
+    segment = _segment(tx, network_type, physical_network, segmentation_id)
+    network = records.insert(
+        tx,
+        Network(
+            id=tx.ids.uuid(),
+            project_id=project_id,
+            network_type=segment[0],
+            physical_network=segment[1],
+            segmentation_id=segment[2],
+            mtu=_mtu(mtu) if mtu else DEFAULT_MTU,
+            created_at=tx.now,
+            updated_at=tx.now,
+            **values,
+        ),
+    )
+    trace.note("network_created", network=network.id, name=network.name, project=project_id)
+    return network
+
+
+def change(tx: Transaction, network: Network, **values: Any) -> Network:
+    """Change a network. Raises Invalid, and Conflict when others use what would no longer be theirs to use."""
+    if values.get("mtu") is not None:
+        _mtu(values["mtu"])
+        smallest = _smallest_mtu(tx, network.id)
+        if values["mtu"] < smallest:
+            raise Conflict(
+                f"MTU of {values['mtu']} is not valid for network {network.id}: a subnet on it needs at least {smallest}.",
+                kind="NetworkMTUSubnetConflict",
+            )
+    if network.shared and values.get("shared") is False:
+        _refuse_unsharing(tx, network)
+    if (
+        network.external
+        and values.get("external") is False
+        and tx.one(
+            "SELECT 1 FROM ports WHERE network_id = ? AND device_owner = 'network:router_gateway' LIMIT 1", [network.id]
+        )
+    ):
+        raise Conflict(
+            f"External network {network.id} cannot be updated to be made non-external, "
+            "since it has existing gateway ports.",
+            kind="ExternalNetworkInUse",
+        )
+    return standard.change(tx, network, **values)
+
+
+def delete(tx: Transaction, network: Network) -> None:
+    """Delete a network with its subnets and the ports of DHCP. Raises Conflict (``NetworkInUse``) while others are on it."""
+    others = tx.all(
+        "SELECT id FROM ports WHERE network_id = ? AND device_owner != 'network:dhcp' ORDER BY id", [network.id]
+    )
+    if others:
+        raise Conflict(
+            f"Unable to complete operation on network {network.id}. There are one or more ports still in use on the "
+            f"network, id for these ports is: {','.join(row[0] for row in others)}.",
+            kind="NetworkInUse",
+        )
+    # What hangs on these rows (addresses, free ranges) goes with them.
+    tx.execute("DELETE FROM ports WHERE network_id = ?", [network.id])
+    tx.execute("DELETE FROM subnets WHERE network_id = ?", [network.id])
+    records.remove(tx, network)
+    trace.note("network_deleted", network=network.id)
+
+
+def names_of(tx: Transaction, network_ids: Sequence[str]) -> dict[str, str]:
+    """Names by id."""
+    return {network.id: network.name for network in records.select_in(tx, Network, "id", network_ids)}
+
+
+def _mtu(mtu: int) -> int:
+    if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
+        raise Invalid(
+            f"Invalid input for operation: Requested MTU is too big, maximum is {LARGEST_MTU}."
+            if mtu > LARGEST_MTU
+            else f"Invalid input for operation: Requested MTU is too small, minimum is {SMALLEST_MTU}.",
+            kind="InvalidInput",
+        )
+    return mtu
+
+
+def _smallest_mtu(tx: Transaction, network_id: str) -> int:
+    row = tx.one("SELECT 1 FROM subnets WHERE network_id = ? AND ip_version = 6 LIMIT 1", [network_id])
+    return SMALLEST_MTU_V6 if row else SMALLEST_MTU
+
+
+def _refuse_unsharing(tx: Transaction, network: Network) -> None:
+    foreign = tx.one(
+        "SELECT 1 FROM ports WHERE network_id = ? AND project_id != ? AND device_owner NOT LIKE 'network:%' LIMIT 1",
+        [network.id, network.project_id],
+    ) or tx.one(
+        "SELECT 1 FROM subnets WHERE network_id = ? AND project_id != ? LIMIT 1", [network.id, network.project_id]
+    )
+    if foreign:
+        raise Conflict(
+            f"Unable to reconfigure sharing settings for network {network.name}. Multiple projects are using it.",
+            kind="InvalidSharedSetting",
+        )
+
+
+def _segment(
+    tx: Transaction, network_type: str | None, physical_network: str | None, segmentation_id: int | None
+) -> tuple[str, str | None, int | None]:
+    """What a new network is made of: as an administrator says, or the next tunnel."""
+    kind = network_type or "vxlan"
+    if network_type is None and (physical_network is not None or segmentation_id is not None):
+        raise Invalid("Invalid input for operation: network_type required.", kind="InvalidInput")
+    if kind not in NETWORK_TYPES:
+        raise Invalid(f"Invalid input for operation: network_type value '{kind}' not supported.", kind="InvalidInput")
+    if kind in ("flat", "vlan") and physical_network is None:
+        raise Invalid(
+            f"Invalid input for operation: physical_network required for {kind} provider network.", kind="InvalidInput"
+        )
+    if kind in ("vxlan", "local") and physical_network is not None:
+        raise Invalid(
+            f"Invalid input for operation: provider:physical_network specified for {kind} network.", kind="InvalidInput"
+        )
+    if kind in ("flat", "local") and segmentation_id is not None:
+        raise Invalid(
+            f"Invalid input for operation: provider:segmentation_id specified for {kind} network.", kind="InvalidInput"
+        )
+    if kind == "local":
+        return kind, None, None
+    if kind == "flat":
+        if tx.one(
+            "SELECT 1 FROM networks WHERE network_type = 'flat' AND COALESCE(physical_network, '') = ?",
+            [physical_network],
+        ):
+            raise Conflict(
+                f"Unable to create the flat network. Physical network {physical_network} is in use.",
+                kind="FlatNetworkInUse",
+            )
+        return kind, physical_network, None
+    largest = 4094 if kind == "vlan" else LARGEST_VXLAN
+    if segmentation_id is None:
+        row = tx.one(
+            "SELECT segmentation_id FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
+            "ORDER BY segmentation_id DESC LIMIT 1",
+            [kind, physical_network or ""],
+        )
+        segmentation_id = 1 if row is None else int(row[0]) + 1
+    elif not 1 <= segmentation_id <= largest:
+        raise Invalid(
+            f"Invalid input for operation: segmentation_id out of range (1 through {largest}).", kind="InvalidInput"
+        )
+    elif tx.one(
+        "SELECT 1 FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? AND segmentation_id = ?",
+        [kind, physical_network or "", segmentation_id],
+    ):
+        if kind == "vlan":
+            raise Conflict(
+                f"Unable to create the network. The VLAN {segmentation_id} on physical network {physical_network} "
+                "is in use.",
+                kind="VlanIdInUse",
+            )
+        raise Conflict(
+            f"Unable to create the network. The tunnel ID {segmentation_id} is in use.", kind="TunnelIdInUse"
+        )
+    return kind, physical_network, segmentation_id

@@ -1,0 +1,333 @@
+"""Ports: making, changing and deleting them, and what compute does with them: lend, bind, wire, release."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core import records
+from minicloud.core.context import Context
+from minicloud.core.network import addressing, macs, networks, quotas, security_groups, standard
+from minicloud.core.network.addressing import FixedIp, FixedIpWish
+from minicloud.core.network.rows import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Subnet
+from minicloud.core.records import AnyOf, Condition
+from minicloud.engines.database import Transaction
+
+TRUSTED_OWNERS = ("network:",)
+
+
+class PortDetails(msgspec.Struct, frozen=True):
+    """A port with what hangs on it."""
+
+    port: Port
+    fixed_ips: list[FixedIp]
+    security_groups: list[str]
+
+
+class ServerAddress(msgspec.Struct, frozen=True):
+    """An address of a server; ``kind`` is ``fixed`` or ``floating``."""
+
+    address: str
+    version: int
+    kind: str
+    mac: str
+    port_id: str
+
+
+def visible(tx: Transaction, context: Context) -> list[Condition | AnyOf]:
+    """The condition under which a port exists for whoever asks: own, or on an own network."""
+    if context.is_admin:
+        return []
+    project_id = context.project_id or ""
+    mine = [row[0] for row in tx.all("SELECT id FROM networks WHERE project_id = ?", [project_id])]
+    return [AnyOf([Condition("project_id", "=", project_id), Condition("network_id", "in", mine)])]
+
+
+def get(tx: Transaction, context: Context, port_id: str) -> Port:
+    """A port that exists for whoever asks. Raises NotFound."""
+    port = records.find(tx, Port, port_id)
+    if port is None or not (context.sees(port.project_id) or _owns_network(tx, context, port.network_id)):
+        raise Port.missing(port_id)
+    return port
+
+
+def page(tx: Transaction, context: Context, query: records.Query) -> list[Port]:
+    """A page of the ports that exist for whoever asks."""
+    return records.page(tx, Port, msgspec.structs.replace(query, where=[*query.where, *visible(tx, context)]))
+
+
+def details(tx: Transaction, ports: Sequence[Port]) -> list[PortDetails]:
+    """Ports with their addresses and groups: two queries for any number."""
+    ids = [port.id for port in ports]
+    fixed, groups = addressing.held_by(tx, ids), security_groups.of_ports(tx, ids)
+    return [PortDetails(port, fixed.get(port.id, []), groups.get(port.id, [])) for port in ports]
+
+
+def create(
+    tx: Transaction,
+    network: Network,
+    *,
+    project_id: str,
+    mac_address: str | None = None,
+    fixed_ips: Sequence[FixedIpWish] | None = None,
+    groups: Sequence[str] | None = None,
+    port_security_enabled: bool | None = None,
+    subnets: Sequence[Subnet] | None = None,
+    quota: bool = True,
+    **values: Any,
+) -> PortDetails:
+    """A new port; ``values`` are the record's other fields. ``groups`` None means the project's default group.
+
+    Raises OverQuota, Conflict (``MacAddressInUse``, ``IpAddressGenerationFailure``, ``IpAddressAlreadyAllocated``), Invalid.
+    """
+    if quota:
+        quotas.check(tx, project_id, "port")
+    owner: str = values.get("device_owner", "")
+    secured = network.port_security_enabled if port_security_enabled is None else port_security_enabled
+    if owner.startswith(TRUSTED_OWNERS):
+        secured, groups = False, groups or []
+    if not secured and groups:
+        raise _insecure()
+    if not secured and values.get("allowed_address_pairs"):
+        raise Conflict(
+            "Port Security must be enabled in order to have allowed address pairs on a port.",
+            kind="AddressPairAndPortSecurityRequired",
+        )
+    port = records.insert(
+        tx,
+        Port(
+            id=tx.ids.uuid(),
+            project_id=project_id,
+            network_id=network.id,
+            mac_address=macs.choose(tx, network.id, mac_address),
+            port_security_enabled=secured,
+            created_at=tx.now,
+            updated_at=tx.now,
+            **values,
+        ),
+    )
+    taken = addressing.assign(
+        tx,
+        port_id=port.id,
+        network_id=network.id,
+        mac=port.mac_address,
+        device_owner=owner,
+        wishes=fixed_ips,
+        subnets=subnets,
+    )
+    if groups is None:
+        groups = [security_groups.ensure_default(tx, project_id)] if secured else []
+    _give_groups(tx, port.id, groups)
+    trace.note("port_created", port=port.id, network=network.id, addresses=[fixed.ip_address for fixed in taken])
+    return PortDetails(port, taken, list(groups))
+
+
+def change(
+    tx: Transaction,
+    port: Port,
+    *,
+    fixed_ips: Sequence[FixedIpWish] | None = None,
+    groups: Sequence[str] | None = None,
+    **values: Any,
+) -> PortDetails:
+    """Change a port. ``fixed_ips`` replaces its addresses, keeping those that stay. Raises what ``create`` does."""
+    mac = values.get("mac_address")
+    if mac is not None and mac != port.mac_address:
+        if port.host:
+            raise Conflict(
+                f"Unable to complete operation on port {port.id}, port is already bound, port type: bridge, "
+                f"old_mac {port.mac_address}, new_mac {mac}.",
+                kind="PortBound",
+            )
+        macs.refuse_taken(tx, port.network_id, mac)
+    held = addressing.held_by(tx, [port.id]).get(port.id, [])
+    has = security_groups.of_ports(tx, [port.id]).get(port.id, [])
+    secured = values.get("port_security_enabled", port.port_security_enabled)
+    if not secured and (groups if groups is not None else has):
+        raise _insecure()
+    moved = False
+    if fixed_ips is not None:
+        held, moved = addressing.reassign(tx, port, held, fixed_ips)
+    if groups is not None and sorted(groups) != sorted(has):
+        tx.execute("DELETE FROM port_security_groups WHERE port_id = ?", [port.id])
+        _give_groups(tx, port.id, groups)
+        has, moved = list(groups), True
+    if values.get("host", port.host) != port.host:
+        values.setdefault("status", "DOWN")
+    changed = standard.touch(tx, port, **values) if moved else standard.change(tx, port, **values)
+    return PortDetails(changed, held, has)
+
+
+def remove(tx: Transaction, port: Port) -> None:
+    """Delete a port, giving its addresses back; a floating address that led to it is let go of."""
+    addressing.release(tx, addressing.held_by(tx, [port.id]).get(port.id, []))
+    tx.execute(
+        "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', "
+        "revision_number = revision_number + 1, updated_at = ? WHERE port_id = ?",
+        [tx.now, port.id],
+    )
+    records.remove(tx, port)
+    trace.note("port_deleted", port=port.id)
+
+
+def delete(tx: Transaction, port: Port) -> None:
+    """Delete a port at a user's wish. Raises Conflict (``ServicePortInUse``) for the ports of routers and floating addresses."""
+    if port.device_owner in (ROUTER_INTERFACE, ROUTER_GATEWAY, FLOATING_IP):
+        raise Conflict(
+            f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
+            kind="ServicePortInUse",
+        )
+    remove(tx, port)
+
+
+# What compute does.
+
+
+def create_for_server(
+    tx: Transaction,
+    context: Context,
+    network_id: str,
+    server_id: str,
+    *,
+    security_groups: Iterable[str],
+    fixed_ip: str | None = None,
+    hostname: str = "",
+    zone: str = "nova",
+) -> Port:
+    """A port for a server on a network that exists for its project; ``security_groups`` are names or ids, none the default.
+
+    Raises NotFound (network, group), Conflict (no address, several groups of a name), OverQuota, Invalid.
+    """
+    from minicloud.core.network import security_groups as groups
+
+    network = networks.get(tx, context, network_id)
+    project_id = context.require_project()
+    ids = groups.resolve(tx, project_id, security_groups) if network.port_security_enabled else []
+    made = create(
+        tx,
+        network,
+        project_id=project_id,
+        fixed_ips=None if fixed_ip is None else [FixedIpWish(ip_address=fixed_ip)],
+        groups=ids or None,
+        device_id=server_id,
+        device_owner=f"compute:{zone}",
+        device_index=_next_index(tx, server_id),
+        hostname=hostname,
+        made_for_server=True,
+    )
+    return made.port
+
+
+def adopt(
+    tx: Transaction, context: Context, port_id: str, server_id: str, *, hostname: str = "", zone: str = "nova"
+) -> Port:
+    """Lend a user's own port to a server. Raises NotFound, Conflict (``PortInUse``), Invalid (no address)."""
+    port = get(tx, context, port_id)
+    if port.device_id == server_id:
+        return port
+    if port.device_id:
+        raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse", device=port.device_id)
+    if not addressing.held_by(tx, [port_id]) and addressing.subnets_of(tx, port.network_id):
+        raise Invalid(f"Port {port_id} requires a FixedIP in order to be used.", kind="PortRequiresFixedIP")
+    return standard.touch(
+        tx,
+        port,
+        device_id=server_id,
+        device_owner=f"compute:{zone}",
+        device_index=_next_index(tx, server_id),
+        hostname=hostname,
+    )
+
+
+def bind(tx: Transaction, port_id: str, host: str) -> Port:
+    """The port's server is to run on this host: its wires are laid there."""
+    port = records.get(tx, Port, port_id)
+    return port if port.host == host else standard.touch(tx, port, host=host, status="DOWN")
+
+
+def unbind(tx: Transaction, port_id: str) -> None:
+    """The port is laid nowhere any more."""
+    port = records.find(tx, Port, port_id)
+    if port is not None and (port.host or port.status != "DOWN"):
+        standard.touch(tx, port, host="", status="DOWN")
+
+
+def activate(tx: Transaction, port_id: str) -> None:
+    """The port is wired and its guest runs."""
+    port = records.find(tx, Port, port_id)
+    if port is not None and port.status != "ACTIVE":
+        standard.change(tx, port, status="ACTIVE")
+
+
+def of_server(tx: Transaction, server_id: str) -> list[Port]:
+    """The ports of a server, in the order in which it got them."""
+    return records.select(
+        tx, Port, "device_id = ? AND device_owner LIKE 'compute:%' ORDER BY device_index, id", [server_id]
+    )
+
+
+def release_of_server(tx: Transaction, server_id: str) -> None:
+    """Delete the ports that were made for a server; its user's own are unbound and free again."""
+    for port in of_server(tx, server_id):
+        if port.made_for_server:
+            remove(tx, port)
+        else:
+            standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="")
+
+
+def addresses_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, dict[str, list[ServerAddress]]]:
+    """The addresses of any number of servers in one query: by server, then by name of the network, in order."""
+    rows = tx.all(
+        "SELECT p.device_id, n.name, a.address, p.mac_address, p.id, f.floating_ip_address "
+        "FROM ports p JOIN networks n ON n.id = p.network_id JOIN ip_allocations a ON a.port_id = p.id "
+        "LEFT JOIN floating_ips f ON f.port_id = p.id AND f.fixed_ip_address = a.address "
+        "WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_owner LIKE 'compute:%' "
+        "ORDER BY p.device_id, p.device_index, p.id, a.position",
+        [msgspec.json.encode(list(server_ids)).decode()],
+    )
+    found: dict[str, dict[str, list[ServerAddress]]] = {}
+    for server_id, network, address, mac, port_id, floating in rows:
+        place = found.setdefault(server_id, {}).setdefault(network, [])
+        place.append(ServerAddress(address, 6 if ":" in address else 4, "fixed", mac, port_id))
+        if floating is not None:
+            place.append(ServerAddress(floating, 4, "floating", mac, port_id))
+    return found
+
+
+def groups_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The names of the security groups of any number of servers in one query, by server."""
+    rows = tx.all(
+        "SELECT DISTINCT p.device_id, g.name, g.id FROM ports p JOIN port_security_groups b ON b.port_id = p.id "
+        "JOIN security_groups g ON g.id = b.security_group_id "
+        "WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_owner LIKE 'compute:%' ORDER BY g.name, g.id",
+        [msgspec.json.encode(list(server_ids)).decode()],
+    )
+    found: dict[str, list[str]] = {}
+    for server_id, name, _ in rows:
+        found.setdefault(server_id, []).append(name)
+    return found
+
+
+def _next_index(tx: Transaction, server_id: str) -> int:
+    row = tx.one("SELECT max(device_index) FROM ports WHERE device_id = ?", [server_id])
+    return 0 if row is None or row[0] is None else int(row[0]) + 1
+
+
+def _owns_network(tx: Transaction, context: Context, network_id: str) -> bool:
+    return (
+        tx.one("SELECT 1 FROM networks WHERE id = ? AND project_id = ?", [network_id, context.project_id]) is not None
+    )
+
+
+def _give_groups(tx: Transaction, port_id: str, groups: Sequence[str]) -> None:
+    for group_id in groups:
+        tx.execute("INSERT INTO port_security_groups (port_id, security_group_id) VALUES (?, ?)", [port_id, group_id])
+
+
+def _insecure() -> Conflict:
+    return Conflict(
+        "Port has security group associated. Cannot disable port security or IP address until security group is removed.",
+        kind="PortSecurityPortHasSecurityGroup",
+    )

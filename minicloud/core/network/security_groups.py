@@ -1,0 +1,177 @@
+"""Security groups: the default one that each project gets when it first needs it, and those that users make."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, NotFound
+from minicloud.core import records
+from minicloud.core.context import Context
+from minicloud.core.network import quotas, standard
+from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
+from minicloud.core.records import AnyOf, Condition
+from minicloud.engines.database import Transaction
+
+DEFAULT = "default"
+
+
+def visible(context: Context) -> list[Condition | AnyOf]:
+    """The condition under which a group exists for whoever asks."""
+    return [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
+
+
+def get(tx: Transaction, context: Context, group_id: str) -> SecurityGroup:
+    """A group that exists for whoever asks. Raises NotFound."""
+    group = records.find(tx, SecurityGroup, group_id)
+    if group is None or not context.sees(group.project_id):
+        raise SecurityGroup.missing(group_id)
+    return group
+
+
+def page(tx: Transaction, context: Context, query: records.Query) -> list[SecurityGroup]:
+    """A page of the groups that exist for whoever asks."""
+    return records.page(tx, SecurityGroup, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+
+
+def default_of(tx: Transaction, project_id: str) -> str | None:
+    """The id of a project's default group, if it has one already."""
+    row = tx.one("SELECT id FROM security_groups WHERE project_id = ? AND is_default = 1", [project_id])
+    return None if row is None else str(row[0])
+
+
+def ensure_default(tx: Transaction, project_id: str) -> str:
+    """The id of a project's default group, which is made now if need be."""
+    found = default_of(tx, project_id)
+    if found is not None:
+        return found
+    group = _insert(tx, project_id, name=DEFAULT, description="Default security group", is_default=True)
+    for ethertype in ("IPv4", "IPv6"):
+        _insert_rule(tx, group, direction="ingress", ethertype=ethertype, remote_group_id=group.id)
+    trace.note("default_security_group", project=project_id, group=group.id)
+    return group.id
+
+
+def create(tx: Transaction, *, project_id: str, **values: Any) -> SecurityGroup:
+    """A new group, which lets everything out. Raises OverQuota, Conflict for the name of the default one."""
+    ensure_default(tx, project_id)
+    if values.get("name", "").lower() == DEFAULT:
+        raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
+    quotas.check(tx, project_id, "security_group")
+    return _insert(tx, project_id, **values)
+
+
+def change(tx: Transaction, group: SecurityGroup, **values: Any) -> SecurityGroup:
+    """Rename or describe a group. Raises Conflict for a new name of the default one, or ``stateful`` on a group in use."""
+    if group.is_default and values.get("name", group.name) != group.name:
+        raise Conflict("Updating default security group not allowed.", kind="SecurityGroupCannotUpdateDefault")
+    if values.get("stateful", group.stateful) != group.stateful and _used(tx, group.id):
+        raise _in_use(group.id)
+    return standard.change(tx, group, **values)
+
+
+def delete(tx: Transaction, context: Context, group: SecurityGroup) -> None:
+    """Delete a group and its rules. Raises Conflict while ports have it, or for the default one unless an administrator asks."""
+    if _used(tx, group.id):
+        raise _in_use(group.id)
+    if group.is_default and not context.is_admin:
+        raise Conflict(
+            "Insufficient rights for removing default security group.", kind="SecurityGroupCannotRemoveDefault"
+        )
+    tx.execute("DELETE FROM security_group_rules WHERE remote_group_id = ?", [group.id])
+    records.remove(tx, group)
+
+
+def rules_of(tx: Transaction, group_ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
+    """The rules of groups, oldest first, by group."""
+    found: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in group_ids}
+    for rule in records.select_in(tx, SecurityGroupRule, "security_group_id", group_ids):
+        found[rule.security_group_id].append(rule)
+    for rules in found.values():
+        rules.sort(key=lambda rule: (rule.created_at, rule.id))
+    return found
+
+
+def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The ids of the groups of ports, by port."""
+    if len(port_ids) == 1:
+        rows = tx.all("SELECT port_id, security_group_id FROM port_security_groups WHERE port_id = ?", port_ids)
+    else:
+        rows = tx.all(
+            "SELECT port_id, security_group_id FROM port_security_groups WHERE port_id IN (SELECT value FROM json_each(?))",
+            [msgspec.json.encode(list(port_ids)).decode()],
+        )
+    found: dict[str, list[str]] = {}
+    for port_id, group_id in rows:
+        found.setdefault(port_id, []).append(group_id)
+    return found
+
+
+def check_exist(tx: Transaction, context: Context, group_ids: Iterable[str]) -> list[str]:
+    """Groups that a port may be given, each once. Raises NotFound."""
+    wanted = list(dict.fromkeys(group_ids))
+    for group_id in wanted:
+        get(tx, context, group_id)
+    return wanted
+
+
+def resolve(tx: Transaction, project_id: str, names: Iterable[str]) -> list[str]:
+    """The ids of a project's groups that a server names by name or id.
+
+    Raises NotFound, and Conflict (``NoUniqueMatch``) when several bear the name.
+    """
+    found: list[str] = []
+    for name in names:
+        if name == DEFAULT:
+            found.append(ensure_default(tx, project_id))
+            continue
+        rows = tx.all(
+            "SELECT id FROM security_groups WHERE project_id = ? AND (name = ? OR id = ?)", [project_id, name, name]
+        )
+        exact = [row[0] for row in rows if row[0] == name] or [row[0] for row in rows]
+        if not exact:
+            raise NotFound(f"Security group {name} not found.", kind="SecurityGroupNotFound")
+        if len(exact) > 1:
+            raise Conflict(
+                f"Multiple security groups found matching '{name}'. Use an ID to be more specific.",
+                kind="NoUniqueMatch",
+            )
+        found.append(str(exact[0]))
+    return list(dict.fromkeys(found))
+
+
+def names_of(tx: Transaction, group_ids: Sequence[str]) -> dict[str, str]:
+    """Names by id."""
+    return {group.id: group.name for group in records.select_in(tx, SecurityGroup, "id", group_ids)}
+
+
+def _insert(tx: Transaction, project_id: str, **values: Any) -> SecurityGroup:
+    group = records.insert(
+        tx, SecurityGroup(id=tx.ids.uuid(), project_id=project_id, created_at=tx.now, updated_at=tx.now, **values)
+    )
+    for ethertype in ("IPv4", "IPv6"):
+        _insert_rule(tx, group, direction="egress", ethertype=ethertype)
+    return group
+
+
+def _insert_rule(tx: Transaction, group: SecurityGroup, **values: Any) -> None:
+    records.insert(
+        tx,
+        SecurityGroupRule(
+            id=tx.ids.uuid(),
+            project_id=group.project_id,
+            security_group_id=group.id,
+            created_at=tx.now,
+            updated_at=tx.now,
+            **values,
+        ),
+    )
+
+
+def _used(tx: Transaction, group_id: str) -> bool:
+    return tx.one("SELECT 1 FROM port_security_groups WHERE security_group_id = ? LIMIT 1", [group_id]) is not None
+
+
+def _in_use(group_id: str) -> Conflict:
+    return Conflict(f"Security Group {group_id} in use.", kind="SecurityGroupInUse")

@@ -1,0 +1,230 @@
+"""What a host shall hold of the network: the wished networks, routers and ports, made from the rows by pure functions.
+
+The structs are equal in shape to those that hosts are sent; ``conductor/network/wiring`` converts them. A host needs the
+leases of the ports that are bound to it, and of no others: whoever asks for an address there is on that host.
+"""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from minicloud.core import records
+from minicloud.core.network import addressing
+from minicloud.core.network.addressing import FixedIp
+from minicloud.core.network.rows import DHCP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Router, Subnet
+from minicloud.engines.database import Transaction
+
+
+class SubnetWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A subnet as a host shall have it."""
+
+    id: str
+    cidr: str
+    gateway: str | None
+    dhcp: bool
+    dhcp_address: str | None
+    dns_servers: list[str]
+    host_routes: list[tuple[str, str]]
+
+
+class LeaseWish(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that DHCP shall hand to a card."""
+
+    mac: str
+    address: str
+    hostname: str
+
+
+class NetworkWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A network as a host shall have it."""
+
+    id: str
+    mtu: int
+    external: bool
+    subnets: list[SubnetWish]
+    leases: list[LeaseWish]
+
+
+class RouterPortWish(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface of a router; addresses with prefix lengths."""
+
+    id: str
+    network_id: str
+    mac: str
+    addresses: list[str]
+
+
+class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A router as a host shall have it."""
+
+    id: str
+    interfaces: list[RouterPortWish]
+    gateway: RouterPortWish | None
+    gateway_next_hop: str | None
+    snat: bool
+    floating: dict[str, str]
+
+    @property
+    def network_ids(self) -> list[str]:
+        """The networks that it joins."""
+        ends = [*self.interfaces, *([self.gateway] if self.gateway else [])]
+        return list(dict.fromkeys(end.network_id for end in ends))
+
+
+class PortWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's port as its host shall have it. ``host`` is where it is bound, '' when nowhere."""
+
+    id: str
+    network_id: str
+    mac: str
+    mtu: int
+    addresses: list[str]
+    machine_id: str
+    port_security: bool
+    allowed_pairs: list[tuple[str, str]]
+    host: str
+
+
+def network_of(
+    network: Network, subnets: Sequence[Subnet], dhcp_addresses: Mapping[str, str], leases: Sequence[LeaseWish]
+) -> NetworkWish:
+    """The wish for a network. ``dhcp_addresses`` are those of its DHCP port, by subnet."""
+    return NetworkWish(
+        id=network.id,
+        mtu=network.mtu,
+        external=network.external,
+        subnets=[
+            SubnetWish(
+                id=subnet.id,
+                cidr=subnet.cidr,
+                gateway=subnet.gateway_ip,
+                dhcp=subnet.enable_dhcp and subnet.id in dhcp_addresses,
+                dhcp_address=dhcp_addresses.get(subnet.id),
+                dns_servers=subnet.dns_nameservers,
+                host_routes=[(route.destination, route.nexthop) for route in subnet.host_routes],
+            )
+            for subnet in subnets
+        ],
+        leases=list(leases),
+    )
+
+
+def router_of(
+    router: Router,
+    ends: Sequence[tuple[Port, Sequence[FixedIp]]],
+    subnets: Mapping[str, Subnet],
+    floating: Mapping[str, str],
+) -> RouterWish:
+    """The wish for a router, from its ports with their addresses. One that is administratively down joins nothing."""
+    up = [(port, fixed) for port, fixed in ends if router.admin_state_up and port.admin_state_up]
+    gateway = next(((port, fixed) for port, fixed in up if port.device_owner == ROUTER_GATEWAY), None)
+    hops = [] if gateway is None else [subnets[f.subnet_id].gateway_ip for f in gateway[1] if ":" not in f.ip_address]
+    return RouterWish(
+        id=router.id,
+        interfaces=[_end(port, fixed, subnets) for port, fixed in up if port.device_owner == ROUTER_INTERFACE],
+        gateway=None if gateway is None else _end(*gateway, subnets),
+        gateway_next_hop=next((hop for hop in hops if hop is not None), None),
+        snat=router.enable_snat,
+        floating=dict(floating) if gateway is not None else {},
+    )
+
+
+def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp]) -> PortWish:
+    """The wish for a port."""
+    return PortWish(
+        id=port.id,
+        network_id=port.network_id,
+        mac=port.mac_address,
+        mtu=mtu,
+        addresses=[fixed.ip_address for fixed in fixed_ips],
+        machine_id=port.device_id,
+        port_security=port.port_security_enabled,
+        allowed_pairs=[(pair.ip_address, pair.mac_address or port.mac_address) for pair in port.allowed_address_pairs],
+        host=port.host,
+    )
+
+
+def hostname(address: str) -> str:
+    """What DHCP calls a card that nobody named: ``host-10-0-0-5``."""
+    return f"host-{address.replace('.', '-').replace(':', '-')}"
+
+
+def network_wish(tx: Transaction, network_id: str, host: str) -> NetworkWish:
+    """A network as this host shall have it now, with the leases of the ports that are bound there. Raises NotFound."""
+    network = records.get(tx, Network, network_id)
+    addresses = tx.all(
+        "SELECT a.subnet_id, a.address FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
+        "WHERE p.device_id = ? AND p.device_owner = ?",
+        [f"dhcp-{network_id}", DHCP],
+    )
+    leases = tx.all(
+        "SELECT p.mac_address, a.address, p.hostname FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
+        "JOIN subnets s ON s.id = a.subnet_id WHERE p.host = ? AND p.network_id = ? AND p.admin_state_up = 1 "
+        "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
+        [host, network_id],
+    )
+    return network_of(
+        network,
+        addressing.subnets_of(tx, network_id),
+        dict(addresses),
+        [LeaseWish(mac=mac, address=address, hostname=name or hostname(address)) for mac, address, name in leases],
+    )
+
+
+def router_wish(tx: Transaction, router_id: str) -> RouterWish:
+    """A router as each host that needs it shall have it now. Raises NotFound."""
+    router = records.get(tx, Router, router_id)
+    ports = records.select(
+        tx,
+        Port,
+        "device_id = ? AND device_owner IN ('network:router_interface', 'network:router_gateway') ORDER BY created_at, id",
+        [router_id],
+    )
+    held = addressing.held_by(tx, [port.id for port in ports])
+    subnet_ids = sorted({fixed.subnet_id for fixed_ips in held.values() for fixed in fixed_ips})
+    subnets = {subnet.id: subnet for subnet in records.select_in(tx, Subnet, "id", subnet_ids)}
+    floating = tx.all(
+        "SELECT floating_ip_address, fixed_ip_address FROM floating_ips WHERE router_id = ? ORDER BY floating_ip_address",
+        [router_id],
+    )
+    return router_of(
+        router,
+        [(port, held.get(port.id, [])) for port in ports],
+        subnets,
+        {address: fixed for address, fixed in floating if fixed is not None},
+    )
+
+
+def routers_of_network(tx: Transaction, network_id: str) -> list[RouterWish]:
+    """The routers that have an interface on a network: what its guests need to get out."""
+    rows = tx.all(
+        "SELECT DISTINCT device_id FROM ports WHERE network_id = ? AND device_owner = ? ORDER BY device_id",
+        [network_id, ROUTER_INTERFACE],
+    )
+    return [router_wish(tx, row[0]) for row in rows]
+
+
+def port_wish(tx: Transaction, port_id: str) -> PortWish:
+    """A port as its host shall have it now. Raises NotFound."""
+    port = records.get(tx, Port, port_id)
+    network = records.get(tx, Network, port.network_id)
+    return port_of(port, network.mtu, addressing.held_by(tx, [port_id]).get(port_id, []))
+
+
+def networks_on(tx: Transaction, host: str) -> list[str]:
+    """The networks of the ports that are bound to a host."""
+    return [
+        row[0] for row in tx.all("SELECT DISTINCT network_id FROM ports WHERE host = ? ORDER BY network_id", [host])
+    ]
+
+
+def _end(port: Port, fixed_ips: Sequence[FixedIp], subnets: Mapping[str, Subnet]) -> RouterPortWish:
+    return RouterPortWish(
+        id=port.id,
+        network_id=port.network_id,
+        mac=port.mac_address,
+        addresses=[
+            f"{fixed.ip_address}/{ipaddress.ip_network(subnets[fixed.subnet_id].cidr).prefixlen}" for fixed in fixed_ips
+        ],
+    )
