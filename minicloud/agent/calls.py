@@ -99,7 +99,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     command_line: str | None = None
     nics: list[NicSpec] = []
     firmware: Literal["bios", "uefi"] = "bios"
-    config_drive: bytes | None = None
+    config_drive: dict[str, bytes] | None = None
     properties: dict[str, str] = {}
 
 

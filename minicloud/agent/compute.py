@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from minicloud.agent import calls
+from minicloud.agent.config_drive import iso
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.drivers.fabric import AnswerMetadata, Fabric, MetadataReply, MetadataRequest
@@ -161,7 +162,7 @@ class HostAgent:
                 root = await self.storage.ensure_disk(server.id, "disk", base=base, size_bytes=server.root_gb * GiB)
             made.append(Disk(id="root", path=root.path, format=root.format, boot_index=0))
         if server.config_drive is not None:
-            drive = await self.storage.ensure_file(server.id, "disk.config", server.config_drive)
+            drive = await self.storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
             made.append(Disk(id="config", path=drive.path, format=drive.format, read_only=True))
         return made
 

@@ -58,9 +58,7 @@ def _stocked(found: inventories.Inventory) -> Stocked:
 
 async def power_changed(world: World, message: calls.PowerChanged) -> None:
     """A guest powered off or its process ended, and nobody asked for that: the server is stopped, as Nova has it."""
-    await world.database.write(
-        lambda tx: settle_power(tx, message.server_id, message.host, str(message.power_state))
-    )
+    await world.database.write(lambda tx: settle_power(tx, message.server_id, message.host, str(message.power_state)))
 
 
 def settle_power(tx: Transaction, server_id: str, host: str, power_state: str) -> str | None:

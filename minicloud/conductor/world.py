@@ -4,6 +4,9 @@ import msgspec
 
 from minicloud.agent.calls import Agents
 from minicloud.conductor.network.wiring import Wiring
+from minicloud.core.placement.index import Placement
+from minicloud.core.scheduler.hosts import KnownHosts
+from minicloud.core.scheduler.select import SchedulerOptions
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
 from minicloud.engines.servicegroup import ServiceGroup
@@ -27,4 +30,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     servicegroup: ServiceGroup
     blobs: Blobs
     wiring: Wiring
+    placement: Placement
+    scheduler: SchedulerOptions = SchedulerOptions()
+    known_hosts: KnownHosts = msgspec.field(default_factory=KnownHosts)
     options: Options = Options()

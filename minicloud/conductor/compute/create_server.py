@@ -60,13 +60,12 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
         request_spec(server, ignored=saga.tried),
         is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
         options=world.scheduler,
+        known=world.known_hosts,
     )[0]
-    allocations.claim(tx, server.id, server.project_id, server.user_id, {chosen.provider_id: chosen.allocations})
+    allocations.claim(tx, server.id, server.project_id, server.user_id, chosen.allocations)
     saga.host = chosen.host
-    host = hosts.service_of(tx, chosen.host)
-    zone = server.zone if host is None else host.zone
     records.change(
-        tx, server, host=chosen.host, node=chosen.node, zone=zone, task_state="networking", updated_at=tx.now
+        tx, server, host=chosen.host, node=chosen.node, zone=chosen.zone, task_state="networking", updated_at=tx.now
     )
 
 

@@ -2,7 +2,7 @@
 
 from minicloud.agent import calls
 from minicloud.conductor.network.wiring import port_spec
-from minicloud.core.compute import servers
+from minicloud.core.compute import metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.core.network import ports
 from minicloud.engines.database import Transaction
@@ -26,6 +26,7 @@ def server_spec(tx: Transaction, server: Server) -> calls.ServerSpec:
         command_line=image.properties.get("os_command_line", DIRECT_BOOT) if image.kernel is not None else None,
         nics=[calls.NicSpec(port=port_spec(tx, port.id)) for port in ports.of_server(tx, server.id)],
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
+        config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,
     )
 

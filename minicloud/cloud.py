@@ -1,0 +1,461 @@
+"""Builds every part of a cloud from its settings and holds them open together: the only file that knows all the others."""
+
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from minicloud.agent import calls
+from minicloud.agent.calls import Agents
+from minicloud.agent.compute import HostAgent, metadata_answerer
+from minicloud.api import compute as compute_api
+from minicloud.api import health as health_api
+from minicloud.api import identity as identity_api
+from minicloud.api import image as image_api
+from minicloud.api import network as network_api
+from minicloud.api import placement as placement_api
+from minicloud.api.app import Api
+from minicloud.api.auth import Authenticator
+from minicloud.api.call import Means
+from minicloud.api.identity.passwords import Passwords
+from minicloud.api.metadata import service as metadata_api
+from minicloud.api.service import Service
+from minicloud.base import trace
+from minicloud.base.clock import Clock, SystemClock
+from minicloud.base.errors import CloudError, ToolMissing
+from minicloud.base.ids import Ids, RandomIds
+from minicloud.base.tools import find
+from minicloud.base.trace_file import TraceFile
+from minicloud.conductor import host_reports
+from minicloud.conductor.compute.create_server import CreateServer
+from minicloud.conductor.compute.delete_server import DeleteServer
+from minicloud.conductor.compute.reboot_server import RebootServer
+from minicloud.conductor.compute.start_server import StartServer
+from minicloud.conductor.compute.stop_server import StopServer
+from minicloud.conductor.demo import PlayDemo
+from minicloud.conductor.executor import Executor
+from minicloud.conductor.network.wiring import Wiring
+from minicloud.conductor.recovery import recover
+from minicloud.conductor.step import Saga
+from minicloud.conductor.world import Options, World
+from minicloud.core.compute import flavors, hosts
+from minicloud.core.identity.bootstrap import Bootstrap, bootstrap
+from minicloud.core.network import bootstrap as networks
+from minicloud.core.placement.index import Placement
+from minicloud.core.policy import Policy
+from minicloud.drivers.fabric import Fabric
+from minicloud.drivers.fabric.fake import FakeFabric
+from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
+from minicloud.drivers.statelog import StateLog
+from minicloud.drivers.storage.fake import FakeImages, FakeStorage
+from minicloud.engines.blobs import Blobs
+from minicloud.engines.blobs.directory import DirectoryBlobs
+from minicloud.engines.blobs.memory import MemoryBlobs
+from minicloud.engines.database import Database
+from minicloud.engines.database.inline import InlineDatabase
+from minicloud.engines.messaging.inprocess import InProcess
+from minicloud.engines.servicegroup.database import DatabaseServiceGroup
+from minicloud.reconcilers.loop import Loop, Mending
+from minicloud.settings import Settings
+
+Progress = Callable[[str], None]
+SAGAS: tuple[type[Saga], ...] = (CreateServer, DeleteServer, StartServer, StopServer, RebootServer, PlayDemo)
+CONTROL_SERVICES = ("nova-conductor", "nova-scheduler")
+CONTROL_HOST = "control"
+
+
+class Cloud:
+    """A running cloud."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        api: Api,
+        world: World,
+        executor: Executor,
+        reconcilers: Loop,
+        trace_file: TraceFile | None,
+        agents: dict[str, HostAgent],
+        fabric: Fabric,
+        fake: FakeWorld | None,
+        driver: str,
+    ) -> None:
+        self.settings = settings
+        self.api = api
+        self.world = world
+        self.executor = executor
+        self.reconcilers = reconcilers
+        self.trace_file = trace_file
+        self.agents = agents
+        self.fabric = fabric
+        self.fake = fake
+        self.driver = driver
+
+    @property
+    def admin_password(self) -> str:
+        """The password of the user admin, as this cloud was given or generated it."""
+        return self.settings.admin_password
+
+    async def stop_servers(self) -> None:
+        """Power off every machine of every host, at once."""
+        async with anyio.create_task_group() as tasks:
+            for agent in self.agents.values():
+                for machine in await agent.hypervisor.machines():
+                    tasks.start_soon(_power_off, agent, machine.id)
+
+
+async def _power_off(agent: HostAgent, machine_id: str) -> None:
+    await agent.hypervisor.ensure_shutdown(machine_id, grace_s=0)
+
+
+def services(passwords: Passwords, settings: Settings) -> list[Service]:
+    """Every service of the cloud with its route lines; ``inspect`` reads them without starting anything."""
+    return [
+        compute_api.service(),
+        image_api.service(),
+        network_api.service(),
+        placement_api.service(),
+        health_api.service(),
+        identity_api.service(passwords, token_hours=settings.token_hours),
+    ]
+
+
+def policy_of(all_services: list[Service], overrides: dict[str, str] | None = None) -> Policy:
+    """The rules of all routes, with their defaults and what a file made of them."""
+    rules = [
+        (name, check)
+        for service in all_services
+        for route in service.routes
+        for name, check in [(route.policy, route.allow), *route.extra]
+        if name is not None and check is not None
+    ]
+    return Policy(rules, overrides)
+
+
+@asynccontextmanager
+async def open_cloud(
+    settings: Settings,
+    *,
+    progress: Progress = lambda text: None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    sink: trace.Sink | None = None,
+) -> AsyncIterator[Cloud]:
+    """A cloud, from its data folder to its last agent, for as long as the context is open.
+
+    ``sink`` takes the trace instead of the file in the data folder. Raises CloudError, saying what is missing.
+    """
+    clock, ids = clock or SystemClock(), ids or RandomIds()
+    folder = Path(settings.data)
+    if not settings.memory:
+        settings = prepare_folder(settings)
+    elif not settings.admin_password:
+        settings = msgspec.structs.replace(settings, admin_password=secrets.token_urlsafe(12))
+    async with AsyncExitStack() as stack:
+        trace_file = None
+        if sink is None:
+            where = ":memory:" if settings.memory else str(folder / "trace.db")
+            trace_file = TraceFile(where, most_notes=settings.trace_notes)
+            sink = trace_file
+            stack.callback(trace_file.close)
+        stack.enter_context(trace.recording(sink))
+        progress("opening the database")
+        database = await open_database(settings, clock, ids)
+        stack.push_async_callback(database.close)
+        blobs: Blobs = MemoryBlobs() if settings.memory else DirectoryBlobs(str(folder / "blobs"))
+        messaging = await stack.enter_async_context(InProcess())
+        servicegroup = DatabaseServiceGroup(
+            database, report_interval_s=settings.report_interval, service_down_time_s=settings.service_down_time
+        )
+        driver = settings.driver if settings.driver != "auto" else _best_driver()
+        agents_of_hosts = Agents(messaging)
+        world = World(
+            database=database,
+            agents=agents_of_hosts,
+            servicegroup=servicegroup,
+            blobs=blobs,
+            placement=Placement(),
+            wiring=Wiring(database, agents_of_hosts),
+            options=options_of(settings, driver),
+        )
+        executor = Executor(world, SAGAS)
+        passwords = Passwords(settings.password_cost)
+        all_services = services(passwords, settings)
+        authenticator = Authenticator(database, clock)
+        means = Means(
+            database=database,
+            executor=executor,
+            policy=policy_of(all_services),
+            blobs=blobs,
+            region=settings.region,
+            forget_tokens=authenticator.forget,
+        )
+        api = Api(all_services, means, authenticator, sink, public_url=settings.public_url or None)
+        loop = Loop(reconcilers(), Mending(world, executor), clock, interval_s=settings.reconcile_interval)
+
+        async def hear(message: Any) -> Any:
+            match message:
+                case calls.HostUp():
+                    return await host_reports.host_up(world, message)
+                case calls.PowerChanged():
+                    return await host_reports.power_changed(world, message)
+                case calls.MetadataAsked():
+                    return await _metadata(database, message.request)
+                case _:
+                    raise TypeError(f"Nobody told the control side of {type(message).__name__}")
+
+        await stack.enter_async_context(
+            messaging.listen(
+                calls.CONTROL, host=calls.CONTROL, messages=calls.TO_CONTROL, handler=hear, concurrency=256
+            )
+        )
+        progress("writing down what every cloud has")
+        await database.write(lambda tx: _first_records(tx, settings, passwords))
+        progress(f"starting {settings.hosts} {driver} host{'s' if settings.hosts > 1 else ''}")
+        fabric, hosts_of_cloud, fake = await _hosts(settings, driver, folder, blobs, messaging, servicegroup)
+        await fabric.open(metadata_answerer(messaging, CONTROL_HOST))
+        stack.push_async_callback(fabric.close)
+        await servicegroup.join(*(f"{binary}@{CONTROL_HOST}" for binary in CONTROL_SERVICES))
+        await _start_all(stack, hosts_of_cloud)
+        # Entered after the hosts and so left before them: a saga is stopped where it stands, not failed by a host that went.
+        await stack.enter_async_context(executor)
+        tasks = await stack.enter_async_context(_background())
+        tasks.start_soon(servicegroup.run)
+        await servicegroup.look()
+        await recover(executor)
+        tasks.start_soon(loop.run)
+        cloud = Cloud(
+            settings=settings,
+            api=api,
+            world=world,
+            executor=executor,
+            reconcilers=loop,
+            trace_file=trace_file,
+            agents={agent.host: agent for agent in hosts_of_cloud},
+            fabric=fabric,
+            fake=fake,
+            driver=driver,
+        )
+        yield cloud
+        if settings.stop_servers:
+            await cloud.stop_servers()
+
+
+async def _metadata(database: Database, request: calls.MetadataRequest) -> calls.MetadataReply:
+    """A guest's question, from the words of the hosts to those of the API and back."""
+    caller = request.caller
+    told = await metadata_api.answer(
+        database,
+        metadata_api.Asked(
+            path=request.path,
+            method=request.method,
+            address=caller.address,
+            network_id=caller.network_id,
+            router_id=caller.router_id,
+            port_id=caller.port_id,
+        ),
+    )
+    return calls.MetadataReply(status=told.status, content_type=told.content_type, body=told.body)
+
+
+@asynccontextmanager
+async def _background() -> AsyncIterator[anyio.abc.TaskGroup]:
+    """Work that goes on until the cloud stops."""
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+async def _start_all(stack: AsyncExitStack, agents: list[HostAgent]) -> None:
+    """Bring all hosts up side by side, so that their registrations share commits."""
+    starting = anyio.create_task_group()
+    stop = anyio.Event()
+    ready = [anyio.Event() for _ in agents]
+
+    async def live(agent: HostAgent, up: anyio.Event) -> None:
+        async with agent.running():
+            up.set()
+            await stop.wait()
+
+    await stack.enter_async_context(starting)
+    stack.callback(stop.set)
+    for agent, up in zip(agents, ready, strict=True):
+        starting.start_soon(live, agent, up)
+    for up in ready:
+        await up.wait()
+
+
+async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
+    """The database of a data folder, or one in memory."""
+    if settings.memory:
+        return InlineDatabase(clock=clock, ids=ids)
+    # aiosqlite is the one product that needs asyncio: a cloud in memory runs under trio, too.
+    from minicloud.engines.database.sqlite import SqliteDatabase
+
+    path = Path(settings.data) / "cloud.db"
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    return await SqliteDatabase.open(str(path), clock=clock, ids=ids, durability=settings.durability)
+
+
+def prepare_folder(settings: Settings) -> Settings:
+    """Make the data folder, private; the settings with the admin's password: the given one, or that of the first start."""
+    Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    Path(settings.data).chmod(0o700)
+    path = Path(settings.data) / "admin-password"
+    password = settings.admin_password
+    if not password and path.exists():
+        password = path.read_text(encoding="utf-8").strip()
+    password = password or secrets.token_urlsafe(12)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(password + "\n")
+    return msgspec.structs.replace(settings, admin_password=password)
+
+
+def options_of(settings: Settings, driver: str) -> Options:
+    """What steps act by. Root disks of real guests are thin, so their hosts offer ten times the room that they have."""
+    thin = 10.0 if driver == "qemu" else 1.0
+    return Options(
+        shutdown_timeout=settings.shutdown_timeout,
+        cpu_allocation_ratio=settings.cpu_allocation_ratio,
+        ram_allocation_ratio=settings.ram_allocation_ratio,
+        disk_allocation_ratio=settings.disk_allocation_ratio * thin,
+        reserved_host_memory_mb=settings.reserved_host_memory_mb,
+    )
+
+
+def reconcilers() -> list[Any]:
+    """Every repair, in the order in which a round runs them."""
+    from minicloud.reconcilers.fabric import FabricReconciler
+    from minicloud.reconcilers.leftovers import Leftovers
+    from minicloud.reconcilers.lost_hosts import LostHosts
+    from minicloud.reconcilers.power_states import PowerStates
+
+    return [LostHosts(), PowerStates(), FabricReconciler(), Leftovers()]
+
+
+def _first_records(tx: Any, settings: Settings, passwords: Passwords) -> None:
+    """What every cloud has; at later starts only what is missing, and the admin's password if another one was given."""
+    made = bootstrap(
+        tx,
+        Bootstrap(
+            admin_password_hash=passwords.hash_now(settings.admin_password),
+            demo_password_hash=passwords.hash_now(settings.admin_password),
+            region=settings.region,
+        ),
+    )
+    flavors.bootstrap(tx)
+    networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
+    for binary in CONTROL_SERVICES:
+        hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)
+
+
+def _best_driver() -> str:
+    if find("qemu-system-x86_64") is not None and find("qemu-img") is not None:
+        return "qemu"
+    return "fake"
+
+
+def host_names(count: int) -> list[str]:
+    """``host-1`` and so on, padded so that they sort as they count."""
+    width = len(str(count))
+    return [f"host-{number:0{width}}" for number in range(1, count + 1)]
+
+
+async def _hosts(
+    settings: Settings,
+    driver: str,
+    folder: Path,
+    blobs: Blobs,
+    messaging: InProcess,
+    servicegroup: DatabaseServiceGroup,
+) -> tuple[Fabric, list[HostAgent], FakeWorld | None]:
+    """The hosts of the cloud, on the drivers that were chosen; they share one fabric."""
+    common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
+    names = host_names(settings.hosts)
+    if driver == "fake":
+        log = StateLog(None if settings.memory else folder / "fake.log")
+        fake, images = FakeWorld(log), FakeImages(log)
+        fabric: Fabric = FakeFabric(None if settings.memory else folder / "fake-fabric.json")
+        size = HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
+        return (
+            fabric,
+            [
+                HostAgent(
+                    name,
+                    hypervisor=FakeHypervisor(fake, name, size),
+                    fabric=fabric,
+                    storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=size.disk_gb),
+                    **common,
+                )
+                for name in names
+            ],
+            fake,
+        )
+    from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
+    from minicloud.drivers.storage.basecache import BaseCache
+    from minicloud.drivers.storage.files import FilesStorage
+
+    if settings.memory:
+        raise CloudError("A cloud in memory can only have fake hosts: say --driver fake")
+    if _best_driver() != "qemu":
+        raise ToolMissing("qemu-system-x86_64 or qemu-img not found: apt install qemu-system-x86 qemu-utils")
+    fabric = await _fabric(settings, folder)
+    cache = BaseCache(folder / "_base")
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
+    return (
+        fabric,
+        [
+            HostAgent(
+                name,
+                hypervisor=QemuHypervisor(
+                    folder / "hosts" / name,
+                    accel=settings.accelerator,
+                    probe_cache=folder / "kvm-probe.json",
+                    size=size_of_each,
+                ),
+                fabric=fabric,
+                storage=FilesStorage(folder / "hosts" / name, cache),
+                **common,
+            )
+            for name in names
+        ],
+        None,
+    )
+
+
+async def _fabric(settings: Settings, folder: Path) -> Fabric:
+    """The network of real guests: the best that this machine allows, or what was asked for."""
+    from minicloud.drivers.fabric.linux import LinuxFabric
+    from minicloud.drivers.fabric.linux.probe import probe
+    from minicloud.drivers.fabric.user import UserFabric
+
+    where = folder / "fabric"
+    if settings.fabric == "fake":
+        return FakeFabric(folder / "fake-fabric.json")
+    if settings.fabric == "user" or sys.platform != "linux":
+        return UserFabric(where)
+    found = await probe()
+    if found.best == "user":
+        trace.note("fabric_chosen", kind="user", missing=found.missing)
+        if settings.fabric == "linux":
+            raise ToolMissing(f"The linux fabric cannot work here: {'; '.join(found.missing)}")
+        return UserFabric(where)
+    return LinuxFabric(cloud_id(folder), where, rootless=found.best == "rootless")
+
+
+def cloud_id(folder: Path) -> str:
+    """A short name that no other cloud of this machine has, made at the first start and kept."""
+    path = folder / "cloud-id"
+    if not path.exists():
+        path.write_text(secrets.token_hex(3) + "\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
