@@ -61,11 +61,14 @@ class Inspector:
     def feed(self, chunk: bytes) -> None:
         """The next bytes. Raises Invalid when what came so far can never become an acceptable image."""
         self._size += len(chunk)
-        if len(self._head) < self._head_limit:
-            self._head += chunk[: self._head_limit - len(self._head)]
         self._tail = (self._tail + chunk[-_TAIL:])[-_TAIL:]
+        early = max(0, _EARLY - len(self._head))
+        self._head += chunk[:early]
         if not self._looked and len(self._head) >= _EARLY:
             self._look()
+        # After the look, which decides how much of the beginning is worth keeping.
+        if len(self._head) < self._head_limit:
+            self._head += chunk[early : early + self._head_limit - len(self._head)]
 
     def finish(self) -> ImageFacts:
         """All bytes were fed. Raises Invalid: empty, broken, dangerous, too large, or not what was declared."""
