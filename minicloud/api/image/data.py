@@ -108,7 +108,7 @@ async def _inspected(
                 inspector.feed(chunk)
             yield chunk
         if declared is not None and declared != size:
-            raise Invalid(f"{declared} bytes were announced, but {size} came")
+            raise Invalid(f"{declared} bytes were announced, but {size} came", kind="size")
         if inspector is not None:
             facts = inspector.finish()
             virtual_size.append(facts.virtual_size)
