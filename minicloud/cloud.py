@@ -182,7 +182,8 @@ async def open_cloud(
             servicegroup=servicegroup,
             blobs=blobs,
             placement=Placement(),
-            wiring=Wiring(database, agents_of_hosts),
+            # Real guests of all hosts hang on one fabric of the process; simulated hosts have one each.
+            wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
         )
         executor = Executor(world, SAGAS)

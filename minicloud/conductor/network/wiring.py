@@ -54,9 +54,11 @@ class _Wanted(msgspec.Struct, frozen=True):
 class Wiring:
     """Brings hosts in line with the records of the network service. One per process, held by the World."""
 
-    def __init__(self, database: Database, agents: Agents) -> None:
+    def __init__(self, database: Database, agents: Agents, *, shared: bool = False) -> None:
+        """``shared``: all hosts stand on one fabric, so that a network has the leases of every host."""
         self._database = database
         self._agents = agents
+        self._shared = shared
         self._hosts: dict[str, _Host] = {}
 
     async def ensure_port(self, host: str, port_id: str) -> None:
@@ -134,7 +136,7 @@ class Wiring:
 
     async def _go(self, host: str, known: _Host, networks: set[str]) -> dict[str, CloudError | None]:
         """One round: read, send what differs, tell what became of each network. One failing network fails only its own."""
-        wanted = await self._database.read(lambda tx: _read(tx, networks, host))
+        wanted = await self._database.read(lambda tx: _read(tx, networks, None if self._shared else host))
         failed: dict[str, CloudError] = {}
 
         async def send(network: calls.Network) -> None:
@@ -190,7 +192,7 @@ def port_spec(tx: Transaction, port_id: str) -> calls.Port:
     return _spec(wishes.port_wish(tx, port_id), calls.Port)
 
 
-def _read(tx: Transaction, networks: set[str], host: str) -> _Wanted:
+def _read(tx: Transaction, networks: set[str], host: str | None) -> _Wanted:
     """Networks, the routers on them, and the other networks of those routers, all as of one moment."""
     wanted = _Wanted({}, {}, {})
     for network_id in sorted(networks):

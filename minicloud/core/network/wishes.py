@@ -150,8 +150,11 @@ def hostname(address: str) -> str:
     return f"host-{address.replace('.', '-').replace(':', '-')}"
 
 
-def network_wish(tx: Transaction, network_id: str, host: str) -> NetworkWish:
-    """A network as this host shall have it now, with the leases of the ports that are bound there. Raises NotFound."""
+def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkWish:
+    """A network as this host shall have it now, with the leases of the ports that are bound there (None: to any host).
+
+    Raises NotFound.
+    """
     network = records.get(tx, Network, network_id)
     addresses = tx.all(
         "SELECT a.subnet_id, a.address FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
@@ -160,7 +163,7 @@ def network_wish(tx: Transaction, network_id: str, host: str) -> NetworkWish:
     )
     leases = tx.all(
         "SELECT p.mac_address, a.address, p.hostname FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
-        "JOIN subnets s ON s.id = a.subnet_id WHERE p.host = ? AND p.network_id = ? AND p.admin_state_up = 1 "
+        "JOIN subnets s ON s.id = a.subnet_id WHERE p.host <> '' AND p.host = COALESCE(?, p.host) AND p.network_id = ? AND p.admin_state_up = 1 "
         "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
         [host, network_id],
     )
