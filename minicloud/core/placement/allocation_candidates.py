@@ -7,12 +7,14 @@ the limit.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from minicloud.core.placement.index import Picture, Provider
 
+T = TypeVar("T")
 Amounts = dict[str, int]
 
 
@@ -29,7 +31,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for. ``groups`` by suffix; ``isolate``: suffixed groups on different providers; ``same_subtrees``:
-    suffixes whose providers must stand under one of them; ``nested`` False: at most one provider of each tree."""
+    suffixes whose providers must stand under one of them; ``nested`` False: at most one provider of each tree.
+    ``anchors``: no other roots than these. ``start``: begin with another root than the first, the same for the same number.
+    """
 
     groups: Mapping[str, Group]
     limit: int | None = None
@@ -38,6 +42,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     root_forbidden: frozenset[str] = frozenset()
     same_subtrees: tuple[frozenset[str], ...] = ()
     nested: bool = True
+    anchors: Collection[str] | None = None
+    start: int = 0
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -89,11 +95,14 @@ def _candidates(picture: Picture, request: Request) -> Iterator[Candidate]:
         yield from _flat(picture, request, request.groups[""])
         return
     seen: set[tuple[frozenset[tuple[str, str, int]], tuple[tuple[str, tuple[str, ...]], ...]]] = set()
-    for root_id, slots in structure.members.items():
-        root = picture.get(root_id)
-        if root is None or not _root_suits(root, request):
+    roots = (
+        list(structure.members) if request.anchors is None else [r for r in structure.members if r in request.anchors]
+    )
+    for root_id in _turned(roots, request.start):
+        root = picture[root_id]
+        if not _root_suits(root, request):
             continue
-        members = [picture.at(slot) for slot in slots]
+        members = [picture.at(slot) for slot in structure.members[root_id]]
         shared = _shared_with(picture, root_id, members) if structure.sharing else []
         for candidate in _at_anchor(picture, request, root, members, shared):
             if structure.sharing:
@@ -116,7 +125,7 @@ def _flat(picture: Picture, request: Request, group: Group) -> Iterator[Candidat
     member_of, in_tree = group.member_of, group.in_tree
     rooted = bool(request.root_required or request.root_forbidden)
     resources = group.resources
-    for provider in _starting_from(picture, group):
+    for provider in _turned(_worth_looking(picture, group, request.anchors), request.start):
         for name, amount in wanted:
             stock = provider.stocks.get(name)
             if stock is None or amount > stock.room or amount < stock.min_unit or amount % stock.step_size:
@@ -135,14 +144,22 @@ def _flat(picture: Picture, request: Request, group: Group) -> Iterator[Candidat
                 yield Candidate(provider.id, {provider.id: resources}, {"": [provider.id]})
 
 
-def _starting_from(picture: Picture, group: Group) -> Iterable[Provider]:
-    """The providers worth looking at: those in the smallest of the required sets of aggregates, or all."""
+def _worth_looking(picture: Picture, group: Group, anchors: Collection[str] | None) -> list[Provider]:
+    """The providers worth looking at: the anchors, those in the smallest of the required sets of aggregates, or all."""
+    if anchors is not None:
+        return [found for provider_id in sorted(anchors) if (found := picture.get(provider_id)) is not None]
     if not group.member_of:
         return picture.providers()
     aggregates = picture.structure.aggregates
     choices = [{slot for name in names for slot in aggregates.get(name, ())} for names in group.member_of]
     smallest: set[int] = min(choices, key=len)
     return [picture.at(slot) for slot in sorted(smallest)]
+
+
+def _turned(items: list[T], start: int) -> list[T]:
+    """The same in the same order, beginning elsewhere."""
+    at = start % len(items) if items else 0
+    return items[at:] + items[:at] if at else items
 
 
 def _root_suits(root: Provider, request: Request) -> bool:

@@ -244,7 +244,7 @@ def read_providers(tx: Transaction, ids: list[str] | None = None) -> dict[str, P
     if ids is None:
         rows = tx.all(
             "SELECT id, name, generation, parent_id, root_id, created_at, updated_at FROM placement_providers "
-            "ORDER BY created_at, id"
+            "ORDER BY created_at, name"
         )
         stocks = tx.all(
             "SELECT provider_id, resource_class, total, reserved, min_unit, max_unit, step_size, allocation_ratio, used "

@@ -1,0 +1,33 @@
+"""A verdict: whether a host may take a server, and the numbers or words that decided it; and what a filter is."""
+
+from typing import Protocol
+
+import msgspec
+
+from minicloud.core.scheduler.hosts import HostState
+from minicloud.core.scheduler.request import RequestSpec
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """Passed or not. ``why`` is a clause that can follow the host's name: ``is disabled (maintenance)``."""
+
+    passed: bool
+    why: str
+
+
+class Filter(Protocol):
+    """Says of one host whether it may take a server. Pure; ``name`` is Nova's."""
+
+    name: str
+
+    def passes(self, host: HostState, request: RequestSpec) -> Verdict:
+        """The verdict on one host."""
+
+
+class Weigher(Protocol):
+    """Says how good a host is; scores are put on a common scale afterwards. ``name`` is Nova's."""
+
+    name: str
+
+    def score(self, host: HostState, request: RequestSpec) -> float:
+        """More is better, in any unit."""
