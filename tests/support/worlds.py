@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from minicloud.agent.calls import Agents
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.world import World
+from minicloud.core.placement.index import Placement
 from minicloud.engines.blobs.memory import MemoryBlobs
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
@@ -21,4 +22,5 @@ async def a_world(stack: AsyncExitStack) -> World:
         servicegroup=MemoryServiceGroup(),
         blobs=MemoryBlobs(),
         wiring=Wiring(database, agents),
+        placement=Placement(),
     )

@@ -1,7 +1,21 @@
 """The identity service's API: Keystone v3, answered under ``/identity`` and at the root of the cloud."""
 
 from minicloud.api.bodies import Reading
-from minicloud.api.identity import scopes, tokens, version
+from minicloud.api.identity import (
+    domains,
+    endpoints,
+    grants,
+    groups,
+    projects,
+    regions,
+    role_assignments,
+    roles,
+    scopes,
+    services,
+    tokens,
+    users,
+    version,
+)
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.service import Service
 
@@ -19,6 +33,16 @@ def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Servic
             *version.routes,
             *tokens.routes(passwords, token_hours),
             *scopes.routes,
+            *users.routes(passwords),
+            *groups.routes,
+            *projects.routes,
+            *domains.routes,
+            *roles.routes,
+            *grants.routes,
+            *role_assignments.routes,
+            *regions.routes,
+            *services.routes,
+            *endpoints.routes,
         ],
         reading=Reading(forbid_unknown=False),
         content_type="any",

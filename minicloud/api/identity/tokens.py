@@ -4,9 +4,9 @@ import secrets
 
 from minicloud.api.auth import digest
 from minicloud.api.call import Call, Reply
-from minicloud.api.identity import requests, views
+from minicloud.api.identity import credentials, views
+from minicloud.api.identity.credentials import SignIn, TokenCreate
 from minicloud.api.identity.passwords import Passwords
-from minicloud.api.identity.requests import SignIn, TokenCreate
 from minicloud.api.listing import truth
 from minicloud.api.routes import Delete, Get, Head, Post, Route
 from minicloud.base import trace
@@ -36,7 +36,7 @@ class Tokens:
 
     async def create(self, call: Call, body: TokenCreate) -> Reply:
         """``POST /v3/auth/tokens``: the document in the body, the secret in a header."""
-        asked = requests.sign_in(body)
+        asked = credentials.sign_in(body)
         checked = await self._check_password(call, asked) if asked.user is not None else None
         secret = new_secret()
         with_catalog = call.parameter("nocatalog") is None

@@ -1,6 +1,6 @@
-"""How identity reads documents: a resource's own fields as a struct, and beside them whatever else the client wrote."""
+"""How identity reads a request for a token: which methods, for which user, in which scope."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,37 +11,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core.identity import wording
 from minicloud.core.identity.sign_in import DomainNamed, ProjectNamed, ScopeNamed, UserNamed
 
-S = TypeVar("S", bound=msgspec.Struct)
-
-IdentityName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\S")]
-ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\S")]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
-Tags = Annotated[list[Tag], msgspec.Meta(max_length=80)]
 METHODS = ("password", "token")
-
-
-def read(kind: type[S], document: dict[str, Any]) -> tuple[S, dict[str, Any]]:
-    """A resource's document: its fields, and the further attributes, whose names lose colons and dashes. Raises Invalid."""
-    own = {field.encode_name for field in msgspec.structs.fields(kind)}
-    extra = {
-        name.replace(":", "_").replace("-", "_"): value
-        for name, value in document.items()
-        if name not in own and name not in ("id", "links")
-    }
-    return bodies.convert(document, kind), extra
-
-
-def given(fields: msgspec.Struct) -> dict[str, Any]:
-    """The fields that a document really had, by name."""
-    values = ((name, getattr(fields, name)) for name in fields.__struct_fields__)
-    return {name: value for name, value in values if value is not UNSET}
-
-
-def require_same_id(document: dict[str, Any], id: str) -> None:
-    """Raises Invalid when a document would change the id it was sent to."""
-    if document.get("id") is not None and document["id"] != id:
-        raise Invalid("Cannot change ID")
 
 
 class TokenCreate(Body, open=True):
