@@ -1,5 +1,6 @@
 """Compute hosts: the service that runs on each, the node that it offers, and what the scheduler has to know of it."""
 
+import secrets
 from typing import Any, ClassVar
 
 import msgspec
@@ -168,7 +169,7 @@ def change_service(tx: Transaction, service: Service, **changes: Any) -> Service
 
 
 def hosts_version(tx: Transaction) -> int:
-    """A number that moves whenever ``scheduling_hosts`` would answer differently."""
+    """A number that is another one whenever ``scheduling_hosts`` would answer differently."""
     row = tx.one("SELECT value FROM compute_changes WHERE name = 'hosts'")
     return int(row[0]) if row else 0
 
@@ -198,9 +199,11 @@ def scheduling_hosts(tx: Transaction) -> list[HostRow]:
 
 
 def _changed(tx: Transaction) -> None:
+    # Drawn at random, not counted: a count would come again after a rollback, and name two different sets of hosts.
     tx.execute(
-        "INSERT INTO compute_changes (name, value) VALUES ('hosts', 1) "
-        "ON CONFLICT (name) DO UPDATE SET value = compute_changes.value + 1"
+        "INSERT INTO compute_changes (name, value) VALUES ('hosts', ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [secrets.randbits(62)],
     )
 
 
