@@ -46,6 +46,7 @@ from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
 from minicloud.core.compute import flavors, hosts
 from minicloud.core.identity.bootstrap import Bootstrap, bootstrap
+from minicloud.core.image import uploads
 from minicloud.core.network import bootstrap as networks
 from minicloud.core.placement.index import Placement
 from minicloud.core.policy import Policy
@@ -83,7 +84,7 @@ class Cloud:
         reconcilers: Loop,
         trace_file: TraceFile | None,
         agents: dict[str, HostAgent],
-        fabric: Fabric,
+        fabrics: list[Fabric],
         fake: FakeWorld | None,
         driver: str,
     ) -> None:
@@ -94,7 +95,7 @@ class Cloud:
         self.reconcilers = reconcilers
         self.trace_file = trace_file
         self.agents = agents
-        self.fabric = fabric
+        self.fabrics = fabrics
         self.fake = fake
         self.driver = driver
 
@@ -219,10 +220,14 @@ async def open_cloud(
         )
         progress("writing down what every cloud has")
         await database.write(lambda tx: _first_records(tx, settings, passwords))
+        for image_id in await database.write(uploads.recover):
+            await blobs.delete(image_id)
         progress(f"starting {settings.hosts} {driver} host{'s' if settings.hosts > 1 else ''}")
-        fabric, hosts_of_cloud, fake = await _hosts(settings, driver, folder, blobs, messaging, servicegroup)
-        await fabric.open(metadata_answerer(messaging, CONTROL_HOST))
-        stack.push_async_callback(fabric.close)
+        hosts_of_cloud, fake = await _hosts(settings, driver, folder, blobs, messaging, servicegroup)
+        fabrics = list({id(agent.fabric): agent.fabric for agent in hosts_of_cloud}.values())
+        for fabric in fabrics:
+            await fabric.open(metadata_answerer(messaging, CONTROL_HOST))
+            stack.push_async_callback(fabric.close)
         await servicegroup.join(*(f"{binary}@{CONTROL_HOST}" for binary in CONTROL_SERVICES))
         await _start_all(stack, hosts_of_cloud)
         # Entered after the hosts and so left before them: a saga is stopped where it stands, not failed by a host that went.
@@ -240,7 +245,7 @@ async def open_cloud(
             reconcilers=loop,
             trace_file=trace_file,
             agents={agent.host: agent for agent in hosts_of_cloud},
-            fabric=fabric,
+            fabrics=fabrics,
             fake=fake,
             driver=driver,
         )
@@ -378,22 +383,20 @@ async def _hosts(
     blobs: Blobs,
     messaging: InProcess,
     servicegroup: DatabaseServiceGroup,
-) -> tuple[Fabric, list[HostAgent], FakeWorld | None]:
-    """The hosts of the cloud, on the drivers that were chosen; they share one fabric."""
+) -> tuple[list[HostAgent], FakeWorld | None]:
+    """The hosts of the cloud, on the drivers that were chosen. Real guests of all hosts hang on one fabric."""
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
     names = host_names(settings.hosts)
     if driver == "fake":
         log = StateLog(None if settings.memory else folder / "fake.log")
         fake, images = FakeWorld(log), FakeImages(log)
-        fabric: Fabric = FakeFabric(None if settings.memory else folder / "fake-fabric.json")
         size = HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
         return (
-            fabric,
             [
                 HostAgent(
                     name,
                     hypervisor=FakeHypervisor(fake, name, size),
-                    fabric=fabric,
+                    fabric=FakeFabric(log, name),
                     storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=size.disk_gb),
                     **common,
                 )
@@ -414,7 +417,6 @@ async def _hosts(
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
     return (
-        fabric,
         [
             HostAgent(
                 name,
@@ -442,7 +444,7 @@ async def _fabric(settings: Settings, folder: Path) -> Fabric:
 
     where = folder / "fabric"
     if settings.fabric == "fake":
-        return FakeFabric(folder / "fake-fabric.json")
+        return FakeFabric(StateLog(folder / "fake-fabric.log"))
     if settings.fabric == "user" or sys.platform != "linux":
         return UserFabric(where)
     found = await probe()

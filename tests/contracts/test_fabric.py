@@ -33,6 +33,7 @@ from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.fabric.linux import LinuxFabric
 from minicloud.drivers.fabric.user import UserFabric
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
+from minicloud.drivers.statelog import StateLog
 from tests.support.tapguests import TapGuest, state_of_machine
 from tests.support.userguests import ask_over_guestfwd
 
@@ -86,7 +87,7 @@ class Keeper(Protocol):
 
 class Fake:
     def fabric(self, folder: Path) -> Fabric:
-        return FakeFabric(folder / "fabric.json")
+        return FakeFabric(StateLog(folder / "fabric.log"))
 
     async def ask(self, fabric: Fabric, port: Port, plug: Plug, path: str) -> tuple[int, bytes]:
         assert isinstance(fabric, FakeFabric)

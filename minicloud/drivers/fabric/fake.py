@@ -1,6 +1,6 @@
-"""The simulated fabric: wishes kept in memory, or in a file so that they survive a killed process, and guests that ask for metadata."""
+"""The simulated fabric: wishes kept in a log that survives a killed process, and guests that ask for metadata."""
 
-from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +19,9 @@ from minicloud.drivers.fabric import (
     Router,
 )
 from minicloud.drivers.fabric.checks import check_network, check_port, check_router, router_ports
+from minicloud.drivers.statelog import StateLog
+
+T = TypeVar("T")
 
 
 class FakeState(msgspec.Struct):
@@ -30,18 +33,22 @@ class FakeState(msgspec.Struct):
 
 
 class FakeFabric:
-    """A fabric without a machine under it. ``path``: the file that holds what stands; None keeps it in memory only."""
+    """A fabric of one host without a machine under it. What stands is kept in ``log``; by default one in memory alone."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, log: StateLog | None = None, host: str = "") -> None:
+        self._log = log if log is not None else StateLog()
+        self._host = host
         self._state = FakeState()
         self._answer: AnswerMetadata | None = None
         self._faults: dict[str, list[CloudError]] = {}
 
     async def open(self, answer_metadata: AnswerMetadata) -> None:
         self._answer = answer_metadata
-        if self._path is not None and self._path.exists():
-            self._state = msgspec.json.decode(self._path.read_bytes(), type=FakeState)
+        self._state = FakeState(
+            networks=self._rows("networks", Network),
+            routers=self._rows("routers", Router),
+            ports=self._rows("ports", Port),
+        )
 
     async def close(self) -> None:
         self._answer = None
@@ -49,41 +56,48 @@ class FakeFabric:
     async def ensure_network(self, network: Network) -> None:
         self._strike("ensure_network")
         check_network(network)
+        self._log.put("networks", self._host, network.id, network)
         self._state.networks[network.id] = network
-        self._keep("network", network.id)
+        trace.note("fabric", did="network", id=network.id)
 
     async def ensure_no_network(self, network_id: str) -> None:
         self._strike("ensure_no_network")
-        self._state.networks.pop(network_id, None)
         for port in [p for p in self._state.ports.values() if p.network_id == network_id]:
+            self._log.drop("ports", self._host, port.id)
             del self._state.ports[port.id]
-        self._keep("no_network", network_id)
+        self._log.drop("networks", self._host, network_id)
+        self._state.networks.pop(network_id, None)
+        trace.note("fabric", did="no_network", id=network_id)
 
     async def ensure_router(self, router: Router) -> None:
         self._strike("ensure_router")
         check_router(router)
         for interface in router_ports(router):
             self._standing(interface.network_id)
+        self._log.put("routers", self._host, router.id, router)
         self._state.routers[router.id] = router
-        self._keep("router", router.id)
+        trace.note("fabric", did="router", id=router.id)
 
     async def ensure_no_router(self, router_id: str) -> None:
         self._strike("ensure_no_router")
+        self._log.drop("routers", self._host, router_id)
         self._state.routers.pop(router_id, None)
-        self._keep("no_router", router_id)
+        trace.note("fabric", did="no_router", id=router_id)
 
     async def ensure_port(self, port: Port) -> Plug:
         self._strike("ensure_port")
         check_port(port)
         self._standing(port.network_id)
+        self._log.put("ports", self._host, port.id, port)
         self._state.ports[port.id] = port
-        self._keep("port", port.id)
+        trace.note("fabric", did="port", id=port.id)
         return FakePlug(name=f"fake-{port.id[:11]}")
 
     async def ensure_no_port(self, port_id: str) -> None:
         self._strike("ensure_no_port")
+        self._log.drop("ports", self._host, port_id)
         self._state.ports.pop(port_id, None)
-        self._keep("no_port", port_id)
+        trace.note("fabric", did="no_port", id=port_id)
 
     async def facts(self) -> FabricFacts:
         state = self._state
@@ -92,9 +106,10 @@ class FakeFabric:
         )
 
     async def purge(self) -> None:
+        for table in ("networks", "routers", "ports"):
+            for key in self._log.rows(table, self._host):
+                self._log.drop(table, self._host, key)
         self._state = FakeState()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
         trace.note("fabric", did="purge")
 
     async def reach(self, port: Port, tcp_port: int) -> list[str]:
@@ -149,12 +164,5 @@ class FakeFabric:
         if waiting:
             raise waiting.pop(0)
 
-    def _keep(self, did: str, subject: str) -> None:
-        trace.note("fabric", did=did, id=subject)
-        if self._path is None:
-            return
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._path.with_name(self._path.name + ".new")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(msgspec.json.encode(self._state))
-        fresh.replace(self._path)
+    def _rows(self, table: str, kind: type[T]) -> dict[str, T]:
+        return {key: msgspec.convert(value, kind) for key, value in self._log.rows(table, self._host).items()}
