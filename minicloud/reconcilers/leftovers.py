@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from minicloud.agent import calls
 from minicloud.conductor import log
 from minicloud.core.compute import hosts
-from minicloud.core.image import images
+from minicloud.core.image import uploads
 from minicloud.core.network import ports
 from minicloud.core.placement import allocations
 from minicloud.engines.database import Transaction
@@ -44,7 +44,7 @@ class Leftovers:
     async def _blobs(self, at: Mending) -> list[str]:
         keys = await at.world.blobs.keys()
         mended = []
-        for key in await at.world.database.read(lambda tx: images.leftover_blobs(tx, keys)):
+        for key in await at.world.database.read(lambda tx: uploads.leftover_blobs(tx, keys)):
             await at.world.blobs.delete(key)
             mended.append(f"blob {key} belonged to no image")
         return mended
