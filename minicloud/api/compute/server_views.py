@@ -11,6 +11,7 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.microversions import Since
 from minicloud.core.compute.servers import Fault, Server
+from minicloud.core.network.ports import ServerAddress
 
 PROGRESSING = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
 FAULTY = frozenset({"ERROR", "DELETED"})
@@ -81,7 +82,7 @@ class ServerView(Body, wrap="server", rename=None):
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What a server's document says that stands elsewhere: addresses by network, and the status of its host."""
 
-    addresses: dict[str, dict[str, list[dict[str, Any]]]]
+    addresses: dict[str, dict[str, list[ServerAddress]]]
     security_groups: dict[str, list[str]]
     down: frozenset[str]
 
@@ -139,7 +140,7 @@ def _view(
         flavor=_flavor(call, server, at, extra_specs),
         created=_second(server.created_at),
         updated=_second(server.updated_at),
-        addresses=around.addresses.get(server.id, {}),
+        addresses=_addresses(around.addresses.get(server.id, {})),
         accessIPv4=server.access_ip_v4 or "",
         accessIPv6=server.access_ip_v6 or "",
         links=links(call, server.id),
@@ -184,6 +185,21 @@ def _view(
         down = server.host is not None and server.host in around.down
         view.host_status = "" if server.host is None else "DOWN" if down else "UP"
     return view
+
+
+def _addresses(by_network: dict[str, list[ServerAddress]]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        network: [
+            {
+                "version": place.version,
+                "addr": place.address,
+                "OS-EXT-IPS:type": place.kind,
+                "OS-EXT-IPS-MAC:mac_addr": place.mac,
+            }
+            for place in places
+        ]
+        for network, places in by_network.items()
+    }
 
 
 def host_id(server: Server) -> str:

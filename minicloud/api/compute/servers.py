@@ -117,10 +117,6 @@ class Reboot(Body):
     type: str
 
 
-class Nothing(Body, open=True):
-    """The body of an action that takes nothing; clients send null or an empty object."""
-
-
 SERVERS = Listing(
     name="servers",
     sort=[("created_at", True), ("id", True)],
@@ -387,9 +383,7 @@ async def _around(call: Call, found: list[Server]) -> Surroundings:
     down = frozenset(m.partition("@")[2] for m in call.world.servicegroup.down)
 
     def work(tx: Transaction) -> Surroundings:
-        return Surroundings(
-            addresses=ports.addresses_of(tx, ids), security_groups=ports.security_groups_of(tx, ids), down=down
-        )
+        return Surroundings(addresses=ports.addresses_of(tx, ids), security_groups=ports.groups_of(tx, ids), down=down)
 
     return await call.read(work)
 
@@ -438,7 +432,7 @@ async def delete(call: Call, server_id: str) -> None:
     await call.write(work)
 
 
-async def start(call: Call, server_id: str, body: Nothing) -> None:
+async def start(call: Call, server_id: str) -> None:
     """Power on."""
 
     def work(tx: Transaction) -> None:
@@ -448,7 +442,7 @@ async def start(call: Call, server_id: str, body: Nothing) -> None:
     await call.write(work)
 
 
-async def stop(call: Call, server_id: str, body: Nothing) -> None:
+async def stop(call: Call, server_id: str) -> None:
     """Power off."""
 
     def work(tx: Transaction) -> None:

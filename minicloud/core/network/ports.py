@@ -296,6 +296,17 @@ def addresses_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, dict[s
     return found
 
 
+def servers_at(tx: Transaction, text: str) -> list[str]:
+    """Ids of the servers with an address that holds this text, as ``--ip`` filters."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    rows = tx.all(
+        "SELECT DISTINCT p.device_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id "
+        "WHERE p.device_owner LIKE 'compute:%' AND a.address LIKE ? ESCAPE '\\'",
+        [f"%{escaped}%"],
+    )
+    return [server_id for (server_id,) in rows]
+
+
 def groups_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
     """The names of the security groups of any number of servers in one query, by server."""
     rows = tx.all(
