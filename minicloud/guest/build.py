@@ -128,8 +128,11 @@ async def _packages(cache: Path, progress: Progress, force: bool) -> dict[str, s
         # Old lists name packages that the archive has replaced since.
         trace.note("package_lists_refreshed", why=error.message)
         progress("fetching newer package lists", 0, STEPS)
-        await apt.use_own_lists()
-        return await _fetched(apt, progress)
+        try:
+            await apt.use_own_lists()
+            return await _fetched(apt, progress)
+        except Unavailable as second:
+            raise Unavailable(f"{error.message}; and with fresh package lists: {second.message}") from second
 
 
 async def _fetched(apt: packages.Apt, progress: Progress) -> dict[str, str]:

@@ -80,14 +80,18 @@ class Apt:
             _private(self._own / folder / "partial")
         self._options = (*_APT, "-o", f"Dir::State::Lists={self._own / 'lists'}", "-o", f"Dir::Cache={self._own}")
         try:
-            await tools.run("apt-get", *self._options, "-q", "update", timeout_s=300)
+            told = await tools.run("apt-get", *self._options, "-q", "update", timeout_s=300)
         except ToolFailed as error:
             raise Unavailable(
-                f"fetching package lists failed ({error.message}); check the network and /etc/apt/sources.list"
+                f"fetching package lists failed ({_reasons(error)}); check the network and /etc/apt/sources.list"
             ) from error
         if not await self._knows():
+            # apt calls it a success when a source could not be reached.
+            troubles = _complaints(told.stderr.decode(errors="replace"))
             raise Unavailable(
-                f"no package {KERNEL} in this machine's package sources: the guest is built from Debian packages (amd64); "
+                f"no package {KERNEL} in this machine's package sources"
+                + (f" ({troubles})" if troubles else "")
+                + ": the guest is built from Debian packages (amd64); check the network and /etc/apt/sources.list, "
                 "use a Debian machine, or give minicloud another image"
             )
 
@@ -116,10 +120,20 @@ class Apt:
                 try:
                     await tools.run("apt-get", *self._options, "-q", "download", *lacking, cwd=folder, timeout_s=900)
                 except ToolFailed as error:
-                    raise Unavailable(f"downloading Debian packages failed: {error.message}") from error
+                    raise Unavailable(f"downloading Debian packages failed: {_reasons(error)}") from error
                 for name in lacking:
                     (Path(folder) / files[name]).rename(self._debs / files[name])
         return files
+
+
+def _reasons(error: ToolFailed) -> str:
+    return _complaints(str(error.detail.get("stderr", ""))) or error.message
+
+
+def _complaints(stderr: str) -> str:
+    """The first few errors and warnings that apt printed, without the remark that root downloads as root."""
+    lines = [line for line in stderr.splitlines() if line.startswith(("E: ", "W: ")) and "unsandboxed" not in line]
+    return "; ".join(line[3:] for line in lines[:3])
 
 
 def _private(folder: Path) -> None:
