@@ -416,7 +416,7 @@ async def test_a_dead_dnsmasq_is_revived(lab: Lab) -> None:
 
     async def revived() -> bool:
         last = lab.recording.facts("dnsmasq")[-1]
-        return last["did"] == "started" and last["pid"] != second
+        return bool(last["did"] == "started" and last["pid"] != second)
 
     await eventually(revived)
     assert await blocking(guest.dhcp) is not None
