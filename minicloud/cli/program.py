@@ -1,0 +1,75 @@
+"""The program: every word of the command line with its file, and the one door at which errors become a line."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from minicloud import __version__
+from minicloud.base.errors import CloudError
+from minicloud.cli import (
+    console,
+    doctor,
+    down,
+    env,
+    explain,
+    image,
+    inspect,
+    saga,
+    show,
+    ssh,
+    status,
+    up,
+)
+
+EPILOG = 'First steps: minicloud up --detach, then eval "$(minicloud env)", then openstack server list.'
+
+app = typer.Typer(
+    name="minicloud",
+    help="A whole cloud in one process: it speaks the OpenStack APIs and starts real virtual machines.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("status")(status.status)
+app.command("env")(env.env)
+app.command("doctor")(doctor.doctor)
+app.command("explain")(explain.explain)
+app.command("ssh", context_settings={"ignore_unknown_options": True})(ssh.ssh)
+app.command("console")(console.console)
+app.add_typer(inspect.app, name="inspect")
+app.add_typer(image.app, name="image")
+app.add_typer(saga.app, name="saga")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"minicloud {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def minicloud(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """The root of the command line; all it does itself is to tell its version."""
+
+
+def run() -> None:
+    """Run one command; errors are one line each, and exit code 1."""
+    sys.excepthook = lambda kind, error, trail: _leave(error)
+    try:
+        app()
+    except (CloudError, OSError, KeyboardInterrupt, BaseExceptionGroup) as error:
+        _leave(error)
+
+
+def _leave(error: BaseException) -> NoReturn:
+    show.failure(error)
+    sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)

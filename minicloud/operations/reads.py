@@ -1,0 +1,193 @@
+"""What the command line reads of a cloud's rows; run by a running cloud (``desk``) or on the files of one (``offline``)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from minicloud.base.errors import NotFound
+from minicloud.base.ids import is_request_id
+from minicloud.conductor import log
+from minicloud.conductor.log import LogLine, SagaRow
+from minicloud.core import records
+from minicloud.core.compute import hosts, overview
+from minicloud.core.compute.hosts import ComputeNode, Service
+from minicloud.core.compute.servers import Server
+from minicloud.core.identity.projects import Project
+from minicloud.core.identity.users import User
+from minicloud.core.image.images import Image
+from minicloud.core.network.rows import Network, Subnet
+from minicloud.core.records import Condition, Query, Record
+from minicloud.engines.database import Transaction
+
+_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet)
+_NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
+
+
+class Saga(msgspec.Struct, frozen=True, kw_only=True):
+    """A saga with its log."""
+
+    id: str
+    kind: str
+    resource: str
+    request_id: str
+    state: str
+    attempt: int
+    created_at: str
+    updated_at: str
+    error: str | None
+    log: list[LogLine]
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``explain`` was asked about: ``request_ids`` and ``resource`` say which notes belong to it."""
+
+    kind: str
+    id: str
+    name: str
+    state: str
+    resource: str | None
+    request_ids: list[str]
+    sagas: list[Saga]
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """A cloud at a glance."""
+
+    servers: dict[str, int]
+    hosts: list[dict[str, Any]]
+    open_sagas: int
+    stuck_sagas: int
+
+
+def subject(tx: Transaction, text: str) -> Subject:
+    """What a text names: a request id, a saga's id, or a server's id or name. Raises NotFound, Conflict."""
+    if is_request_id(text):
+        rows = records.page(
+            tx, SagaRow, Query(where=[Condition("request_id", "=", text)], sort=[("created_at", False)])
+        )
+        return Subject(
+            kind="request", id=text, name=text, state="", resource=None, request_ids=[text], sagas=_with_logs(tx, rows)
+        )
+    row = records.find(tx, SagaRow, text)
+    if row is not None:
+        requests = [row.request_id] if row.request_id else []
+        return Subject(
+            kind="saga",
+            id=row.id,
+            name=row.kind,
+            state=row.state,
+            resource=row.resource,
+            request_ids=requests,
+            sagas=_with_logs(tx, [row]),
+        )
+    try:
+        server = overview.ever(tx, text)
+    except NotFound as error:
+        raise NotFound(
+            f"nothing here is called {text}: give a server's name or id, a request id (req-...), or a saga's id"
+        ) from error
+    rows = log.of_resource(tx, server.id)
+    return Subject(
+        kind="server",
+        id=server.id,
+        name=server.name,
+        state=server.status,
+        resource=server.id,
+        request_ids=list(dict.fromkeys(row.request_id for row in rows if row.request_id)),
+        sagas=_with_logs(tx, rows),
+    )
+
+
+def names(tx: Transaction, ids: list[str]) -> dict[str, str]:
+    """Names of whatever has these ids: servers, users, projects, images, networks, subnets; hosts by their provider's id."""
+    found: dict[str, str] = {}
+    for kind in _NAMED:
+        found |= {row.id: row.name for row in records.select_in(tx, kind, "id", ids) if row.name}  # type: ignore[attr-defined]
+    found |= {node.uuid: node.host for node in records.select_in(tx, ComputeNode, "uuid", ids)}
+    return found
+
+
+def sagas(tx: Transaction, *, ended: bool = False, limit: int = 100) -> list[Saga]:
+    """The newest sagas that have not ended, or of all; newest first, without their logs."""
+    query = Query(where=[] if ended else _NOT_ENDED, sort=[("created_at", True)], limit=limit)
+    return [_saga(row, []) for row in records.page(tx, SagaRow, query)]
+
+
+def images(tx: Transaction) -> list[dict[str, Any]]:
+    """Every image of the cloud, newest first."""
+    query = Query(where=[Condition("deleted", "=", False)], sort=[("created_at", True)])
+    return [
+        {
+            "id": image.id,
+            "name": image.name,
+            "status": image.status,
+            "format": image.disk_format,
+            "size": image.size,
+            "visibility": image.visibility,
+        }
+        for image in records.page(tx, Image, query)
+    ]
+
+
+def glance(tx: Transaction) -> Overview:
+    """A cloud at a glance, but for what only a running one knows: which hosts are up."""
+    stuck = records.count(tx, SagaRow, [Condition("state", "=", "stuck")])
+    nodes = {node.host: node for node in hosts.nodes(tx)}
+    return Overview(
+        servers=overview.counts(tx),
+        hosts=[
+            _host(service, nodes.get(service.host)) for service in hosts.services(tx) if service.binary == hosts.COMPUTE
+        ],
+        open_sagas=records.count(tx, SagaRow, _NOT_ENDED) - stuck,
+        stuck_sagas=stuck,
+    )
+
+
+def _host(service: Service, node: ComputeNode | None) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "host": service.host,
+        "zone": service.zone,
+        "enabled": not service.disabled,
+        "reason": service.disabled_reason,
+        "forced_down": service.forced_down,
+    }
+    if node is not None:
+        known |= {
+            "hypervisor": node.hypervisor_type,
+            "accelerator": node.accelerator,
+            "fabric": node.fabric,
+            "vcpus": node.vcpus,
+            "memory_mb": node.memory_mb,
+            "disk_gb": node.disk_gb,
+        }
+    return known
+
+
+def _with_logs(tx: Transaction, rows: list[SagaRow]) -> list[Saga]:
+    return [_saga(row, log.lines(tx, row.id)) for row in rows]
+
+
+def _saga(row: SagaRow, lines: list[LogLine]) -> Saga:
+    return Saga(
+        id=row.id,
+        kind=row.kind,
+        resource=row.resource,
+        request_id=row.request_id,
+        state=row.state,
+        attempt=row.attempt,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        error=None if row.error is None else row.error.message,
+        log=lines,
+    )
+
+
+READS: dict[str, Callable[..., Any]] = {
+    "subject": subject,
+    "names": names,
+    "sagas": sagas,
+    "images": images,
+    "glance": glance,
+}
+"""By the names under which a running cloud is asked for them."""
