@@ -1,7 +1,9 @@
 """Running programs: always an argument list, never a shell, always with a limit on time, always in the trace."""
 
+import contextlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -94,8 +96,14 @@ async def run(
     argv = [path, *arguments]
     facts: dict[str, Any] = {"argv": [program, *arguments]}
     more: dict[str, Any] = {"pass_fds": tuple(pass_fds)} if pass_fds else {}
-    with anyio.move_on_after(timeout_s) as scope:
-        done = await anyio.run_process(argv, input=input, check=False, cwd=cwd, env=env, **more)
+    with anyio.move_on_after(timeout_s) as scope, contextlib.ExitStack() as stack:
+        if input is not None:
+            # A file, not a pipe: a program that fails before it has read everything would break the pipe, and the
+            # broken pipe would hide what it said.
+            more["stdin"] = stack.enter_context(tempfile.TemporaryFile())
+            more["stdin"].write(input)
+            more["stdin"].seek(0)
+        done = await anyio.run_process(argv, check=False, cwd=cwd, env=env, **more)
     seconds = round(time.perf_counter() - began, 4)
     if scope.cancelled_caught:
         trace.note("command", **facts, seconds=seconds, timed_out=True)

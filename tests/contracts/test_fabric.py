@@ -313,8 +313,7 @@ async def test_purge_leaves_nothing(keeper: Keeper, tmp_path: Path, control: Con
     stranger = keeper.fabric(tmp_path / "cloud")
     await stranger.purge()
     assert state_of_machine() == before
-    if keeper.name != "fake":  # the simulated world's log is the cloud's own, and goes with its data folder
-        if not isinstance(keeper, Fake):  # the log of the simulated world is the cloud's own and goes with its data folder
+    if not isinstance(keeper, Fake):  # the log of the simulated world is the cloud's own and goes with its data folder
         assert [file for file in (tmp_path / "cloud").rglob("*") if file.is_file()] == []
     async with opened(keeper, tmp_path / "cloud", control) as fabric:
         facts = await fabric.facts()

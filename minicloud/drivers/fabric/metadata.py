@@ -51,6 +51,9 @@ _FORGEABLE = {
     "x-tenant-id",
 }
 
+# What has come in one piece is not held against the limit of a head: pieces have to be smaller than it.
+_CHUNK = 8192
+
 
 class _Refused(Exception):
     """A request that gets an answer and then a closed connection."""
@@ -188,7 +191,7 @@ class _Conversation:
             if self._http.they_are_waiting_for_100_continue:
                 await self._stream.send(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
             try:
-                data = await self._stream.receive(65536)
+                data = await self._stream.receive(_CHUNK)
             except anyio.EndOfStream:
                 data = b""
             self._http.receive_data(data)
