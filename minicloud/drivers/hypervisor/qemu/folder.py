@@ -21,6 +21,7 @@ _OWN = (
 )
 _CONSOLE_LIMIT = 4 << 20
 _CONSOLE_KEPT = 1 << 20
+_COMPLAINT_LIMIT = 500
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,13 +89,14 @@ class Folder:
             os.close(fd)
 
     def complaint(self) -> str:
-        """QEMU's own last words, without warnings and its name."""
+        """QEMU's own words about its end, without warnings and its name."""
         try:
             lines = (self.path / "qemu.log").read_text(errors="replace").strip().splitlines()
         except OSError:
             return ""
         said = [line for line in lines if "warning:" not in line] or lines
-        return said[-1].partition(": ")[2] or said[-1] if said else ""
+        # One failure may take two lines: what failed, and a hint.
+        return "; ".join(line.removeprefix("qemu-system-x86_64: ") for line in said)[-_COMPLAINT_LIMIT:]
 
     def trim_console(self) -> None:
         """The console's log stays within bounds: its last megabyte moves to ``console.log.1``.

@@ -1,0 +1,159 @@
+"""Specifications as command lines: what every machine gets, what each kind of disk and card becomes, what cannot be built."""
+
+import json
+
+import msgspec
+import pytest
+
+from minicloud.base.errors import Invalid
+from minicloud.drivers.fabric import FakePlug, TapPlug, UserPlug
+from minicloud.drivers.hypervisor import Disk, Machine, Nic
+from minicloud.drivers.hypervisor.qemu.command import HOT_PLUG_PORTS, Emulator, command_line, node_name
+
+ID = "6f8d8a3c-5a52-4f5c-9d3e-0a7f3c1b2d4e"
+TCG = Emulator(binary="qemu-system-x86_64", accelerator="tcg")
+MACHINE = Machine(id=ID, name="instance-00000001", vcpus=2, memory_mb=256)
+
+
+def line(machine: Machine = MACHINE, emulator: Emulator = TCG, taps: dict[str, int] | None = None) -> list[str]:
+    return command_line(machine, emulator, taps or {})
+
+
+def values(argv: list[str], option: str) -> list[str]:
+    return [argv[n + 1] for n, word in enumerate(argv) if word == option]
+
+
+def a_machine(**changes: object) -> Machine:
+    return msgspec.structs.replace(MACHINE, **changes)
+
+
+def a_nic(plug: FakePlug | TapPlug | UserPlug, **more: object) -> Nic:
+    return msgspec.convert({"id": "p1", "mac": "fa:16:3e:00:00:01", "plug": plug, **more}, Nic)
+
+
+def test_a_plain_machine_word_by_word() -> None:
+    assert line() == [
+        *("qemu-system-x86_64", "-name", "guest=instance-00000001,debug-threads=on", "-uuid", ID),
+        *("-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "2,sockets=2,cores=1,threads=1", "-m", "256"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-pidfile", "pid"),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-action", "reboot=shutdown"),
+        "-smbios",
+        "type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,version=27.0.0,"
+        f"serial={ID},uuid={ID},family=Virtual Machine",
+        *("-chardev", "socket,id=qmp,path=qmp,server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
+        *("-chardev", "socket,id=monitor,path=monitor,server=on,wait=off", "-mon", "chardev=monitor,mode=readline"),
+        *("-chardev", "socket,id=serial0,path=serial,server=on,wait=off,logfile=console.log,logappend=on"),
+        *("-serial", "chardev:serial0"),
+        *("-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"),
+        *(word for n in range(1, 9) for word in ("-device", f"pcie-root-port,id=port{n},chassis={n},slot={n}")),
+    ]
+
+
+def test_kvm_has_the_hosts_processor_and_resets_in_place() -> None:
+    argv = line(emulator=Emulator(binary="q", accelerator="kvm", sandbox=False))
+    assert values(argv, "-accel") == ["kvm"]
+    assert values(argv, "-cpu") == ["host"]
+    assert "-action" not in argv
+    assert "-sandbox" not in argv
+
+
+def test_a_root_disk_states_its_format_and_boots_first() -> None:
+    disk = Disk(id="root", path="/data/a,b/disk", boot_index=0, serial="6f8d8a3c-5a52-4f5c-9d3e-0a7f3c1b2d4e")
+    argv = line(a_machine(disks=[disk]))
+    block = json.loads(values(argv, "-blockdev")[0])
+    assert (block["driver"], block["file"]["filename"], block["read-only"]) == ("qcow2", "/data/a,b/disk", False)
+    assert "virtio-blk-pci,id=d-root-device,drive=d-root,bootindex=0,serial=6f8d8a3c-5a52-4f5c-9" in argv
+
+
+def test_each_bus_and_device() -> None:
+    disks = [
+        Disk(id="a", path="/a", bus="scsi"),
+        Disk(id="b", path="/b", bus="scsi", device="cdrom", format="raw"),
+        Disk(id="c", path="/c", bus="ide"),
+        Disk(id="d", path="/d", bus="ide", device="cdrom", format="raw"),
+        Disk(id="e", path="/e", bus="nvme"),
+        Disk(id="f", path="/f", device="cdrom", format="raw"),
+        Disk(id="g", path="/g", read_only=True),
+    ]
+    argv = line(a_machine(disks=disks))
+    devices = values(argv, "-device")
+    assert devices.count("virtio-scsi-pci,id=scsi0") == 1
+    for device in (
+        "scsi-hd,id=d-a-device,drive=d-a,bus=scsi0.0",
+        "scsi-cd,id=d-b-device,drive=d-b,bus=scsi0.0",
+        "ide-hd,id=d-c-device,drive=d-c,bus=ide.0",
+        "ide-cd,id=d-d-device,drive=d-d,bus=ide.1",
+        "nvme,id=d-e-device,drive=d-e,serial=e",
+        "virtio-blk-pci,id=d-f-device,drive=d-f",
+    ):
+        assert device in devices
+    blocks = {block["node-name"]: block for block in map(json.loads, values(argv, "-blockdev"))}
+    assert [name for name, block in blocks.items() if block["read-only"]] == ["d-b", "d-d", "d-f", "d-g"]
+    assert all(block["file"]["read-only"] == block["read-only"] for block in blocks.values())
+
+
+def test_cards_by_tap_by_user_network_and_simulated() -> None:
+    tap = a_nic(TapPlug(namespace="/run/netns/x", name="tap-1"), id="p1")
+    user = a_nic(UserPlug(options="net=169.254.0.0/16,restrict=on"), id="p2", model="e1000")
+    fake = a_nic(FakePlug(name="x"), id="p3", mtu=9000)
+    argv = line(a_machine(nics=[tap, user, fake]), taps={"p1": 42})
+    assert values(argv, "-netdev") == [
+        "tap,id=net0,fd=42",
+        "user,id=net1,net=169.254.0.0/16,restrict=on",
+        "user,id=net2,restrict=on",
+    ]
+    devices = values(argv, "-device")
+    assert "virtio-net-pci,id=nic-p1,netdev=net0,mac=fa:16:3e:00:00:01,romfile=,host_mtu=1450" in devices
+    assert "e1000,id=nic-p2,netdev=net1,mac=fa:16:3e:00:00:01,romfile=" in devices
+    assert "virtio-net-pci,id=nic-p3,netdev=net2,mac=fa:16:3e:00:00:01,romfile=,host_mtu=9000" in devices
+
+
+def test_only_metadata_by_program_lets_qemu_start_programs() -> None:
+    forwards = "net=169.254.0.0/16,guestfwd=tcp:169.254.169.254:80-cmd:socat STDIO UNIX-CONNECT:md.sock"
+    spawning = line(a_machine(nics=[a_nic(UserPlug(options=forwards))]))
+    assert "spawn=allow" in values(spawning, "-sandbox")[0]
+    assert "spawn=deny" in values(line(a_machine(nics=[a_nic(UserPlug(options="restrict=on"))])), "-sandbox")[0]
+
+
+def test_direct_boot_and_firmware() -> None:
+    argv = line(a_machine(kernel="/k", ramdisk="/r", command_line="console=ttyS0 root=/dev/vda"))
+    assert values(argv, "-kernel") + values(argv, "-initrd") == ["/k", "/r"]
+    assert values(argv, "-append") == ["console=ttyS0 root=/dev/vda"]
+    uefi = line(a_machine(firmware="uefi"), Emulator(binary="q", accelerator="tcg", firmware="/usr/share/OVMF"))
+    assert values(uefi, "-drive") == [
+        "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
+        "if=pflash,format=raw,file=vars.fd",
+    ]
+    assert "virtio-rng-pci,id=rng,rng=rng0" not in line(a_machine(rng=False))
+
+
+@pytest.mark.parametrize(
+    ("machine", "why"),
+    [
+        (a_machine(id="web"), "not a UUID"),
+        (a_machine(vcpus=0), "needs a processor"),
+        (a_machine(memory_mb=0), "needs a processor and memory"),
+        (a_machine(ramdisk="/r"), "without a kernel"),
+        (a_machine(command_line="quiet"), "without a kernel"),
+        (a_machine(firmware="uefi"), "no UEFI firmware"),
+        (a_machine(disks=[Disk(id=str(n), path="/x", bus="ide") for n in range(7)]), "6 IDE ports"),
+        (a_machine(disks=[Disk(id="a", path="/x"), Disk(id="a", path="/y")]), "too much alike"),
+    ],
+)
+def test_what_cannot_be_built_is_said(machine: Machine, why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        line(machine)
+
+
+def test_options_cannot_be_smuggled_in_by_a_name() -> None:
+    argv = line(a_machine(name="x,process=evil", disks=[Disk(id="a", path="/x", serial="s,bootindex=0")]))
+    assert values(argv, "-name") == ["guest=x,,process=evil,debug-threads=on"]
+    assert any(device.endswith("serial=s,,bootindex=0") for device in values(argv, "-device"))
+
+
+def test_node_names_are_short_and_begin_with_a_letter() -> None:
+    assert node_name("disk.config") == "d-disk.config"
+    assert len(node_name(ID)) <= 31
+    assert node_name("a b/c:d") == "d-abcd"
+    assert HOT_PLUG_PORTS == 8
