@@ -171,6 +171,8 @@ def _atom(word: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Chec
     if kind == "is_admin":
         wanted = match.lower() in ("true", "1")
         return lambda c, t: c.is_admin == wanted
+    if kind == "field":
+        return _field(match)
     left = _left(kind)
     name = re.fullmatch(r"%\((.*)\)s", match)
     if name:
@@ -182,6 +184,15 @@ def _atom(word: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Chec
     if match == "None":
         return lambda c, t: left(c) is None
     return lambda c, t: left(c) == match
+
+
+def _field(match: str) -> Check:
+    """Neutron's check of what is acted upon: ``field:networks:shared=True``, or ``=~`` and a pattern that it begins with."""
+    key, _, value = match.partition(":")[2].partition("=")
+    if value.startswith("~"):
+        pattern = re.compile(value[1:])
+        return lambda c, t: (found := t.get(key)) is not None and pattern.match(str(found)) is not None
+    return lambda c, t: (found := t.get(key)) is not None and str(found) == value
 
 
 def _left(kind: str) -> Callable[[Context], str | None]:
