@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from minicloud import guest
 from minicloud.agent import calls
 from minicloud.agent.calls import Agents
 from minicloud.agent.compute import HostAgent, metadata_answerer
@@ -40,6 +41,7 @@ from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.executor import Executor
+from minicloud.conductor.image.import_image import ImportImage, guest_image
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
@@ -58,17 +60,26 @@ from minicloud.drivers.storage.fake import FakeImages, FakeStorage
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.blobs.directory import DirectoryBlobs
 from minicloud.engines.blobs.memory import MemoryBlobs
-from minicloud.engines.database import Database
+from minicloud.engines.database import Database, Transaction
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
 from minicloud.reconcilers.loop import Loop, Mending
-from minicloud.settings import Settings
+from minicloud.settings import Settings, cache_folder
 
 Progress = Callable[[str], None]
-SAGAS: tuple[type[Saga], ...] = (CreateServer, DeleteServer, StartServer, StopServer, RebootServer, PlayDemo)
+SAGAS: tuple[type[Saga], ...] = (
+    CreateServer,
+    DeleteServer,
+    StartServer,
+    StopServer,
+    RebootServer,
+    ImportImage,
+    PlayDemo,
+)
 CONTROL_SERVICES = ("nova-conductor", "nova-scheduler")
 CONTROL_HOST = "control"
+GUEST = "minilinux"
 
 
 class Cloud:
@@ -219,7 +230,8 @@ async def open_cloud(
             )
         )
         progress("writing down what every cloud has")
-        await database.write(lambda tx: _first_records(tx, settings, passwords))
+        for key in await database.write(lambda tx: _first_records(tx, settings, passwords)):
+            await blobs.delete(key)
         for image_id in await database.write(uploads.recover):
             await blobs.delete(image_id)
         progress(f"starting {settings.hosts} {driver} host{'s' if settings.hosts > 1 else ''}")
@@ -236,6 +248,7 @@ async def open_cloud(
         tasks.start_soon(servicegroup.run)
         await servicegroup.look()
         await recover(executor)
+        await _guest_image(executor, database, settings, driver)
         tasks.start_soon(loop.run)
         cloud = Cloud(
             settings=settings,
@@ -348,8 +361,8 @@ def reconcilers() -> list[Any]:
     return [LostHosts(), PowerStates(), FabricReconciler(), Leftovers()]
 
 
-def _first_records(tx: Any, settings: Settings, passwords: Passwords) -> None:
-    """What every cloud has; at later starts only what is missing, and the admin's password if another one was given."""
+def _first_records(tx: Transaction, settings: Settings, passwords: Passwords) -> list[str]:
+    """What every cloud has; at later starts only what is missing. Returns keys of blobs that a crash left half uploaded."""
     made = bootstrap(
         tx,
         Bootstrap(
@@ -362,6 +375,31 @@ def _first_records(tx: Any, settings: Settings, passwords: Passwords) -> None:
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:
         hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)
+    return uploads.recover(tx)
+
+
+async def _guest_image(executor: Executor, database: Database, settings: Settings, driver: str) -> None:
+    """The image ``minilinux`` of a new cloud, out of the built files, if there are any; it fills in the background."""
+    if settings.guest_image == "none":
+        return
+    built = None if driver == "fake" else guest.cached(cache_folder() / "guest")
+    if built is None and driver != "fake":
+        trace.note("no_guest_image", next_step="minicloud image build")
+        return
+
+    def work(tx: Transaction) -> None:
+        saga = guest_image(
+            tx,
+            name=GUEST,
+            source="" if built is None else str(built.disk),
+            min_disk=0 if built is None else built.min_disk_gb,
+            min_ram=0 if built is None else built.min_ram_mb,
+            properties={} if built is None else built.properties,
+        )
+        if saga is not None:
+            executor.begin(tx, saga)
+
+    await database.write(work)
 
 
 def _best_driver() -> str:
