@@ -154,6 +154,11 @@ def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     return Path(base).expanduser() / "minicloud"
 
 
+def guest_cache(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the guest image is built and kept."""
+    return cache_folder(environment) / "guest"
+
+
 def runtime_folder(environment: Mapping[str, str] | None = None) -> str:
     """A short path for sockets, whose names may have 107 bytes."""
     environment = os.environ if environment is None else environment

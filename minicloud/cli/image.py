@@ -23,7 +23,7 @@ def build(
     import anyio
 
     from minicloud import guest
-    from minicloud.operations.checks import guest_cache
+    from minicloud.settings import guest_cache
 
     async def work(progress: Callable[[str, int, int], None]) -> guest.GuestImage:
         return await guest.build(guest_cache(), progress=progress, force=force)
@@ -42,7 +42,7 @@ def list_(data: Data = None, json: Json = False) -> None:
     from minicloud import guest
     from minicloud.cli.reading import read
     from minicloud.operations import offline
-    from minicloud.operations.checks import guest_cache
+    from minicloud.settings import guest_cache
 
     built = guest.cached(guest_cache())
     folder = folder_of(data)

@@ -112,8 +112,10 @@ def _behind(found: Any, descriptor: int) -> None:
     try:
         serve.run(found, tell=pipe.progress, ready=ready, began=began)
     except BaseException as error:
-        pipe.error(show.words_of(error))
-        raise
+        words = show.words_of(error)
+        pipe.error(words)
+        print(f"error: {words}", file=sys.stderr)
+        raise typer.Exit(1) from error
     finally:
         pipe.close()
 

@@ -17,7 +17,7 @@ from minicloud.base.tools import PACKAGES, find
 from minicloud.drivers.fabric.linux.probe import probe as probe_fabric
 from minicloud.drivers.hypervisor.qemu import hostfacts
 from minicloud.drivers.hypervisor.qemu.probe import PROGRAM, abilities
-from minicloud.settings import Settings, cache_folder
+from minicloud.settings import Settings, guest_cache
 
 State = Literal["ok", "limited", "missing"]
 
@@ -29,11 +29,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     found: str
     fix: str = ""
-
-
-def guest_cache() -> Path:
-    """Where the guest image is built and kept."""
-    return cache_folder() / "guest"
 
 
 async def checks(settings: Settings) -> list[Check]:

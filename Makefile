@@ -1,0 +1,62 @@
+# minicloud: `make up` for a cloud, `make test` for everything that proves it. `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# What `make up` gives to `minicloud up`: make up UP="--driver fake --hosts 3"
+UP ?=
+# What `make test` gives to pytest: make test T="tests/api -x"
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test lint types bench conformance clean setup
+
+help:  ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+up: .venv/.ready  ## Install what is missing, build the guest image, start the cloud in the background, say how to use it.
+	@$(BIN)/python scripts/image_if_possible.py
+	@$(BIN)/minicloud up --detach $(UP)
+
+down: .venv/.ready  ## Stop the cloud; its servers go on running.
+	@$(BIN)/minicloud down
+
+test: .venv/.ready-test lint types  ## Install what tests need, then lint, types and every test.
+	@$(BIN)/python scripts/image_if_possible.py
+	$(BIN)/python -m pytest --durations=15 $(T)
+
+lint: .venv/.ready-test  ## Check form and order of the code.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.ready-test  ## Check the types, strictly.
+	$(BIN)/mypy minicloud
+
+bench: .venv/.ready-test  ## Measure; each figure beside a floor of the same run.
+	@for one in bench/[a-z]*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+conformance: .venv/.ready-test  ## Run the suites that others wrote, and show the score.
+	@if [ -d tests/conformance ]; then $(BIN)/python -m pytest tests/conformance $(T); \
+	else echo "error: no suite has been set up in tests/conformance yet" >&2; exit 1; fi
+
+clean:  ## Remove what was built in this folder; the cloud's data stays (minicloud down --purge removes that).
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:  ## Install the programs that a cloud needs, or name them.
+	@PYTHON=$(PYTHON) scripts/setup
+
+.venv/.machine: scripts/setup
+	@PYTHON=$(PYTHON) scripts/setup
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.ready: .venv/.machine pyproject.toml
+	@echo "installing minicloud and the openstack client into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . python-openstackclient
+	@touch $@
+
+.venv/.ready-test: .venv/.machine pyproject.toml
+	@echo "installing minicloud and what its tests need into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch .venv/.ready $@
