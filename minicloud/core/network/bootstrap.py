@@ -9,8 +9,8 @@ from minicloud.engines.database import Transaction
 PRIVATE = "private"
 PRIVATE_CIDR = "10.10.0.0/22"
 PUBLIC = "public"
-PUBLIC_CIDR = "203.0.113.0/24"
-PUBLIC_POOL = Pool("203.0.113.10", "203.0.113.250")
+PUBLIC_CIDR = "172.24.4.0/24"
+PUBLIC_POOL = Pool("172.24.4.10", "172.24.4.250")
 ROUTER = "router1"
 
 
