@@ -43,7 +43,11 @@ def anyio_backend() -> Any:
 def _python_for(how: str) -> tuple[str, dict[str, str]]:
     """An interpreter that this user may run, and how it finds our packages."""
     packages = Path(msgspec.__file__).parents[1]
-    environment = {"PYTHONPATH": f"{HERE}:{packages}", "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    environment = {
+        "PYTHONPATH": f"{HERE}:{packages}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+    }
     if how != "nobody":
         return sys.executable, environment
     return f"/usr/bin/python3.{sys.version_info.minor}", environment

@@ -9,7 +9,7 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import ToolFailed
-from minicloud.base.tools import PACKAGES, find, run
+from minicloud.base.tools import PACKAGES, find, need, run
 from minicloud.drivers.fabric import Port, Router, RouterPort
 from minicloud.drivers.fabric.linux import guard, routers
 from minicloud.drivers.fabric.together import together
@@ -70,7 +70,7 @@ async def _try(unshare: list[str]) -> list[str]:
     failures: list[str] = []
 
     async def attempt(what: str, script: str, *argv: str) -> None:
-        why = await _works(*unshare, *argv, script=script)
+        why = await _works(*unshare, need(argv[0]), *argv[1:], script=script)
         if why is not None:
             failures.append(f"{what}: {why}")
 

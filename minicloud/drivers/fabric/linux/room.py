@@ -106,7 +106,8 @@ class Room:
 
     async def run(self, namespace: str | None, *argv: str, script: str = "", accept: tuple[int, ...] = (0,)) -> bytes:
         """Run a program inside; its output. Raises ToolMissing, ToolFailed."""
-        words = [*self.inside(namespace), *argv]
+        # Whole paths: an ordinary user's PATH has no sbin, and it is nsenter that looks for the program.
+        words = [*self.inside(namespace), need(argv[0]), *argv[1:]]
         if script:
             trace.note("script", program=argv[0], namespace=namespace or "", lines=script.splitlines())
         done = await run(words[0], *words[1:], input=script.encode(), accept=accept)
@@ -121,7 +122,7 @@ class Room:
     async def ip_as_far_as_possible(self, namespace: str | None, lines: list[str], *, may_fail: str) -> None:
         """As ``ip``, but lines whose failure message matches ``may_fail`` are content to fail. Raises ToolFailed."""
         script = "".join(f"{line}\n" for line in lines)
-        words = [*self.inside(namespace), "ip", "-force", "-batch", "-"]
+        words = [*self.inside(namespace), need("ip"), "-force", "-batch", "-"]
         trace.note("script", program="ip", namespace=namespace or "", lines=lines)
         done = await run(words[0], *words[1:], input=script.encode(), accept=(0, 1))
         said = [line for line in done.stderr.decode(errors="replace").splitlines() if line]
