@@ -4,7 +4,7 @@ A limit of -1 binds nothing. What is in use is counted by the service itself and
 only called where a limit binds at all.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from minicloud.base import trace
 from minicloud.base.errors import OverQuota
@@ -133,9 +133,11 @@ def check(tx: Transaction, service: str, project_id: str, deltas: Mapping[str, i
         raise _over(service, overs, deltas, used, allowed)
 
 
-def room(tx: Transaction, service: str, project_id: str, resources: Iterable[str], usage: Usage) -> dict[str, int]:
+def room(tx: Transaction, service: str, project_id: str, resources: Collection[str], usage: Usage) -> dict[str, int]:
     """How much more of each resource the project may have; -1 where there is no limit, never below 0 otherwise."""
     allowed = limits(tx, service, project_id)
+    if all(allowed[resource] == UNLIMITED for resource in resources):
+        return dict.fromkeys(resources, UNLIMITED)
     used = usage() if callable(usage) else usage
     return {
         resource: UNLIMITED if allowed[resource] == UNLIMITED else max(0, allowed[resource] - used.get(resource, 0))
@@ -143,11 +145,25 @@ def room(tx: Transaction, service: str, project_id: str, resources: Iterable[str
     }
 
 
+_WORDS = {
+    "metadata_items": "Maximum number of metadata items exceeds {allowed}",
+    "key_pairs": "Quota exceeded, too many key pairs.",
+    "server_groups": "Quota exceeded, too many server groups.",
+    "server_group_members": "Quota exceeded, too many servers in group",
+    "injected_files": "Personality file limit exceeded",
+    "injected_file_content_bytes": "Personality file content too long",
+    "injected_file_path_bytes": "Personality file path too long",
+}
+"""What compute says of resources that are asked for one at a time."""
+
+
 def _over(
     service: str, overs: list[str], deltas: Mapping[str, int], used: Mapping[str, int], allowed: Mapping[str, int]
 ) -> OverQuota:
     names = ", ".join(overs)
-    if service == "compute":
+    if service == "compute" and overs[0] in _WORDS:
+        message = _WORDS[overs[0]].format(allowed=allowed[overs[0]])
+    elif service == "compute":
         asked = ", ".join(str(deltas[resource]) for resource in overs)
         have = ", ".join(str(used.get(resource, 0)) for resource in overs)
         most = ", ".join(str(allowed[resource]) for resource in overs)

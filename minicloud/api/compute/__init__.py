@@ -2,8 +2,17 @@
 
 from minicloud.api.bodies import Reading
 from minicloud.api.compute import (
+    availability_zones,
+    extensions,
+    flavor_access,
+    flavor_extra_specs,
+    flavors,
     hypervisors,
     instance_actions,
+    keypairs,
+    limits,
+    quota_class_sets,
+    quota_sets,
     servers,
     services,
     versions,
@@ -28,5 +37,14 @@ def service() -> Service:
             *instance_actions.routes,
             *services.routes,
             *hypervisors.routes,
+            *flavors.routes,
+            *flavor_access.routes,
+            *flavor_extra_specs.routes,
+            *keypairs.routes,
+            *limits.routes,
+            *quota_sets.routes,
+            *quota_class_sets.routes,
+            *availability_zones.routes,
+            *extensions.routes,
         ],
     )

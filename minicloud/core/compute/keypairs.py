@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, Invalid, NotFound, OverQuota
+from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import quota, records
 from minicloud.engines.database import Transaction
 
@@ -59,9 +59,7 @@ def create(
         OverQuota: the user has as many as the limit of the project in scope allows.
     """
     if project_id is not None:
-        most = quota.limits(tx, "compute", project_id)["key_pairs"]
-        if most != quota.UNLIMITED and count(tx, user_id) >= most:
-            raise OverQuota("Quota exceeded, too many key pairs.", overs=["key_pairs"], allowed=most)
+        quota.check(tx, "compute", project_id, {"key_pairs": 1}, lambda: {"key_pairs": count(tx, user_id)})
     if records.find(tx, KeyPair, user_id, name) is not None:
         raise Conflict(f"Key pair '{name}' already exists.")
     row = tx.one("SELECT COALESCE(max(id), 0) + 1 FROM keypairs")
