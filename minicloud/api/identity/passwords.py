@@ -65,6 +65,10 @@ class Passwords:
             self._known.popitem(last=False)
         return True
 
+    def forget(self) -> None:
+        """Check everybody's password anew."""
+        self._known.clear()
+
     async def _check(self, password_hash: str, password: str) -> bool:
         try:
             light = extract_parameters(password_hash).memory_cost <= LIGHT_KIBIBYTES
