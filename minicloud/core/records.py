@@ -325,6 +325,10 @@ def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf | AllOf]) 
                 # json_each keeps one statement for any number of values; PostgreSQL says json_array_elements_text.
                 parts.append(f"{column} {condition.operator.upper()} (SELECT value FROM json_each(?))")
                 parameters.append(msgspec.json.encode(values).decode())
+            case "has" | "has not":
+                there = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value = ?)"
+                parts.append(there if condition.operator == "has" else f"NOT {there}")
+                parameters.append(condition.value)
             case "like":
                 parts.append(f"{column} LIKE ? ESCAPE '\\'")
                 parameters.append(condition.value)
