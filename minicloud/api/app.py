@@ -30,7 +30,7 @@ from minicloud.base.errors import (
     Unauthenticated,
     UnsupportedMedia,
 )
-from minicloud.base.ids import is_request_id, new_request_id
+from minicloud.base.ids import RequestIds, is_request_id
 from minicloud.core.context import Context
 
 _log = logging.getLogger("minicloud.api")
@@ -70,6 +70,7 @@ class Api:
         self.authenticator = authenticator
         self._sink = sink
         self._public_url = public_url
+        self._request_ids = RequestIds()
         self._mounted = sorted(
             (
                 _Mounted(
@@ -91,7 +92,7 @@ class Api:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        request_id = new_request_id()
+        request_id = self._request_ids.new()
         with trace.recording(self._sink), trace.about(request_id=request_id):
             await self._serve(Request(scope, receive), receive, send, request_id)
 
@@ -112,7 +113,7 @@ class Api:
                 headers += service.negotiation.headers(version)
             answer, who = await self._answer(request, mounted, version, request_id)
         except CloudError as error:
-            answer = self._fault(error, service, request, request_id)
+            answer = self._fault(error, service, request, request_id, version)
             trace.note("fault", meaning=error.meaning, message=error.message, kind=error.kind)
         except ClientDisconnect:
             trace.note("disconnected", method=request.method, path=path)
@@ -165,7 +166,9 @@ class Api:
             methods = sorted(m for m, lines in found.methods.items() if any(line.exists(version) for line in lines))
             if not methods:
                 raise NotFound(service.not_found)
-            raise MethodNotAllowed("The method is not allowed for the requested URL.", allow=methods)
+            raise MethodNotAllowed(
+                "The method is not allowed for the requested URL.", allow=methods, method=request.method
+            )
         if project is not None and not who.is_admin and project != who.project_id:
             raise Invalid(
                 f"Malformed request URL: URL's project_id '{project}' doesn't match Context's project_id '{who.project_id}'"
@@ -218,8 +221,11 @@ class Api:
             return route.body()
         return bodies.decode(raw, route.body, version, service.reading, wrap=route.action)
 
-    def _fault(self, error: CloudError, service: Service, request: Request, request_id: str) -> _Answer:
-        told = faults.fault(error, service.dialect, request_id=request_id, accept=request.headers.get("accept", ""))
+    def _fault(
+        self, error: CloudError, service: Service, request: Request, request_id: str, version: Version | None
+    ) -> _Answer:
+        accept = request.headers.get("accept", "")
+        told = faults.fault(error, service.dialect, request_id=request_id, accept=accept, version=version)
         return _Answer(told.status, told.headers, told.body)
 
 
