@@ -164,7 +164,8 @@ class Api:
             raise NotFound(service.not_found)
         if not routes:
             methods = sorted(m for m, lines in found.methods.items() if any(line.exists(version) for line in lines))
-            if not methods:
+            # A method that another microversion has: Nova and Cinder say that it is not there.
+            if not methods or (service.dialect in ("compute", "volume") and request.method in found.methods):
                 raise NotFound(service.not_found)
             raise MethodNotAllowed(
                 "The method is not allowed for the requested URL.", allow=methods, method=request.method

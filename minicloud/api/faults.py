@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from minicloud.api.microversions import Version
 from minicloud.base.errors import CloudError, Failed, NotAcceptable
 
 Dialect = Literal["compute", "volume", "identity", "image", "network", "placement", "plain"]
@@ -78,6 +79,16 @@ NETWORK_TYPES = {
 }
 
 
+PLACEMENT_OPENINGS = {
+    400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+    403: "Access was denied to this resource.",
+    404: "The resource could not be found.",
+    409: "There was a conflict when trying to complete your request.",
+    415: "The request media type is not supported by this server.",
+}
+"""How Placement's details begin, before the message."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """An answer that tells of an error."""
 
@@ -91,8 +102,10 @@ def status_of(error: CloudError, dialect: Dialect) -> int:
     return CUSTOMS[dialect].get(error.meaning, STATUS[error.meaning])
 
 
-def fault(error: CloudError, dialect: Dialect, *, request_id: str, accept: str = "") -> Fault:
-    """The whole answer for an error."""
+def fault(
+    error: CloudError, dialect: Dialect, *, request_id: str, accept: str = "", version: Version | None = None
+) -> Fault:
+    """The whole answer for an error, in a negotiated version."""
     status = status_of(error, dialect)
     if error.meaning == "unauthenticated" and dialect != "plain":
         # Every service stands behind keystonemiddleware, which answers in the identity service's words.
@@ -105,6 +118,8 @@ def fault(error: CloudError, dialect: Dialect, *, request_id: str, accept: str =
         headers.append(("Allow", ", ".join(str(method) for method in allow)))
     if dialect == "plain":
         return Fault(status, [("Content-Type", "text/plain; charset=UTF-8")], f"{status} {_title(status)}\n".encode())
+    if dialect == "placement":
+        return Fault(status, headers, msgspec.json.encode(_placement(status, error, request_id, version)))
     return Fault(status, headers, msgspec.json.encode(_DOCUMENTS[dialect](status, error, request_id)))
 
 
@@ -134,16 +149,23 @@ def _network(status: int, error: CloudError, request_id: str) -> object:
     return {"NeutronError": {"type": kind, "message": error.message, "detail": ""}}
 
 
-def _placement(status: int, error: CloudError, request_id: str) -> object:
-    one: dict[str, object] = {
-        "status": status,
-        "request_id": request_id,
-        "detail": error.message if isinstance(error, NotAcceptable) else f"{error.message}\n\n   ",
-        "title": _title(status),
-        "code": error.kind if error.kind and error.kind.startswith("placement.") else "placement.undefined_code",
-    }
+def _placement(status: int, error: CloudError, request_id: str, version: Version | None) -> object:
+    one: dict[str, object] = {"status": status, "title": _title(status), "request_id": request_id}
+    if isinstance(error, NotAcceptable):
+        one["detail"] = error.message
+    elif status == 405:
+        method = error.detail.get("method", "")
+        told = "The method specified is not allowed for this resource."
+        one["detail"] = f"The method {method} is not allowed for this resource. \n\n {told}  "
+    else:
+        opening = PLACEMENT_OPENINGS.get(status, _title(status))
+        message = "" if error.message == opening else error.message
+        one["detail"] = f"{opening}\n\n {message}  ".replace("\r", "")
     if "min_version" in error.detail:
         one |= {"min_version": error.detail["min_version"], "max_version": error.detail["max_version"]}
+    elif version is not None and version >= (1, 23):
+        known = error.kind is not None and error.kind.startswith("placement.")
+        one["code"] = error.kind if known else "placement.undefined_code"
     return {"errors": [one]}
 
 
@@ -153,7 +175,6 @@ _DOCUMENTS: dict[Dialect, Callable[[int, CloudError, str], object]] = {
     "identity": _identity,
     "image": _image,
     "network": _network,
-    "placement": _placement,
 }
 
 

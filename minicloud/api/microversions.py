@@ -65,12 +65,18 @@ def exists(marks: tuple[Any, ...], at: Version | None) -> bool:
 
 
 class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service negotiates: the word in ``OpenStack-API-Version``, its bounds, and older headers it also reads."""
+    """How a service negotiates: the word in ``OpenStack-API-Version``, its bounds, and older headers it also reads.
+
+    ``malformed`` and ``unacceptable`` are its words about ``{text}``; ``format`` is what it takes for a version at all.
+    """
 
     word: str
     lowest: Version
     newest: Version
     older_headers: tuple[str, ...] = ()
+    format: str = r"[1-9]\d*\.(0|[1-9]\d*)"
+    malformed: str = "API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
+    unacceptable: str = "Version {text} is not supported by the API. Minimum is {lowest} and maximum is {newest}."
 
     def asked(self, headers: Mapping[str, str]) -> Version:
         """The version a request asks for; the lowest when it does not say.
@@ -89,15 +95,13 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
             return self.lowest
         if text == "latest":
             return self.newest
-        try:
-            asked_version = version(text)
-        except ValueError:
-            raise Invalid(
-                f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.", kind="version"
-            ) from None
+        if not re.fullmatch(self.format, text):
+            raise Invalid(self.malformed.format(text=text), kind="version")
+        major, minor = text.split(".")
+        asked_version = Version(int(major), int(minor))
         if not self.lowest <= asked_version <= self.newest:
             raise NotAcceptable(
-                f"Version {text} is not supported by the API. Minimum is {self.lowest} and maximum is {self.newest}.",
+                self.unacceptable.format(text=text, lowest=self.lowest, newest=self.newest),
                 kind="version",
                 min_version=str(self.lowest),
                 max_version=str(self.newest),

@@ -252,20 +252,24 @@ def _spread(
 
 def _single(picture: Picture, group: Group, members: list[Provider], shared: list[Provider]) -> Iterator[_Part]:
     """How a suffixed group is met at an anchor: by one provider, alone."""
-    tree = None if group.in_tree is None else picture[group.in_tree].root_id
     for provider in [*members, *shared]:
-        if (
-            (tree is None or provider.root_id == tree)
-            and not any(names.isdisjoint(provider.traits) for names in group.required)
-            and group.forbidden.isdisjoint(provider.traits)
-            and _in_aggregates(provider, group)
-            and group.not_member_of.isdisjoint(provider.aggregates)
-            and all(
-                (stock := provider.stocks.get(name)) is not None and stock.fits(amount)
-                for name, amount in group.resources.items()
-            )
-        ):
+        if alone(picture, group, provider):
             yield _Part(tuple((provider, name, amount) for name, amount in group.resources.items()), (provider.id,))
+
+
+def alone(picture: Picture, group: Group, provider: Provider) -> bool:
+    """Whether a provider by itself meets a group."""
+    return (
+        (group.in_tree is None or provider.root_id == picture[group.in_tree].root_id)
+        and not any(names.isdisjoint(provider.traits) for names in group.required)
+        and group.forbidden.isdisjoint(provider.traits)
+        and _in_aggregates(provider, group)
+        and group.not_member_of.isdisjoint(provider.aggregates)
+        and all(
+            (stock := provider.stocks.get(name)) is not None and stock.fits(amount)
+            for name, amount in group.resources.items()
+        )
+    )
 
 
 def _in_aggregates(provider: Provider, group: Group) -> bool:

@@ -1,0 +1,36 @@
+"""Placement's API: what there is, who has it, and where a request could go; microversions 1.0 to 1.39."""
+
+from minicloud.api.placement import (
+    aggregates,
+    allocation_candidates,
+    allocations,
+    inventories,
+    resource_classes,
+    resource_providers,
+    traits,
+    usages,
+    versions,
+)
+from minicloud.api.service import Service
+
+
+def service() -> Service:
+    """The service with its routes."""
+    return Service(
+        name="placement",
+        dialect="placement",
+        mounts=("/placement",),
+        prefix="",
+        negotiation=versions.NEGOTIATION,
+        routes=[
+            *versions.routes,
+            *resource_providers.routes,
+            *inventories.routes,
+            *aggregates.routes,
+            *traits.routes,
+            *resource_classes.routes,
+            *allocations.routes,
+            *usages.routes,
+            *allocation_candidates.routes,
+        ],
+    )
