@@ -49,11 +49,16 @@ class Record(msgspec.Struct, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "matches", "is null", "is not null"]
+Operator = Literal[
+    "=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "matches", "is null", "is not null", "has", "has not"
+]
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression."""
+    """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression.
+
+    ``has`` looks for one value in a column that holds a JSON list.
+    """
 
     column: str
     operator: Operator = "="
