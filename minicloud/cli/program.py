@@ -1,12 +1,10 @@
 """The program: every word of the command line with its file, and the one door at which errors become a line."""
 
-import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from minicloud import __version__
-from minicloud.base.errors import CloudError
 from minicloud.cli import (
     console,
     doctor,
@@ -62,14 +60,11 @@ def minicloud(
 
 
 def run() -> None:
-    """Run one command; errors are one line each, and exit code 1."""
-    sys.excepthook = lambda kind, error, trail: _leave(error)
+    """Run one command; whatever goes wrong is one line, and exit code 1."""
     try:
         app()
-    except (CloudError, OSError, KeyboardInterrupt, BaseExceptionGroup) as error:
-        _leave(error)
-
-
-def _leave(error: BaseException) -> NoReturn:
-    show.failure(error)
-    sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        show.failure(error)
+        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 1) from error

@@ -1,7 +1,7 @@
 """A story out of notes and saga logs: chapters by request, lines in the order of time. Pure: notes in, sentences out."""
 
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -45,7 +45,7 @@ def tell(
 ) -> list[Chapter]:
     """The chapters of a story, in the order in which they began.
 
-    What sagas did is told from their logs, which outlive the trace; a note that says the same again is left out. Words that
+    What sagas did is told by notes, whose moments are exact, and where those are gone by the sagas' own logs. Words that
     nobody has a sentence for are shown with their facts as they are. ``everything`` keeps the notes that rarely matter.
     """
     by_request: dict[str, list[Note]] = {}
@@ -82,15 +82,16 @@ def written(subject: "Subject", chapters: list[Chapter]) -> list[str]:
 def _chapter(
     request_id: str, notes: list[Note], sagas: list["Saga"], names: dict[str, str], everything: bool
 ) -> Chapter:
-    logged = {(saga.kind, entry.step, entry.attempt, entry.event) for saga in sagas for entry in saga.log}
-    events = [(_began(note), note) for note in notes if not _told_by_log(note, logged)]
-    events += [(note.at, note) for saga in sagas for note in _from_log(saga)]
+    noted = {_step_of(note.facts) for note in notes if note.word == "saga_step"}
+    events = [(_began(note), note) for note in notes]
+    events += [(note.at, note) for saga in sagas for note in _from_log(saga) if _step_of(note.facts) not in noted]
     # Stable: what began in the same microsecond stays in the order in which it was written.
     events.sort(key=lambda event: event[0])
     request = next((note for _, note in events if note.word == "request"), None)
     began = events[0][0] if events else 0.0
     answered = {fact for _, note in events if note.word == "message" and note.facts.get("act") == "call"
                 for fact in [(note.facts.get("host"), note.facts.get("type"))]}  # fmt: skip
+    ran = [note.facts.get("argv") for _, note in events if note.word == "command"]
     lines = []
     end = began
     for at, note in events:
@@ -98,7 +99,7 @@ def _chapter(
         end = max(end, at + (seconds if isinstance(seconds, int | float) else 0.0))
         if _told_by_caller(note, answered) and not everything:
             continue
-        said = sentence_of(note, Facts(note.facts, names))
+        said = sentence_of(note, Facts(_without_what_ran(note, ran), names))
         lines.append(_line(at - began, note, said))
     if request is not None:
         title = sentence_of(request, Facts(request.facts, names)).text
@@ -108,6 +109,13 @@ def _chapter(
     else:
         title = BY_ITSELF
     return Chapter(request_id=request_id, title=title, began=began, seconds=end - began, lines=lines)
+
+
+def _without_what_ran(note: Note, ran: list[Any]) -> dict[str, Any]:
+    """A command line is shown once: where it ran."""
+    if note.word == "start_machine" and note.facts.get("argv") in ran:
+        return {key: value for key, value in note.facts.items() if key != "argv"}
+    return note.facts
 
 
 def _line(after: float, note: Note, said: Sentence) -> Line:
@@ -146,11 +154,8 @@ def _from_log(saga: "Saga") -> list[Note]:
     return found
 
 
-def _told_by_log(note: Note, logged: Collection[tuple[str, str, int, str]]) -> bool:
-    facts = note.facts
-    if note.word != "saga_step":
-        return False
-    return (facts.get("saga"), facts.get("step"), facts.get("attempt"), facts.get("event")) in logged
+def _step_of(facts: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(facts.get(key) for key in ("saga", "step", "attempt", "event"))
 
 
 def _told_by_caller(note: Note, answered: set[tuple[object, object]]) -> bool:

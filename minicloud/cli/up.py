@@ -104,12 +104,13 @@ def _behind(found: Any, descriptor: int) -> None:
 
     began = time.time()
     pipe = background.teller(descriptor)
-    from minicloud.cli import serve
 
     def ready(up: "Up") -> None:
         pipe.up(told(up, found.settings.data))
 
     try:
+        from minicloud.cli import serve
+
         serve.run(found, tell=pipe.progress, ready=ready, began=began)
     except BaseException as error:
         words = show.words_of(error)

@@ -17,8 +17,8 @@ def _policy(f: Facts) -> Said:
 def _quota(f: Facts) -> Said:
     asked, used = f["asked"], f["used"]
     parts = [f"{more} more {name} beside {used.get(name, 0)}" for name, more in asked.items()]
-    verdict = f"exceeds {listed(f['overs'])}" if f["overs"] else "fits"
-    return f"quota of {f['service']} for project {f.name('project')}: {listed(parts)} {verdict}"
+    verdict = f"{listed(f['overs'])} would be exceeded" if f["overs"] else "it fits"
+    return f"quota of {f['service']} for project {f.name('project')}: {listed(parts)}: {verdict}"
 
 
 def _fault(f: Facts) -> Said:
