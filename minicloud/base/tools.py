@@ -24,6 +24,7 @@ PACKAGES = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "prlimit": "util-linux",
     "pasta": "passt",
     "slirp4netns": "slirp4netns",
     "ssh": "openssh-client",

@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -181,12 +181,13 @@ async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> No
     async with house.entered() as hypervisor:
         assert await hypervisor.machine(str(uuid4())) is None
         assert await hypervisor.machines() == []
-        for verb in (
+        verbs: list[Callable[[], Awaitable[object]]] = [
             lambda: hypervisor.console_output(str(uuid4()), tail_bytes=10),
             lambda: hypervisor.ensure_shutdown(str(uuid4()), grace_s=0),
             lambda: hypervisor.ensure_paused(str(uuid4())),
             lambda: hypervisor.reboot_soft(str(uuid4()), grace_s=1),
-        ):
+        ]
+        for verb in verbs:
             with pytest.raises(NotFound, match="has no machine"):
                 await verb()
 

@@ -110,19 +110,28 @@ class Hypervisor(Protocol):
         """One machine, or None when there is no such machine here."""
 
     async def ensure_running(self, machine: Machine) -> MachineFacts:
-        """The machine exists as specified and runs (also resumes a paused one). Raises ToolMissing, Failed, Unavailable (no memory)."""
+        """The machine exists as specified and runs (also resumes a paused one); a changed specification counts from the next start.
+
+        A start that fails leaves nothing new behind. Raises ToolMissing, Failed, Invalid, Unavailable (no memory).
+        """
 
     async def ensure_shutdown(self, machine_id: str, *, grace_s: float) -> None:
-        """The machine is powered off: asked politely by ACPI, and after ``grace_s`` seconds (0: at once) by force. It stays defined."""
+        """The machine is powered off: asked politely by ACPI, and after ``grace_s`` seconds (0: at once) by force. It stays defined.
+
+        Raises NotFound.
+        """
 
     async def ensure_gone(self, machine_id: str) -> None:
         """No process, socket, log or record of the machine is left. Its disks belong to storage."""
 
     async def ensure_paused(self, machine_id: str) -> None:
-        """The machine stands still in memory."""
+        """The machine stands still in memory. Raises NotFound, Conflict (it does not run)."""
 
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
-        """Ask the guest to power off within ``grace_s`` and start it again; False when the guest did not react and nothing was done."""
+        """Ask the guest to power off within ``grace_s`` and start it again; False when the guest did not react and nothing was done.
+
+        Raises NotFound.
+        """
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
-        """The last bytes that the guest wrote on its first serial console; empty when there were none."""
+        """The last bytes that the guest wrote on its first serial console; empty when there were none. Raises NotFound."""

@@ -47,7 +47,8 @@ class Storage(Protocol):
     async def ensure_disk(self, machine_id: str, name: str, *, base: Base | None, size_bytes: int) -> DiskFile:
         """The machine has this disk: an overlay on ``base`` grown to ``size_bytes`` (0: as large as the base), or blank.
 
-        Raises Invalid when the base is larger than ``size_bytes``; Failed when the disk is full.
+        ``name`` is ``disk`` or ``disk.something``. A disk that exists is kept, and grown when it is smaller than wished (its
+        machine must be off). Raises Invalid when the base or the disk is larger than ``size_bytes``; Failed (disk full).
         """
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:

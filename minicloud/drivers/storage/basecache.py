@@ -30,6 +30,7 @@ class BaseCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._locks: dict[str, anyio.Lock] = {}
+        self._swept = False
 
     async def ensure(self, checksum: str, format: str, fetch: Fetch) -> Base:
         """As the storage promise's ``ensure_base``."""
@@ -57,6 +58,7 @@ class BaseCache:
         converted = path.with_name(f".{path.name}.converted")
         try:
             make_private(self._folder)
+            self._sweep()
             size = await _download(part, checksum, format, fetch)
             whole = part
             if format not in ("raw", "qcow2") and STORED_AS[format] == "qcow2":
@@ -74,6 +76,13 @@ class BaseCache:
             part.unlink(missing_ok=True)
             converted.unlink(missing_ok=True)
         return size
+
+    def _sweep(self) -> None:
+        """Before the first fetch, what an earlier life left unfinished can belong to nobody."""
+        if not self._swept:
+            self._swept = True
+            for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.converted")):
+                left.unlink(missing_ok=True)
 
 
 def read_base(path: Path) -> Base:

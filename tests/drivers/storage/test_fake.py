@@ -1,7 +1,7 @@
 """Simulated disks: faults by script, images read once for all hosts, room that disks use up."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
 import pytest
@@ -39,7 +39,7 @@ async def test_a_thousand_hosts_read_an_image_once() -> None:
 async def test_every_verb_can_be_made_to_fail(verb: str) -> None:
     faults = FaultScript([Fault(verb=verb, target="m1", error=ErrorFacts("failed", "the disk is full"))])
     host = FakeStorage(StateLog(), "h1", faults=faults)
-    calls = {
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
         "ensure_disk": lambda: host.ensure_disk("m1", "disk", base=None, size_bytes=GiB),
         "ensure_file": lambda: host.ensure_file("m1", "disk.config", b"x"),
         "ensure_no_disks": lambda: host.ensure_no_disks("m1"),

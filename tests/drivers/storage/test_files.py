@@ -120,6 +120,8 @@ async def test_unfinished_files_of_a_crash_are_no_disks_and_in_nobodys_way(tmp_p
     content = a_qcow2(size=MiB)
     checksum = hashlib.sha512(content).hexdigest()
     (tmp_path / "_base" / f".{checksum}.qcow2.part").write_bytes(b"half")
+    (tmp_path / "_base" / ".another.qcow2.part").write_bytes(b"half")
+    (tmp_path / "_base" / ".another.qcow2.converted").write_bytes(b"half")
     (tmp_path / "instances" / "m1").mkdir(parents=True)
     (tmp_path / "instances" / "m1" / ".disk.part").write_bytes(b"half")
     assert await storage.bases() == []

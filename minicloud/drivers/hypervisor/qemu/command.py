@@ -79,9 +79,11 @@ def node_name(disk_id: str) -> str:
 
 
 def _sandbox(machine: Machine) -> str:
-    # The metadata way of user networking starts a program per connection; everything else never needs one.
-    spawns = any(isinstance(nic.plug, UserPlug) and "-cmd:" in nic.plug.options for nic in machine.nics)
-    return f"on,obsolete=deny,elevateprivileges=deny,spawn={'allow' if spawns else 'deny'},resourcecontrol=deny"
+    # The metadata way of user networking starts a program per connection; everything else never needs one. Between fork and
+    # exec it calls setsid, which elevateprivileges=deny (and =children) answers with a silent death.
+    if any(isinstance(nic.plug, UserPlug) and "-cmd:" in nic.plug.options for nic in machine.nics):
+        return "on,obsolete=deny,elevateprivileges=allow,spawn=allow,resourcecontrol=deny"
+    return "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
 def _smbios(machine_id: str) -> str:

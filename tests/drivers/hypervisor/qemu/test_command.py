@@ -112,7 +112,7 @@ def test_cards_by_tap_by_user_network_and_simulated() -> None:
 def test_only_metadata_by_program_lets_qemu_start_programs() -> None:
     forwards = "net=169.254.0.0/16,guestfwd=tcp:169.254.169.254:80-cmd:socat STDIO UNIX-CONNECT:md.sock"
     spawning = line(a_machine(nics=[a_nic(UserPlug(options=forwards))]))
-    assert "spawn=allow" in values(spawning, "-sandbox")[0]
+    assert "elevateprivileges=allow,spawn=allow" in values(spawning, "-sandbox")[0]
     assert "spawn=deny" in values(line(a_machine(nics=[a_nic(UserPlug(options="restrict=on"))])), "-sandbox")[0]
 
 

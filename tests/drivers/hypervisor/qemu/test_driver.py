@@ -361,7 +361,8 @@ async def test_deletion_does_not_wait_for_a_polite_stop(host: Host) -> None:
 
 
 async def pressed(host: Host, machine: Machine) -> bool:
-    return json.loads((host.instance(machine) / "machine.json").read_text())["wanted"] == "shutdown"
+    record = Folder(host.instance(machine)).read()
+    return record is not None and record.wanted == "shutdown"
 
 
 async def test_somebody_at_the_monitor_is_noticed(host: Host) -> None:
@@ -453,7 +454,25 @@ async def test_a_machine_that_is_off_has_no_serial_line(host: Host) -> None:
             await hypervisor.serial(machine.id)
 
 
-async def test_a_real_guest_logs_in_and_obeys_its_power_button(host: Host) -> None:
+def metadata_by_program(host: Host) -> UserPlug:
+    """User networking that answers every connection to the metadata address by a program: it notes the request, and says no."""
+    program = host.folder.parent / "metadata.py"
+    program.write_text(
+        "import os\n"
+        "request = os.read(0, 4096)\n"
+        f"open({str(host.folder.parent / 'asked')!r}, 'ab').write(request)\n"
+        "os.write(1, b'HTTP/1.0 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n')\n"
+    )
+    forward = f"guestfwd=tcp:169.254.169.254:80-cmd:{sys.executable} {program}"
+    return UserPlug(options=f"net=169.254.0.0/16,{forward}")
+
+
+async def asked(host: Host) -> bool:
+    path = host.folder.parent / "asked"
+    return path.exists() and b"GET /openstack" in path.read_bytes()
+
+
+async def test_a_real_guest_logs_in_asks_for_metadata_and_obeys_its_power_button(host: Host) -> None:
     guest = pytest.importorskip("minicloud.guest")
     image = guest.cached(Path.home() / ".cache" / "minicloud" / "guest")
     if image is None:
@@ -461,7 +480,11 @@ async def test_a_real_guest_logs_in_and_obeys_its_power_button(host: Host) -> No
     disk = host.folder.parent / "disk.qcow2"
     argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(image.disk), "-F", "qcow2", str(disk), "1G"]
     await anyio.run_process(argv)
-    machine = host.a_machine(disks=[Disk(id="disk", path=str(disk), boot_index=0)], memory_mb=256)
+    machine = host.a_machine(
+        disks=[Disk(id="disk", path=str(disk), boot_index=0)],
+        memory_mb=256,
+        nics=[Nic(id=str(uuid4()), mac="fa:16:3e:00:00:01", plug=metadata_by_program(host))],
+    )
     async with host.entered() as hypervisor:
 
         async def logins(times: int) -> bool:
@@ -469,6 +492,7 @@ async def test_a_real_guest_logs_in_and_obeys_its_power_button(host: Host) -> No
 
         await hypervisor.ensure_running(machine)
         await until(lambda: logins(1), limit_s=180)
+        await until(lambda: asked(host), limit_s=180)
         assert await hypervisor.reboot_soft(machine.id, grace_s=120) is True
         await until(lambda: logins(2), limit_s=180)
         await hypervisor.ensure_shutdown(machine.id, grace_s=120)

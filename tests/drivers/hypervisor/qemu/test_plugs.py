@@ -3,7 +3,6 @@
 import fcntl
 import os
 import shutil
-import struct
 import subprocess
 from collections.abc import Iterator
 
@@ -45,7 +44,7 @@ def namespace() -> Iterator[str]:
 
 
 def name_of(fd: int) -> str:
-    return struct.unpack("16s", fcntl.ioctl(fd, TUNGETIFF, bytes(40))[:16])[0].rstrip(b"\0").decode()
+    return fcntl.ioctl(fd, TUNGETIFF, bytes(40))[:16].rstrip(b"\0").decode()
 
 
 async def test_a_tap_is_opened_in_its_namespace_and_nothing_of_ours_moves(namespace: str) -> None:

@@ -40,7 +40,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, res
 
 @asynccontextmanager
 async def talking(tmp_path: Path, serve: Serve) -> AsyncIterator[tuple[Qmp, list[Event]]]:
-    path, events = str(tmp_path / "qmp"), []
+    path = str(tmp_path / "qmp")
+    events: list[Event] = []
     done = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
