@@ -155,6 +155,8 @@ def _sort(listing: Listing, values: Mapping[str, list[str]]) -> list[tuple[str, 
     for text in values.get("sort", []):
         pairs += [(key, direction) for key, _, direction in (part.strip().partition(":") for part in text.split(","))]
     if not pairs:
+        if directions and directions[-1] not in ("asc", "desc"):
+            raise Invalid(f"Unknown sort direction, must be one of: asc, desc (not {directions[-1]})", kind="sort_dir")
         descending = {"asc": False, "desc": True}.get(directions[-1] if directions else "")
         return [
             (column, listing_descending if descending is None else descending)
