@@ -122,7 +122,8 @@ async def test_the_default_project_is_the_scope_where_none_is_asked_for_and_it_i
         assert "project" not in (await cloud.sign_in("demo")).json()["token"]
         body = _password("demo", DEMO_PASSWORD, None)
         await admin.patch(user, {"user": {"default_project_id": cloud.ids.projects["demo"]}})
-        for unscoped in ("unscoped", {"unscoped": {}}):
+        ways: list[Any] = ["unscoped", {"unscoped": {}}]
+        for unscoped in ways:
             body["auth"]["scope"] = unscoped
             assert "project" not in (await cloud.http.post("/v3/auth/tokens", json=body)).json()["token"]
 

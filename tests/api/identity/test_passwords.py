@@ -1,0 +1,68 @@
+"""Passwords: checked in a thread, remembered under a key of the process, and as slow for nobody as for somebody."""
+
+import time
+
+import pytest
+
+from minicloud.api.identity.passwords import LARGEST_CACHE, Passwords
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Real threads, and so real time."""
+    return "asyncio"
+
+
+async def test_only_the_password_itself_opens() -> None:
+    for passwords in (Passwords("cheap"), Passwords("normal")):
+        hash_ = await passwords.hash("right")
+        assert hash_.startswith("$argon2id$")
+        assert await passwords.verify("u", hash_, "right")
+        assert await passwords.verify("u", hash_, "right")
+        assert not await passwords.verify("u", hash_, "wrong")
+        assert not await passwords.verify("u", hash_, "")
+        assert not await passwords.verify("u", "no hash at all", "right")
+        assert not await passwords.verify("u", None, "right")
+        assert not await passwords.verify(None, None, "right")
+
+
+async def test_what_is_remembered_is_of_one_user_one_hash_and_one_password() -> None:
+    passwords = Passwords("cheap")
+    old, new = await passwords.hash("old"), await passwords.hash("new")
+    assert await passwords.verify("u", old, "old")
+    assert not await passwords.verify("u", new, "old")
+    assert not await passwords.verify("u", old, "new")
+    assert not await passwords.verify("uold", old.removeprefix("$"), "old")
+    assert b"old" not in b"".join(passwords._known)
+
+
+async def test_memory_of_checks_is_bounded() -> None:
+    passwords = Passwords("cheap")
+    hash_ = await passwords.hash("right")
+    for user in range(LARGEST_CACHE + 5):
+        assert await passwords.verify(str(user), hash_, "right")
+    assert len(passwords._known) == LARGEST_CACHE
+
+
+async def test_the_second_time_costs_next_to_nothing_and_nobody_costs_as_much_as_a_wrong_password() -> None:
+    passwords = Passwords("normal")
+    hash_ = await passwords.hash("right")
+
+    async def fastest(user: str | None, known_hash: str | None, password: str) -> float:
+        taken = []
+        for _ in range(5):
+            began = time.perf_counter()
+            await passwords.verify(user, known_hash, password)
+            taken.append(time.perf_counter() - began)
+        return min(taken)
+
+    wrong, nobody, warm = (
+        await fastest("u", hash_, "wrong"),
+        await fastest(None, None, "wrong"),
+        await fastest("u", hash_, "right"),
+    )
+    assert warm < 0.003
+    assert wrong > 0.005
+    assert 0.5 < nobody / wrong < 2
