@@ -231,3 +231,19 @@ def _end(port: Port, fixed_ips: Sequence[FixedIp], subnets: Mapping[str, Subnet]
             f"{fixed.ip_address}/{ipaddress.ip_network(subnets[fixed.subnet_id].cidr).prefixlen}" for fixed in fixed_ips
         ],
     )
+
+
+def ports_on(tx: Transaction, host: str) -> list[str]:
+    """The servers' ports that are bound to a host."""
+    rows = tx.all("SELECT id FROM ports WHERE host = ? AND device_owner LIKE 'compute:%' ORDER BY id", [host])
+    return [port_id for (port_id,) in rows]
+
+
+def all_networks(tx: Transaction) -> list[str]:
+    """The networks that exist."""
+    return [network_id for (network_id,) in tx.all("SELECT id FROM networks ORDER BY id")]
+
+
+def all_routers(tx: Transaction) -> list[str]:
+    """The routers that exist."""
+    return [router_id for (router_id,) in tx.all("SELECT id FROM routers ORDER BY id")]

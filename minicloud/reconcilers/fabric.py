@@ -1,0 +1,77 @@
+"""Fabric: every host has the networks, routers and ports that the records wish for it, and none that the records forgot.
+
+Sending a wish again is how a host repairs what was damaged behind its back: a bridge that somebody deleted, a dnsmasq that
+died. Living guests' traffic is not cut by it.
+"""
+
+import msgspec
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.base.errors import CloudError
+from minicloud.conductor import log
+from minicloud.core.network import wishes
+from minicloud.engines.database import Transaction
+from minicloud.reconcilers import reports
+from minicloud.reconcilers.loop import Mending
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a host shall have, and what exists at all (one fabric may serve several hosts)."""
+
+    networks: list[str]
+    ports: list[str]
+    known_networks: set[str]
+    known_routers: set[str]
+    quiet: bool
+
+
+class FabricReconciler:
+    """Renews the networks of every host that has ports, wires what is missing, and takes down what no record knows."""
+
+    name = "fabric"
+
+    async def mend(self, at: Mending) -> list[str]:
+        mended: list[str] = []
+        for host, report in (await reports.of_hosts(at)).items():
+            try:
+                mended += await _host(at, host, report.fabric)
+            except CloudError as error:
+                trace.note("fabric_not_mended", host=host, error=error.message)
+                mended.append(f"{host} could not be mended: {error.message}")
+        return mended
+
+
+async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
+    def read(tx: Transaction) -> _Wanted:
+        return _Wanted(
+            wishes.networks_on(tx, host),
+            wishes.ports_on(tx, host),
+            set(wishes.all_networks(tx)),
+            set(wishes.all_routers(tx)),
+            # What a saga is wiring this moment is not missing, and what it is taking down is not left over.
+            not log.unfinished(tx),
+        )
+
+    wanted = await at.world.database.read(read)
+    mended = [
+        f"network {network} was missing on {host}" for network in wanted.networks if network not in facts.networks
+    ]
+    at.world.wiring.forget(host)
+    for network in wanted.networks:
+        await at.world.wiring.ensure_network(host, network)
+    if not wanted.quiet:
+        return mended
+    for port in wanted.ports:
+        if port not in facts.ports:
+            await at.world.wiring.ensure_port(host, port)
+            mended.append(f"port {port} was missing on {host}")
+    for router in facts.routers:
+        if router not in wanted.known_routers:
+            await at.world.wiring.ensure_no_router(host, router)
+            mended.append(f"router {router} was left on {host}")
+    for network in facts.networks:
+        if network not in wanted.known_networks:
+            await at.world.wiring.ensure_no_network(host, network)
+            mended.append(f"network {network} was left on {host}")
+    return mended
