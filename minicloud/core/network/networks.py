@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, standard
+from minicloud.core.network import quotas, standard, zones
 from minicloud.core.network.rows import DEFAULT_MTU, Network
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
@@ -85,6 +85,7 @@ def create(
     **values: Any,
 ) -> Network:
     """A new network; ``values`` are the record's other fields. Raises OverQuota, Invalid, Conflict."""
+    zones.check(values.get("availability_zone_hints", []))
     quotas.check(tx, project_id, "network")
     segment = _segment(tx, network_type, physical_network, segmentation_id)
     network = records.insert(

@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context, administrator
-from minicloud.core.network import addressing, ports, quotas, standard
+from minicloud.core.network import addressing, ports, quotas, standard, zones
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import ROUTER_GATEWAY, ROUTER_INTERFACE, HostRoute, Network, Port, Router, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -56,6 +56,7 @@ def create(
     tx: Transaction, context: Context, *, project_id: str, gateway: GatewayWish | None = None, **values: Any
 ) -> Router:
     """A new router; ``values`` are the record's other fields. Raises OverQuota, NotFound, Invalid, Conflict."""
+    zones.check(values.get("availability_zone_hints", []))
     quotas.check(tx, project_id, "router")
     router = records.insert(
         tx, Router(id=tx.ids.uuid(), project_id=project_id, created_at=tx.now, updated_at=tx.now, **values)

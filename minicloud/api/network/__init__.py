@@ -1,0 +1,45 @@
+"""The Network API (Neutron v2.0): a file per resource, listed here."""
+
+from minicloud.api.network import (
+    availability_zones,
+    extensions,
+    floatingips,
+    networks,
+    ports,
+    quotas,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+    tags,
+    versions,
+)
+from minicloud.api.service import Endpoint, Service
+
+MOUNT = "/network"
+ENDPOINT = Endpoint(service_type="network", service_name="neutron", path=MOUNT)
+
+
+def service() -> Service:
+    """The service as the door mounts it."""
+    return Service(
+        name="network",
+        dialect="network",
+        mounts=(MOUNT,),
+        prefix="/v2.0",
+        routes=[
+            *versions.routes,
+            *extensions.routes,
+            *networks.routes,
+            *subnets.routes,
+            *ports.routes,
+            *security_groups.routes,
+            *security_group_rules.routes,
+            *routers.routes,
+            *floatingips.routes,
+            *quotas.routes,
+            *availability_zones.routes,
+            *tags.routes,
+        ],
+        content_type="any",
+    )

@@ -1,0 +1,184 @@
+"""/floatingips."""
+
+from typing import Any
+
+from minicloud.api.call import Call, Reply
+from minicloud.api.network import guard, lists, values
+from minicloud.api.network.attributes import REQUIRED, Attribute, Resource
+from minicloud.api.routes import Delete, Get, Post, Put
+from minicloud.base.errors import Invalid
+from minicloud.core import records
+from minicloud.core.network import floatingips, standard
+from minicloud.core.network.rows import FloatingIp, Port
+from minicloud.engines.database import Transaction
+
+Found = tuple[FloatingIp, Port | None]
+
+FLOATING = Resource(
+    "floatingip",
+    "floatingips",
+    [
+        Attribute(
+            "floating_network_id",
+            values.uuid,
+            REQUIRED,
+            change=False,
+            column="floating_network_id",
+            filter="text",
+            sort=True,
+        ),
+        Attribute(
+            "floating_ip_address", values.or_none(values.ip), None, change=False, ruled=True, filter="text", sort=True
+        ),
+        Attribute("subnet_id", values.or_none(values.uuid), None, change=False),
+        Attribute("port_id", values.or_none(values.uuid), None, filter="text"),
+        Attribute("fixed_ip_address", values.or_none(values.ip), None, filter="text", sort=True),
+        Attribute("router_id", filter="text", sort=True),
+        Attribute("status", filter="text", sort=True),
+        Attribute("port_details"),
+        Attribute("tags"),
+    ],
+)
+
+
+async def index(call: Call) -> Any:
+    """Floating addresses that exist for whoever asks."""
+    wanted = lists.read(call, FLOATING)
+
+    def load(tx: Transaction) -> list[Found]:
+        return _with_ports(tx, floatingips.page(tx, call.context, wanted.query))
+
+    return await lists.answer(call, FLOATING, wanted, load, lambda row: view(*row))
+
+
+async def show(call: Call, floatingip_id: str) -> Any:
+    """One floating address."""
+
+    def load(tx: Transaction) -> Found:
+        return _with_ports(tx, [floatingips.get(tx, call.context, floatingip_id)])[0]
+
+    floating, port = await call.read(load)
+    guard.permit(call, "get_floatingip", {"project_id": floating.project_id})
+    return {"floatingip": lists.pick(call, view(floating, port))}
+
+
+async def create(call: Call, body: bytes) -> Any:
+    """One floating address, or several at once."""
+    wanted, bulk = FLOATING.read_new(call, body)
+    for one in wanted:
+        named = ["floating_ip_address"] if "floating_ip_address" in one.named else []
+        guard.permit(call, "create_floatingip", {"project_id": one.project_id}, named)
+
+    def work(tx: Transaction) -> list[Found]:
+        made = []
+        for one in wanted:
+            given = dict(one.values)
+            given["network_id"] = given.pop("floating_network_id")
+            given["address"] = given.pop("floating_ip_address")
+            made.append(floatingips.create(tx, call.context, project_id=one.project_id, **given))
+        return _with_ports(tx, made)
+
+    found = [view(*pair) for pair in await call.write(work)]
+    return {"floatingips": found} if bulk else {"floatingip": found[0]}
+
+
+async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
+    """Lead a floating address elsewhere, or nowhere, or describe it."""
+    wanted = FLOATING.read_change(body)
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> Found:
+        floating = floatingips.get(tx, call.context, floatingip_id)
+        guard.permit(call, "update_floatingip", {"project_id": floating.project_id})
+        standard.expect(floating, revision)
+        changes = dict(wanted.values)
+        named = "port_id" in changes
+        port_id, fixed = changes.pop("port_id", None), changes.pop("fixed_ip_address", None)
+        if changes:
+            floating = standard.change(tx, floating, **changes)
+        if port_id is not None:
+            floating = floatingips.associate(tx, call.context, floating, port_id, fixed)
+        elif fixed is not None:
+            raise Invalid(
+                "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.", kind="BadRequest"
+            )
+        elif named:
+            floating = floatingips.disassociate(tx, floating)
+        return _with_ports(tx, [floating])[0]
+
+    return {"floatingip": view(*await call.write(work))}
+
+
+async def delete(call: Call, floatingip_id: str) -> Any:
+    """Give a floating address back."""
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> None:
+        floating = floatingips.get(tx, call.context, floatingip_id)
+        guard.permit(call, "delete_floatingip", {"project_id": floating.project_id})
+        standard.expect(floating, revision)
+        floatingips.delete(tx, floating)
+
+    await call.write(work)
+    return Reply()
+
+
+def view(floating: FloatingIp, port: Port | None) -> dict[str, Any]:
+    """A floating address as clients read it."""
+    return {
+        "id": floating.id,
+        "tenant_id": floating.project_id,
+        "project_id": floating.project_id,
+        "floating_ip_address": floating.floating_ip_address,
+        "floating_network_id": floating.floating_network_id,
+        "router_id": floating.router_id,
+        "port_id": floating.port_id,
+        "fixed_ip_address": floating.fixed_ip_address,
+        "status": floating.status,
+        "description": floating.description,
+        "port_details": None
+        if port is None
+        else {
+            "name": port.name,
+            "network_id": port.network_id,
+            "mac_address": port.mac_address,
+            "admin_state_up": port.admin_state_up,
+            "status": port.status,
+            "device_id": port.device_id,
+            "device_owner": port.device_owner,
+        },
+        "tags": floating.tags,
+        "created_at": f"{floating.created_at[:19]}Z",
+        "updated_at": f"{floating.updated_at[:19]}Z",
+        "revision_number": floating.revision_number,
+    }
+
+
+def _with_ports(tx: Transaction, found: list[FloatingIp]) -> list[Found]:
+    ids = [floating.port_id for floating in found if floating.port_id is not None]
+    ports = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
+    return [(floating, ports.get(floating.port_id or "")) for floating in found]
+
+
+_MEMBER = guard.ADMIN_OR_MEMBER
+
+routes = [
+    Get("/floatingips", index, policy=None),
+    Post(
+        "/floatingips",
+        create,
+        policy="create_floatingip",
+        allow=_MEMBER,
+        late=True,
+        extra=[
+            (
+                "create_floatingip:floating_ip_address",
+                f"({guard.ADMIN}) or (role:manager and project_id:%(project_id)s)",
+            )
+        ],
+        status=201,
+    ),
+    Get("/floatingips/{floatingip_id}", show, policy="get_floatingip", allow=guard.ADMIN_OR_READER, late=True),
+    Put("/floatingips/{floatingip_id}", update, policy="update_floatingip", allow=_MEMBER, late=True),
+    Delete("/floatingips/{floatingip_id}", delete, policy="delete_floatingip", allow=_MEMBER, late=True),
+]

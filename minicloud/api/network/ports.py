@@ -1,0 +1,286 @@
+"""/ports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from minicloud.api.call import Call, Reply
+from minicloud.api.network import guard, lists, values
+from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
+from minicloud.api.routes import Delete, Get, Post, Put
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core import records
+from minicloud.core.network import networks, port_filters, ports, security_groups, standard
+from minicloud.core.network.ports import PortDetails
+from minicloud.core.network.rows import Network, Port
+from minicloud.engines.database import Transaction
+
+VNIC_TYPES = (
+    "normal",
+    "direct",
+    "macvtap",
+    "baremetal",
+    "direct-physical",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+)
+
+PORT = Resource(
+    "port",
+    "ports",
+    [
+        Attribute("name", values.name, "", filter="text", sort=True),
+        Attribute("network_id", values.uuid, REQUIRED, change=False, filter="text", sort=True),
+        Attribute("admin_state_up", values.boolean, True, filter="flag", sort=True),
+        Attribute("mac_address", values.mac, ruled=True, filter="text", sort=True),
+        Attribute("fixed_ips", values.fixed_ips, ruled=True, filter="special"),
+        Attribute("device_id", values.text(255), "", ruled=True, filter="text", sort=True),
+        Attribute("device_owner", values.text(255), "", ruled=True, filter="text", sort=True),
+        Attribute("status", filter="text", sort=True),
+        Attribute("security_groups", values.uuids, column="groups", filter="special"),
+        Attribute("allowed_address_pairs", values.address_pairs, [], ruled=True),
+        Attribute("port_security_enabled", values.boolean, ruled=True, filter="flag"),
+        Attribute("binding:host_id", values.or_none(values.text(255)), ruled=True, column="host", filter="text"),
+        Attribute("binding:vnic_type", values.one_of(*VNIC_TYPES), "normal", ruled=True, column="vnic_type"),
+        Attribute("binding:profile", values.dictionary, ruled=True, column="profile"),
+        Attribute("binding:vif_type"),
+        Attribute("binding:vif_details"),
+        Attribute("tags"),
+    ],
+)
+
+HIDDEN = {f"binding:{name}": f"get_port:binding:{name}" for name in ("vif_type", "vif_details", "host_id", "profile")}
+
+
+async def index(call: Call) -> Any:
+    """Ports that exist for whoever asks."""
+    wanted = lists.read(call, PORT)
+    look = seeing(call)
+
+    def load(tx: Transaction) -> list[PortDetails]:
+        wanted.query.where += port_filters.conditions(
+            tx,
+            fixed_ips=wanted.special.get("fixed_ips", []),
+            groups=wanted.special.get("security_groups", []),
+        )
+        return ports.details(tx, ports.page(tx, call.context, wanted.query))
+
+    return await lists.answer(call, PORT, wanted, load, look)
+
+
+async def show(call: Call, port_id: str) -> Any:
+    """One port."""
+
+    def load(tx: Transaction) -> PortDetails:
+        port, network = _get(tx, call, port_id)
+        guard.permit(call, "get_port", target(port, network))
+        return ports.details(tx, [port])[0]
+
+    return {"port": lists.pick(call, seeing(call)(await call.read(load)))}
+
+
+async def create(call: Call, body: bytes) -> Any:
+    """One port, or several at once."""
+    wanted, bulk = PORT.read_new(call, body)
+
+    def work(tx: Transaction) -> list[PortDetails]:
+        return [_create(tx, call, one) for one in wanted]
+
+    look = seeing(call)
+    made = [look(port) for port in await call.write(work)]
+    return {"ports": made} if bulk else {"port": made[0]}
+
+
+async def update(call: Call, port_id: str, body: bytes) -> Any:
+    """Change a port."""
+    wanted = PORT.read_change(body)
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> PortDetails:
+        port, network = _get(tx, call, port_id)
+        asked = target(port, network) | {name: wanted.given[name] for name in ("device_owner",) if name in wanted.given}
+        guard.permit(call, "update_port", asked, _ruled(wanted))
+        standard.expect(port, revision)
+        changes = _values(wanted)
+        if changes.get("groups"):
+            changes["groups"] = security_groups.check_exist(tx, call.context, changes["groups"])
+        return ports.change(tx, port, **changes)
+
+    return {"port": seeing(call)(await call.write(work))}
+
+
+async def delete(call: Call, port_id: str) -> Any:
+    """Delete a port."""
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> None:
+        port, network = _get(tx, call, port_id)
+        guard.permit(call, "delete_port", target(port, network))
+        standard.expect(port, revision)
+        ports.delete(tx, port)
+
+    await call.write(work)
+    return Reply()
+
+
+def target(port: Port, network: Network) -> dict[str, Any]:
+    """What policies look at."""
+    return {
+        "project_id": port.project_id,
+        "tenant_id": port.project_id,
+        "device_owner": port.device_owner,
+        "network_id": network.id,
+        "network:project_id": network.project_id,
+        "shared": network.shared,
+    }
+
+
+def seeing(call: Call) -> Any:
+    """How whoever asks sees ports."""
+    known: dict[str, list[str]] = {}
+
+    def view(found: PortDetails) -> dict[str, Any]:
+        port = found.port
+        document = {
+            "id": port.id,
+            "name": port.name,
+            "network_id": port.network_id,
+            "tenant_id": port.project_id,
+            "project_id": port.project_id,
+            "mac_address": port.mac_address,
+            "admin_state_up": port.admin_state_up,
+            "status": port.status,
+            "device_id": port.device_id,
+            "device_owner": port.device_owner,
+            "fixed_ips": found.fixed_ips,
+            "allowed_address_pairs": [
+                {"ip_address": pair.ip_address, "mac_address": pair.mac_address or port.mac_address}
+                for pair in port.allowed_address_pairs
+            ],
+            "security_groups": found.security_groups,
+            "description": port.description,
+            "binding:vnic_type": port.vnic_type,
+            "binding:profile": port.profile,
+            "binding:host_id": port.host,
+            "binding:vif_type": "bridge" if port.host else "unbound",
+            "binding:vif_details": {"connectivity": "l2", "port_filter": False} if port.host else {},
+            "port_security_enabled": port.port_security_enabled,
+            "tags": port.tags,
+            "created_at": f"{port.created_at[:19]}Z",
+            "updated_at": f"{port.updated_at[:19]}Z",
+            "revision_number": port.revision_number,
+        }
+        if port.project_id not in known:
+            known[port.project_id] = guard.hidden(call, HIDDEN, {"project_id": port.project_id})
+        for name in known[port.project_id]:
+            del document[name]
+        return document
+
+    return view
+
+
+def _get(tx: Transaction, call: Call, port_id: str) -> tuple[Port, Network]:
+    port = ports.get(tx, call.context, port_id)
+    return port, records.get(tx, Network, port.network_id)
+
+
+def _create(tx: Transaction, call: Call, wanted: Written) -> PortDetails:
+    given = _values(wanted)
+    network = networks.get(tx, call.context, given.pop("network_id"))
+    asked = {
+        "project_id": wanted.project_id,
+        "tenant_id": wanted.project_id,
+        "device_owner": given["device_owner"],
+        "network_id": network.id,
+        "network:project_id": network.project_id,
+        "shared": network.shared,
+    }
+    if not call.context.is_admin and not network.shared and network.project_id != wanted.project_id:
+        raise Network.missing(network.id)
+    guard.permit(call, "create_port", asked, _ruled(wanted))
+    if given.get("groups"):
+        given["groups"] = security_groups.check_exist(tx, call.context, given["groups"])
+    if given["device_id"] and given["device_owner"].startswith("network:router_"):
+        raise Conflict(
+            f"The following device_id {given['device_id']} is not owned by your project or matches another project router.",
+            kind="DeviceIDNotOwnedByProject",
+        )
+    return ports.create(tx, network, project_id=wanted.project_id, **given)
+
+
+def _values(wanted: Written) -> dict[str, Any]:
+    given = dict(wanted.values)
+    if "host" in given:
+        given["host"] = given["host"] or ""
+    if len(given.get("fixed_ips") or []) > 5:
+        raise Invalid("Exceeded maximum amount of fixed ips per port.", kind="InvalidInput")
+    return given
+
+
+def _ruled(wanted: Written) -> list[str]:
+    """The rules that the named attributes ask for, down to what stands in a fixed address or an address pair."""
+    found: list[str] = []
+    for name in sorted(wanted.named):
+        if not PORT.attributes[name].ruled:
+            continue
+        found.append(name)
+        if name in ("fixed_ips", "allowed_address_pairs"):
+            items: list[Mapping[str, Any]] = wanted.given[name] or []
+            inner = {f"{name}:{key}" for item in items for key in item}
+            found += sorted(inner)
+    return found
+
+
+def _rules(verb: str, mac: str) -> list[tuple[str, str]]:
+    own = f"{guard.ADMIN_OR_MEMBER} or {guard.SERVICE}"
+    pairs = f"({guard.ADMIN}) or ({guard.NET_MEMBER}) or {guard.SERVICE}"
+    fixed = guard.OWNER_OR_SHARED if verb == "create_port" else guard.OWNER_OF_NET
+    return [
+        (f"{verb}:device_id", own),
+        (f"{verb}:device_owner", f"not rule:network_device or {guard.OWNER_OF_NET}"),
+        (f"{verb}:mac_address", mac),
+        (f"{verb}:fixed_ips", fixed),
+        (f"{verb}:fixed_ips:ip_address", guard.OWNER_OF_NET),
+        (f"{verb}:fixed_ips:subnet_id", guard.OWNER_OR_SHARED),
+        (f"{verb}:port_security_enabled", guard.OWNER_OF_NET),
+        (f"{verb}:binding:host_id", guard.ADMIN_OR_SERVICE),
+        (f"{verb}:binding:profile", guard.SERVICE),
+        (f"{verb}:binding:vnic_type", own),
+        (f"{verb}:allowed_address_pairs", pairs),
+        (f"{verb}:allowed_address_pairs:mac_address", pairs),
+        (f"{verb}:allowed_address_pairs:ip_address", pairs),
+    ]
+
+
+_GET = f"{guard.ADMIN_OR_SERVICE} or {guard.NET_READER} or {guard.READER}"
+_OWN = f"({guard.NET_MEMBER} or {guard.MEMBER})"
+_DELETE = (
+    f"{guard.ADMIN_OR_SERVICE} or (service_roles:service and {_OWN}) or "
+    f"(not rule:compute_device and not rule:baremetal_device and not rule:manila_device and {_OWN})"
+)
+
+routes = [
+    Get("/ports", index, policy=None, extra=[(rule, guard.ADMIN_OR_SERVICE) for rule in HIDDEN.values()]),
+    Post(
+        "/ports",
+        create,
+        policy="create_port",
+        allow=guard.OWNER_OR_SHARED,
+        late=True,
+        extra=_rules("create_port", guard.OWNER_OF_NET),
+        status=201,
+    ),
+    Get("/ports/{port_id}", show, policy="get_port", allow=_GET, late=True),
+    Put(
+        "/ports/{port_id}",
+        update,
+        policy="update_port",
+        allow=f"{guard.ADMIN_OR_SERVICE} or {guard.MEMBER}",
+        late=True,
+        extra=_rules("update_port", f"{guard.ADMIN_OR_SERVICE} or role:manager and rule:network_owner"),
+    ),
+    Delete("/ports/{port_id}", delete, policy="delete_port", allow=_DELETE, late=True),
+]

@@ -1,0 +1,200 @@
+"""/subnets."""
+
+from typing import Any
+
+from minicloud.api.call import Call, Reply
+from minicloud.api.network import guard, lists, values
+from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
+from minicloud.api.routes import Delete, Get, Post, Put
+from minicloud.base.errors import Invalid, NotFound
+from minicloud.core import records
+from minicloud.core.network import networks, standard, subnets
+from minicloud.core.network.rows import Network, Subnet
+from minicloud.core.network.subnet_checks import MODES
+from minicloud.core.records import Condition
+from minicloud.engines.database import Transaction
+
+SUBNET = Resource(
+    "subnet",
+    "subnets",
+    [
+        Attribute("name", values.name, "", filter="text", sort=True),
+        Attribute("network_id", values.uuid, REQUIRED, change=False, filter="text", sort=True),
+        Attribute("ip_version", values.integer, change=False, filter="number", sort=True),
+        Attribute("cidr", values.or_none(values.cidr), None, change=False, filter="text", sort=True),
+        Attribute("gateway_ip", values.or_none(values.ip), filter="text", sort=True),
+        Attribute("allocation_pools", values.pools),
+        Attribute("dns_nameservers", values.or_empty(values.nameservers), []),
+        Attribute("host_routes", values.or_empty(values.routes), []),
+        Attribute("enable_dhcp", values.boolean, True, filter="flag", sort=True),
+        Attribute("ipv6_ra_mode", values.or_none(values.one_of(*MODES)), None, change=False, filter="text", sort=True),
+        Attribute(
+            "ipv6_address_mode", values.or_none(values.one_of(*MODES)), None, change=False, filter="text", sort=True
+        ),
+        Attribute("subnetpool_id", values.or_none(values.uuid), None, change=False, filter="text"),
+        Attribute("prefixlen", values.integer, None, change=False),
+        Attribute("shared", filter="special"),
+        Attribute("router:external", filter="special"),
+        Attribute("tags"),
+    ],
+)
+
+
+async def index(call: Call) -> Any:
+    """Subnets that exist for whoever asks."""
+    wanted = lists.read(call, SUBNET)
+
+    def load(tx: Transaction) -> list[tuple[Subnet, Network]]:
+        query = wanted.query
+        for name, column in (("shared", "shared"), ("router:external", "external")):
+            if name in wanted.special:
+                truth = values.boolean(wanted.special[name][-1])
+                where = [Condition(column, "=", truth), *networks.visible(call.context)]
+                ids = [network.id for network in records.page(tx, Network, records.Query(where=where))]
+                query.where.append(Condition("network_id", "in", ids))
+        found = subnets.page(tx, call.context, query)
+        over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({s.network_id for s in found}))}
+        return [(subnet, over[subnet.network_id]) for subnet in found]
+
+    return await lists.answer(call, SUBNET, wanted, load, lambda row: view(*row))
+
+
+async def show(call: Call, subnet_id: str) -> Any:
+    """One subnet."""
+    subnet, network = await call.read(lambda tx: _get(tx, call, subnet_id))
+    guard.permit(call, "get_subnet", target(subnet, network))
+    return {"subnet": lists.pick(call, view(subnet, network))}
+
+
+async def create(call: Call, body: bytes) -> Any:
+    """One subnet, or several at once."""
+    wanted, bulk = SUBNET.read_new(call, body)
+
+    def work(tx: Transaction) -> list[tuple[Subnet, Network]]:
+        return [_create(tx, call, one) for one in wanted]
+
+    made = [view(*pair) for pair in await call.write(work)]
+    return {"subnets": made} if bulk else {"subnet": made[0]}
+
+
+async def update(call: Call, subnet_id: str, body: bytes) -> Any:
+    """Change a subnet."""
+    wanted = SUBNET.read_change(body)
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> tuple[Subnet, Network]:
+        subnet, network = _get(tx, call, subnet_id)
+        guard.permit(call, "update_subnet", target(subnet, network))
+        standard.expect(subnet, revision)
+        return subnets.change(tx, subnet, **wanted.values), network
+
+    return {"subnet": view(*await call.write(work))}
+
+
+async def delete(call: Call, subnet_id: str) -> Any:
+    """Delete a subnet."""
+    revision = guard.revision(call)
+
+    def work(tx: Transaction) -> None:
+        subnet, network = _get(tx, call, subnet_id)
+        guard.permit(call, "delete_subnet", target(subnet, network))
+        standard.expect(subnet, revision)
+        subnets.delete(tx, subnet)
+
+    await call.write(work)
+    return Reply()
+
+
+def target(subnet: Subnet, network: Network) -> dict[str, Any]:
+    """What policies look at."""
+    return {
+        "project_id": subnet.project_id,
+        "tenant_id": subnet.project_id,
+        "network_id": network.id,
+        "network:project_id": network.project_id,
+        "shared": network.shared,
+        "router:external": network.external,
+    }
+
+
+def view(subnet: Subnet, network: Network) -> dict[str, Any]:
+    """A subnet as clients read it."""
+    return {
+        "id": subnet.id,
+        "name": subnet.name,
+        "tenant_id": subnet.project_id,
+        "project_id": subnet.project_id,
+        "network_id": subnet.network_id,
+        "ip_version": subnet.ip_version,
+        "subnetpool_id": subnet.subnetpool_id,
+        "enable_dhcp": subnet.enable_dhcp,
+        "ipv6_ra_mode": subnet.ipv6_ra_mode,
+        "ipv6_address_mode": subnet.ipv6_address_mode,
+        "gateway_ip": subnet.gateway_ip,
+        "cidr": subnet.cidr,
+        "allocation_pools": subnet.allocation_pools,
+        "host_routes": subnet.host_routes,
+        "dns_nameservers": subnet.dns_nameservers,
+        "router:external": network.external,
+        "description": subnet.description,
+        "tags": subnet.tags,
+        "created_at": f"{subnet.created_at[:19]}Z",
+        "updated_at": f"{subnet.updated_at[:19]}Z",
+        "revision_number": subnet.revision_number,
+    }
+
+
+def _get(tx: Transaction, call: Call, subnet_id: str) -> tuple[Subnet, Network]:
+    subnet = subnets.get(tx, call.context, subnet_id)
+    return subnet, records.get(tx, Network, subnet.network_id)
+
+
+def _create(tx: Transaction, call: Call, wanted: Written) -> tuple[Subnet, Network]:
+    given = dict(wanted.values)
+    network = networks.get(tx, call.context, given.pop("network_id"))
+    if not call.context.is_admin and not network.shared and network.project_id != wanted.project_id:
+        raise NotFound("The resource could not be found.", kind="HTTPNotFound")
+    guard.permit(
+        call,
+        "create_subnet",
+        {"project_id": wanted.project_id, "network:project_id": network.project_id, "shared": network.shared},
+    )
+    pool, prefix, cidr = given.pop("subnetpool_id"), given.pop("prefixlen"), given.pop("cidr")
+    version = given.pop("ip_version", None)
+    if cidr is not None and prefix is not None:
+        raise _bad("cidr and prefixlen must not be supplied together")
+    if pool is not None:
+        raise NotFound(f"Subnet pool {pool} could not be found.", kind="SubnetPoolNotFound")
+    if version is None:
+        if cidr is None:
+            raise _bad("ip_version must be specified in the absence of cidr and subnetpool_id")
+        raise Invalid("Invalid input for ip_version. Reason: '' is not an integer.", kind="HTTPBadRequest")
+    if version not in (4, 6):
+        raise Invalid(f"Invalid input for ip_version. Reason: {version} is not in [4, 6].", kind="HTTPBadRequest")
+    if cidr is None:
+        raise _bad("a subnetpool must be specified in the absence of a cidr")
+    made = subnets.create(tx, network, project_id=wanted.project_id, cidr=cidr, ip_version=version, **given)
+    return made, network
+
+
+def _bad(message: str) -> Invalid:
+    return Invalid(f"Bad subnets request: {message}.", kind="BadRequest")
+
+
+_OWN = f"{guard.MEMBER} or {guard.ADMIN} or ({guard.NET_MEMBER})"
+_GET = f"{guard.READER} or rule:shared or rule:external_network or {guard.ADMIN} or ({guard.NET_READER}) or {guard.SERVICE}"
+
+routes = [
+    Get("/subnets", index, policy=None),
+    Post(
+        "/subnets",
+        create,
+        policy="create_subnet",
+        allow=f"({guard.ADMIN}) or ({guard.NET_MEMBER})",
+        late=True,
+        status=201,
+    ),
+    Get("/subnets/{subnet_id}", show, policy="get_subnet", allow=_GET, late=True),
+    Put("/subnets/{subnet_id}", update, policy="update_subnet", allow=_OWN, late=True),
+    Delete("/subnets/{subnet_id}", delete, policy="delete_subnet", allow=_OWN, late=True),
+]
