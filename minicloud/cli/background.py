@@ -1,23 +1,20 @@
 """A cloud in the background: a process in its own session, its progress heard through a pipe until it answers."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 import msgspec
 
 from minicloud import settings
-from minicloud.base.errors import Failed, Invalid, TimedOut
+from minicloud.base.errors import Failed, TimedOut
 from minicloud.cli import show
 from minicloud.cli.folder import LOG, Folder, Running
 
 LIMIT_S = 300.0
 """How long a start may take: the first may have an image to build."""
-
-_SECRET = "admin_password"
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +34,14 @@ def start(found: settings.Found, *, wait: bool) -> list[str]:
     folder.prepare()
     reading, writing = os.pipe()
     log = os.open(folder.file(LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    environment = settings.inherited()
-    if found.settings.admin_password:
-        # Not as a flag: everybody on the machine may read a command line.
-        environment["MINICLOUD_ADMIN_PASSWORD"] = found.settings.admin_password
     process = subprocess.Popen(
-        [sys.executable, "-m", "minicloud", "up", "--tell", str(writing), *flags(found)],
+        # The settings go by the environment: everybody on the machine may read a command line, and its parser costs time.
+        [sys.executable, "-m", "minicloud.cli.behind", found.settings.data, str(writing)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         cwd="/",
-        env=environment,
+        env=settings.inherited() | _variables(found),
         pass_fds=(writing,),
         start_new_session=True,
     )
@@ -82,68 +76,21 @@ def wait_for(folder: Folder) -> Running:
     raise TimedOut(f"process {folder.pid()} has not come up within {LIMIT_S:g} s: look at {folder.file(LOG)}")
 
 
-def flags(found: settings.Found) -> list[str]:
-    """The flags that were given, again; the folder always, as the child's own place is another."""
-    words: list[str] = []
-    for name, source in found.sources.items():
-        value = getattr(found.settings, name)
-        flag = name.replace("_", "-")
-        if (source != "flag" and name != "data") or name == _SECRET:
-            continue
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return words
-
-
-def teller(descriptor: int) -> "Pipe":
-    """The child's end. Raises Invalid when that is no pipe: ``--tell`` is not for people."""
-    try:
-        return Pipe(descriptor)
-    except OSError as error:
-        raise Invalid("--tell is for minicloud's own use") from error
-
-
-class Pipe:
-    """Writes what happens to whoever waits; nothing, once nobody does."""
-
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._descriptor: int | None = descriptor
-
-    def progress(self, words: str) -> None:
-        self._write(Heard(progress=words))
-
-    def error(self, words: str) -> None:
-        self._write(Heard(error=words))
-        self.close()
-
-    def up(self, lines: list[str]) -> None:
-        self._write(Heard(up=lines))
-        self.close()
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _write(self, heard: Heard) -> None:
-        if self._descriptor is not None:
-            try:
-                os.write(self._descriptor, msgspec.json.encode(heard) + b"\n")
-            except BrokenPipeError:
-                self.close()
+def _variables(found: settings.Found) -> dict[str, str]:
+    """The flags that were given, as variables; the folder always, as the child stands elsewhere."""
+    given = {name for name, source in found.sources.items() if source == "flag"} | {"data"}
+    return {f"MINICLOUD_{name.upper()}": str(getattr(found.settings, name)) for name in given}
 
 
 def _healthy(folder: Folder) -> None:
-    """The cloud says that it answers: hear it."""
+    """The cloud says that it answers: hear it. Raises Failed."""
     running = folder.need_running()
+    host = running.url.removeprefix("http://").rpartition(":")[0].strip("[]")
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{running.url}/healthcheck", timeout=30) as answer:
-            if answer.status == 200:
-                return
-            raise Failed(f"{running.url}/healthcheck answered {answer.status}: look at {folder.file(LOG)}")
-    except (urllib.error.URLError, TimeoutError) as error:
+        with socket.create_connection((host, running.port), timeout=30) as client:
+            client.sendall(b"GET /healthcheck HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            said = client.recv(4096).decode(errors="replace").splitlines()
+    except OSError as error:
         raise Failed(f"{running.url}/healthcheck does not answer ({error}): look at {folder.file(LOG)}") from error
+    if not said or " 200 " not in said[0]:
+        raise Failed(f"{running.url}/healthcheck answered {said[:1]}: look at {folder.file(LOG)}")

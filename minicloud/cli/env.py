@@ -1,11 +1,14 @@
 """``minicloud env``: how a shell and its clients come to speak to this cloud."""
 
+import shlex
+import shutil
 from typing import Annotated
 
 import typer
 
 from minicloud.cli import credentials
 from minicloud.cli.options import Data, folder_of
+from minicloud.cli.welcome import commands
 
 
 def env(
@@ -42,3 +45,5 @@ def env(
     )
     for line in credentials.export_lines(wanted):
         print(line)
+    if shutil.which("minicloud") is None:
+        print(f'export PATH={shlex.quote(str(commands()))}:"$PATH"')

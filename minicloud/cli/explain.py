@@ -57,7 +57,7 @@ def material(folder: Folder, what: str) -> tuple[Any, list[Note], dict[str, str]
     found: list[Note] = []
     for request_id in subject.request_ids:
         found += notes(folder, request_id=request_id, limit=MOST_NOTES)
-    if subject.kind == "server":
+    if subject.resource is not None:
         # What happened to it by itself, when nobody had asked for anything.
         about = notes(folder, resource=subject.resource, limit=MOST_NOTES)
         found += [note for note in about if note.request_id not in subject.request_ids]

@@ -88,7 +88,7 @@ def _holds(folder: Path, targets: set[str]) -> bool:
 
 def _name(process: Path) -> str:
     words = (process / "cmdline").read_bytes().split(b"\0")
-    if b"minicloud" in words[:4]:
+    if any(os.path.basename(word).split(b".")[0] == b"minicloud" for word in words[:4]):
         return "another minicloud"
     return os.path.basename(words[0].decode(errors="replace")) or (process / "comm").read_text().strip()
 

@@ -25,18 +25,26 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, nothing: str
     """Print rows under their columns; the sentence ``nothing`` where there are none."""
     if not rows:
         print(nothing)
-        return
+    elif sys.stdout.isatty():
+        _on_terminal(columns, rows)
+    else:
+        texts = [[column.upper() for column in columns], *([_cell(value) for value in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+        for text in texts:
+            print("  ".join(cell.ljust(width) for cell, width in zip(text, widths, strict=True)).rstrip())
+
+
+def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(soft_wrap=not sys.stdout.isatty())
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
+        made.add_column(column, overflow="fold")
     for row in rows:
         made.add_row(*(Text(_cell(value), style=_style(value)) for value in row))
-    console.print(made)
+    Console().print(made)
 
 
 def lines(text: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ import typer
 from minicloud.cli import show
 from minicloud.cli.folder import Folder, Running, in_use
 from minicloud.cli.options import with_settings
+from minicloud.cli.welcome import welcome
 
 if TYPE_CHECKING:
     from minicloud.cli.serve import Up
@@ -18,10 +19,9 @@ _DETACH = typer.Option("--detach", "-d", help="Start in the background and wait 
 _WAIT = typer.Option(
     "--wait/--no-wait", help="Return when the cloud answers (implies --detach); or do not wait for that."
 )
-_TELL = typer.Option("--tell", hidden=True, help="A pipe to whoever started this in the background.")
 
 
-def _up(detach: bool, wait: bool | None, tell: int | None, **given: Any) -> None:
+def _up(detach: bool, wait: bool | None, **given: Any) -> None:
     """Start a cloud.
 
     It stays in the foreground until Ctrl-C, or goes to the background with --detach. Servers go on running when the cloud
@@ -34,9 +34,6 @@ def _up(detach: bool, wait: bool | None, tell: int | None, **given: Any) -> None
     from minicloud import settings
 
     found = settings.load(given)
-    if tell is not None:
-        _behind(found, tell)
-        return
     folder = Folder(found.settings.data)
     behind = detach or wait is True
     if folder.locked():
@@ -57,9 +54,6 @@ up = with_settings(
         inspect.Parameter("detach", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, _DETACH]),
         inspect.Parameter(
             "wait", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[bool | None, _WAIT]
-        ),
-        inspect.Parameter(
-            "tell", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[int | None, _TELL]
         ),
     ],
 )
@@ -91,50 +85,8 @@ def _before(found: Any) -> None:
         from minicloud.cli import serve
 
         def ready(up: "Up") -> None:
-            print("\n".join(told(up, found.settings.data)), flush=True)
+            print("\n".join(welcome(up, found.settings.data)), flush=True)
             tell("serving; Ctrl-C stops the cloud" if sys.stderr.isatty() else "serving")
 
         serve.run(found, tell=tell, ready=ready, began=began)
     print("minicloud has stopped")
-
-
-def _behind(found: Any, descriptor: int) -> None:
-    """In the background, telling whoever waits."""
-    from minicloud.cli import background
-
-    began = time.time()
-    pipe = background.teller(descriptor)
-
-    def ready(up: "Up") -> None:
-        pipe.up(told(up, found.settings.data))
-
-    try:
-        from minicloud.cli import serve
-
-        serve.run(found, tell=pipe.progress, ready=ready, began=began)
-    except BaseException as error:
-        words = show.words_of(error)
-        pipe.error(words)
-        print(f"error: {words}", file=sys.stderr)
-        raise typer.Exit(1) from error
-    finally:
-        pipe.close()
-
-
-def told(up: "Up", data: str) -> list[str]:
-    """What is printed when the cloud answers: address, credentials, three next commands."""
-    running, settings = up.running, up.running.settings
-    option = Folder(data).option()
-    hosts = "1 host" if settings["hosts"] == 1 else f"{settings['hosts']} hosts"
-    driver = {"qemu": "real guests on QEMU", "fake": "simulated servers"}.get(settings["driver"], settings["driver"])
-    return [
-        f"minicloud is up at {running.url} after {show.duration(up.seconds)} (process {running.pid})",
-        f"  servers  {driver}, {hosts}",
-        f"  admin    user admin, project admin, password {up.passwords['admin']}",
-        f"  demo     user demo, project demo, password {up.passwords['demo']}",
-        f"  data     {data}",
-        "Next:",
-        f'  eval "$(minicloud env{option})"',
-        "  openstack server create --image minilinux --flavor m1.tiny --network private --wait web",
-        f"  minicloud explain{option} web",
-    ]
