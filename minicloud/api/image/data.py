@@ -25,13 +25,11 @@ from minicloud.base.errors import (
 )
 from minicloud.base.imageformat import DECLARABLE, Inspector
 from minicloud.core.image import images, uploads
-from minicloud.core.image.images import DEACTIVATED, Image
+from minicloud.core.image.images import DEACTIVATED, INSPECTED, Image
 from minicloud.core.image.uploads import Received
 from minicloud.engines.database import Transaction
 
 OCTETS = "application/octet-stream"
-_INSPECTED = ("bare", "ami", "ari", "aki")
-"""Containers that are none: the bytes are the disk itself."""
 
 
 async def upload(call: Call, image_id: str) -> None:
@@ -70,7 +68,7 @@ async def upload(call: Call, image_id: str) -> None:
 
 async def _receive(call: Call, image: Image, declared: int | None) -> Received:
     inspector = None
-    if image.container_format in _INSPECTED:
+    if image.container_format in INSPECTED:
         inspector = _inspector(image)
     virtual_size: list[int] = []
     # A crash may have left bytes of an earlier try: this upload owns the key now.

@@ -113,15 +113,20 @@ def image_source(tx: Transaction, context: Context, image: Image) -> ServerImage
 
     def part(name: str) -> ServerImage | None:
         other = image.properties.get(name)
-        return None if not other else image_source(tx, context, images.for_boot(tx, context, other))
+        # A kernel's own kernel means nothing, and an image may name itself.
+        return None if not other else _source(images.for_boot(tx, context, other))
 
+    return _source(image, kernel=part("kernel_id"), ramdisk=part("ramdisk_id"))
+
+
+def _source(image: Image, *, kernel: ServerImage | None = None, ramdisk: ServerImage | None = None) -> ServerImage:
     return ServerImage(
         blob=image.id,
         checksum=image.os_hash_value or "",
         format=image.disk_format or "raw",
         size=image.size or 0,
-        kernel=part("kernel_id"),
-        ramdisk=part("ramdisk_id"),
+        kernel=kernel,
+        ramdisk=ramdisk,
         properties=image.properties,
     )
 

@@ -23,6 +23,8 @@ STATUSES = (
 )
 VISIBILITIES = ("community", "public", "private", "shared")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
+INSPECTED = ("bare", "ami", "ari", "aki")
+"""Container formats that are none: the bytes are the disk (or kernel, or ramdisk) itself, and uploads were inspected."""
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso")
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
@@ -104,6 +106,14 @@ def for_boot(tx: Transaction, context: Context, image_id: str) -> Image:
         raise Invalid("Can not find requested image", kind="image", image_id=image_id) from error
     if image.status != ACTIVE:
         raise Invalid(f"Image {image_id} is not active.", kind="image", image_id=image_id, status=image.status)
+    if image.container_format not in INSPECTED:
+        # Nobody looked into what such a container holds: no program may open it as a disk.
+        raise Invalid(
+            f"Image {image_id} is unacceptable: its container format is {image.container_format}; unpack it and upload "
+            "the disk as bare",
+            kind="image",
+            image_id=image_id,
+        )
     return image
 
 

@@ -1,5 +1,7 @@
 """The rules of images that no request shows: what a server can be made from."""
 
+from typing import Any
+
 import pytest
 
 from minicloud.base.errors import Gone, Invalid
@@ -16,7 +18,8 @@ RECEIVED = Received(size=5, virtual_size=512, md5="m", sha512="s")
 
 
 def active(tx: Transaction, **values: object) -> Image:
-    image = images.create(tx, owner="red", disk_format="raw", container_format="bare", **values)  # type: ignore[arg-type]
+    told: dict[str, Any] = {"disk_format": "raw", "container_format": "bare", **values}
+    image = images.create(tx, owner="red", **told)
     begun = uploads.begin(tx, image)
     return uploads.finish(tx, image.id, str(begun.upload_id), RECEIVED)
 
@@ -34,6 +37,9 @@ async def test_a_server_is_made_from_what_is_seen_and_active() -> None:
         images.deactivate(tx, image)
         with pytest.raises(Invalid, match=f"Image {image.id} is not active."):
             images.for_boot(tx, RED, image.id)
+        packed = active(tx, container_format="ova")
+        with pytest.raises(Invalid, match=f"Image {packed.id} is unacceptable: its container format is ova"):
+            images.for_boot(tx, RED, packed.id)
         queued = images.create(tx, owner="red")
         with pytest.raises(Invalid, match=f"Image {queued.id} is not active."):
             images.for_boot(tx, RED, queued.id)
