@@ -68,8 +68,8 @@ async def test_a_port_brings_its_network_and_the_way_out_with_it() -> None:
         [router] = state.routers.values()
         assert [end.addresses for end in router.interfaces] == [["10.10.0.1/22"]]
         assert router.gateway is not None
-        assert router.gateway.addresses == ["203.0.113.10/24"]
-        assert router.gateway_next_hop == "203.0.113.1"
+        assert router.gateway.addresses == ["172.24.4.10/24"]
+        assert router.gateway_next_hop == "172.24.4.1"
         assert state.ports[port_id].addresses == ["10.10.0.3"]
         assert state.ports[port_id].machine_id == "server"
         assert cloud.heard["two"] == []
@@ -91,7 +91,7 @@ async def test_what_a_host_acknowledged_is_not_sent_again_until_it_differs() -> 
         await cloud.wiring.ensure_port("one", port_id)
         assert cloud.count("one", calls.EnsureNetwork) == before
         assert cloud.count("one", calls.EnsureRouter) == 2
-        assert [r.floating for r in cloud.fabrics["one"].state().routers.values()] == [{"203.0.113.11": "10.10.0.3"}]
+        assert [r.floating for r in cloud.fabrics["one"].state().routers.values()] == [{"172.24.4.11": "10.10.0.3"}]
         cloud.wiring.forget("one")
         await cloud.wiring.ensure_port("one", port_id)
         assert cloud.count("one", calls.EnsureNetwork) == 2 * before
