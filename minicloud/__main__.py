@@ -1,4 +1,4 @@
-"""``python -m minicloud``: the same as the command ``minicloud``."""
+"""``python -m minicloud`` is the command ``minicloud``."""
 
 from minicloud.cli import main
 
