@@ -165,6 +165,9 @@ class Api:
         if not routes:
             methods = sorted(m for m, lines in found.methods.items() if any(line.exists(version) for line in lines))
             # A method that another microversion has: Nova and Cinder say that it is not there.
+            if service.dialect == "placement" and request.method not in found.methods:
+                # Placement looks at the path and the method before it looks at the version.
+                methods = sorted(found.methods)
             if not methods or (service.dialect in ("compute", "volume") and request.method in found.methods):
                 raise NotFound(service.not_found)
             raise MethodNotAllowed(
@@ -193,13 +196,9 @@ class Api:
 
     async def _authenticate(self, request: Request, request_id: str, mounted: _Mounted) -> Context:
         secret = request.headers.get("x-auth-token")
-        realm = self._base_url(request, "")
         if not secret:
-            raise Unauthenticated("The request you have made requires authentication.", www_authenticate=realm)
-        try:
-            who = await self.authenticator.context(secret)
-        except Unauthenticated as error:
-            raise Unauthenticated(error.message, www_authenticate=realm) from error
+            raise Unauthenticated("The request you have made requires authentication.")
+        who = await self.authenticator.context(secret)
         outer = request.headers.get("x-openstack-request-id", "")
         return msgspec.structs.replace(
             who, request_id=request_id, global_request_id=outer if is_request_id(outer) else None
@@ -225,6 +224,8 @@ class Api:
     def _fault(
         self, error: CloudError, service: Service, request: Request, request_id: str, version: Version | None
     ) -> _Answer:
+        if isinstance(error, Unauthenticated):
+            error.detail["www_authenticate"] = self._base_url(request, "")
         accept = request.headers.get("accept", "")
         told = faults.fault(error, service.dialect, request_id=request_id, accept=accept, version=version)
         return _Answer(told.status, told.headers, told.body)
