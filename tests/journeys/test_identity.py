@@ -105,7 +105,7 @@ def test_an_administrator_lets_a_newcomer_in_and_out_again_with_the_openstack_co
 
 
 def test_openstacksdk_manages_every_resource(url: str) -> None:
-    def connect(user: str, password: str, **scope: str) -> Any:
+    def connect(user: str, password: str, **scope: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return openstack.connect(

@@ -43,6 +43,7 @@ class Tokens:
 
         def issue(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
             user, parent, methods = _who(tx, asked, checked)
+            sign_in.check_methods(user, methods, credentials.METHODS)
             standing = tokens.issue(
                 tx,
                 token_id=digest(secret),

@@ -119,9 +119,12 @@ def require_implied(tx: Transaction, prior_role_id: str, implied_role_id: str) -
 
 
 def imply(tx: Transaction, prior_role_id: str, implied_role_id: str) -> tuple[Role, Role]:
-    """Let one role imply another. Raises NotFound; Forbidden for admin, which nothing may imply; Conflict."""
+    """Let one role imply another.
+
+    Raises NotFound, Conflict; Forbidden for admin, which nothing may imply, and for a domain's role behind a global one.
+    """
     prior, implied = get(tx, prior_role_id), get(tx, implied_role_id)
-    if implied.name == "admin" and implied.domain_id is None:
+    if implied.name == "admin" or (prior.domain_id is None and implied.domain_id is not None):
         raise Forbidden(f"{implied_role_id} cannot be an implied roles.")
     try:
         records.insert(tx, ImpliedRole(prior_role_id=prior_role_id, implied_role_id=implied_role_id))

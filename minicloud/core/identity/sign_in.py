@@ -84,6 +84,19 @@ def recheck(tx: Transaction, user_id: str, password_hash: str) -> User:
     return user
 
 
+def check_methods(user: User, methods: list[str], offered: tuple[str, ...]) -> None:
+    """Raises Unauthenticated when a user's own rules ask for more methods than were used.
+
+    A rule is a set of methods that suffices. Methods that this cloud does not offer are passed over, so that a rule made of
+    nothing else locks nobody out.
+    """
+    if user.options.get("multi_factor_auth_enabled") is False:
+        return
+    rules = [set(rule) & set(offered) for rule in user.options.get("multi_factor_auth_rules") or []]
+    if any(rules) and not any(rule and rule <= set(methods) for rule in rules):
+        raise wording.refused(f"the rules of user {user.id} ask for more methods than {', '.join(methods)}")
+
+
 def by_token(tx: Transaction, token_id: str, asked: ScopeNamed | None) -> tuple[User, Token]:
     """Who signs in with a token. Raises NotFound when it is void, Forbidden when it may not be turned into another scope."""
     standing = tokens.show(tx, token_id)

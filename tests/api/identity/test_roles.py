@@ -91,6 +91,7 @@ async def test_a_role_of_a_domain_implies_but_is_in_no_token() -> None:
         assert "local" not in {role["name"] for role in (await admin.get("/roles"))["roles"]}
         assert [role["name"] for role in (await admin.get("/roles?domain_id=default"))["roles"]] == ["local"]
         await admin.put(f"/roles/{local}/implies/{cloud.ids.roles['reader']}", status=201)
+        await admin.put(f"/roles/{cloud.ids.roles['member']}/implies/{local}", status=403)
         await admin.put(f"/projects/{cloud.ids.projects['service']}/users/{cloud.ids.users['demo']}/roles/{local}")
         demo = await cloud.as_("demo", project="service")
         assert [role["name"] for role in demo.token["roles"]] == ["reader"]

@@ -213,6 +213,32 @@ async def test_cascade_false_spares_the_tokens_got_with_it() -> None:
         assert await second.works()
 
 
+async def test_a_users_own_rules_may_ask_for_two_methods() -> None:
+    async with an_identity() as cloud:
+        admin, demo = await cloud.as_("admin"), await cloud.as_("demo", unscoped=True)
+        path = f"/users/{cloud.ids.users['demo']}"
+
+        async def rules(*wanted: list[str], enabled: bool = True) -> None:
+            options = {"multi_factor_auth_rules": list(wanted), "multi_factor_auth_enabled": enabled}
+            await admin.patch(path, {"user": {"options": options}})
+
+        await rules(["password", "token"])
+        assert (await cloud.sign_in("demo")).status_code == 401
+        body = _password("demo", DEMO_PASSWORD, None)
+        body["auth"]["identity"] |= {"methods": ["password", "token"], "token": {"id": demo.secret}}
+        assert (await cloud.http.post("/v3/auth/tokens", json=body)).status_code == 201
+        await rules(["password", "token"], enabled=False)
+        assert (await cloud.sign_in("demo")).status_code == 201
+        await rules(["palm"], ["eye"])
+        assert (await cloud.sign_in("demo")).status_code == 201
+
+
+async def test_a_refusal_says_where_to_sign_in() -> None:
+    async with an_identity() as cloud:
+        for answer in (await cloud.sign_in("admin", "wrong"), await cloud.http.get("/v3/users")):
+            assert answer.headers["www-authenticate"] == f'Keystone uri="{URL}"'
+
+
 async def test_a_system_token_does_not_become_a_project_token() -> None:
     async with an_identity() as cloud:
         system = await cloud.as_("admin", system=True)
