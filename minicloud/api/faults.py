@@ -119,6 +119,8 @@ def fault(
     if dialect == "plain":
         return Fault(status, [("Content-Type", "text/plain; charset=UTF-8")], f"{status} {_title(status)}\n".encode())
     if dialect == "placement":
+        if accept and "json" not in accept and "*/*" not in accept and "application/*" not in accept:
+            return _placement_page(status, error, "html" in accept)
         return Fault(status, headers, msgspec.json.encode(_placement(status, error, request_id, version)))
     return Fault(status, headers, msgspec.json.encode(_DOCUMENTS[dialect](status, error, request_id)))
 
@@ -167,6 +169,19 @@ def _placement(status: int, error: CloudError, request_id: str, version: Version
         known = error.kind is not None and error.kind.startswith("placement.")
         one["code"] = error.kind if known else "placement.undefined_code"
     return {"errors": [one]}
+
+
+def _placement_page(status: int, error: CloudError, html_wanted: bool) -> Fault:
+    """What a client is told that takes no JSON."""
+    title = f"{status} {_title(status)}"
+    if not html_wanted:
+        text = f"{title}\n\n{error.message}\n"
+        return Fault(status, [("Content-Type", "text/plain; charset=UTF-8")], text.encode())
+    page = (
+        f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n"
+        f"  {html.escape(error.message)}<br /><br />\n\n\n </body>\n</html>"
+    )
+    return Fault(status, [("Content-Type", "text/html; charset=UTF-8")], page.encode())
 
 
 _DOCUMENTS: dict[Dialect, Callable[[int, CloudError, str], object]] = {

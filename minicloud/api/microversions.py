@@ -74,6 +74,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     lowest: Version
     newest: Version
     older_headers: tuple[str, ...] = ()
+    vary: str = "OpenStack-API-Version"
     format: str = r"[1-9]\d*\.(0|[1-9]\d*)"
     malformed: str = "API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
     unacceptable: str = "Version {text} is not supported by the API. Minimum is {lowest} and maximum is {newest}."
@@ -110,7 +111,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
 
     def headers(self, used: Version) -> list[tuple[str, str]]:
         """The headers that tell which version answered."""
-        vary = ", ".join(["OpenStack-API-Version", *self.older_headers])
+        vary = ", ".join([self.vary, *self.older_headers])
         return [
             ("OpenStack-API-Version", f"{self.word} {used}"),
             *((name, str(used)) for name in self.older_headers),

@@ -5,6 +5,7 @@ from minicloud.api.placement import (
     allocation_candidates,
     allocations,
     inventories,
+    reshaper,
     resource_classes,
     resource_providers,
     traits,
@@ -32,5 +33,6 @@ def service() -> Service:
             *allocations.routes,
             *usages.routes,
             *allocation_candidates.routes,
+            *reshaper.routes,
         ],
     )

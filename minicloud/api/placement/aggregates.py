@@ -3,12 +3,11 @@
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.placement.exchange import answer, document, expect_json
+from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, require_json
 from minicloud.api.placement.shapes import UUID, Many, Thing, Whole
 from minicloud.api.routes import Get, Put
 from minicloud.core.placement import aggregates, resource_providers
 from minicloud.core.placement.resource_providers import ResourceProvider
-from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.engines.database import Transaction
 
 POLICY = "placement:resource_providers:aggregates"
@@ -30,14 +29,16 @@ async def show(call: Call, provider_id: str) -> Any:
 
 async def replace(call: Call, provider_id: str, body: bytes) -> Any:
     guarded = call.at_least("1.19")
-    data = document(call, body, WITH_GENERATION if guarded else IDS)
-    ids = data["aggregates"] if guarded else data
+    require_json(call, body)
 
-    def write(tx: Transaction) -> ResourceProvider:
+    def write(tx: Transaction) -> tuple[ResourceProvider, list[str]]:
+        resource_providers.get(tx, provider_id)
+        data = document(call, body, WITH_GENERATION if guarded else IDS)
+        ids = data["aggregates"] if guarded else data
         generation = data["resource_provider_generation"] if guarded else None
-        return aggregates.set_of_provider(tx, provider_id, ids, generation=generation, move_on=guarded)
+        return aggregates.set_of_provider(tx, provider_id, ids, generation=generation, move_on=guarded), ids
 
-    return _shown(call, await call.write(write), ids)
+    return _shown(call, *await call.write(write))
 
 
 def _shown(call: Call, provider: ResourceProvider, ids: list[str]) -> Any:

@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.api.call import Call
 from minicloud.api.placement import queries
-from minicloud.api.placement.exchange import ANY_TEXT, answer, expect_json, query
+from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, ANY_TEXT, answer, expect_json, query
 from minicloud.api.placement.shapes import Shape, Text, Thing
 from minicloud.api.routes import Get
 from minicloud.base import trace
@@ -14,7 +14,6 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.placement import allocation_candidates, resource_classes, traits
 from minicloud.core.placement.allocation_candidates import Candidate, Request
 from minicloud.core.placement.index import Picture, Provider
-from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.engines.database import Transaction
 
 PARTS = ("resources", "required", "member_of")
@@ -45,7 +44,7 @@ def _shape(call: Call) -> Thing:
         fields["limit"] = Text(pattern="^[1-9][0-9]*$", least=1)
     if not call.at_least("1.25"):
         return Thing(fields=fields, required=("resources",))
-    fields["group_policy"] = Text(pattern="^(none|isolate)$")
+    fields["group_policy"] = Text(one_of=("none", "isolate"))
     for name, since in (("root_required", "1.35"), ("same_subtree", "1.36")):
         if call.at_least(since):
             fields[name] = ANY_TEXT

@@ -1,20 +1,21 @@
 """/allocations and the allocations of a provider: who has how much of what."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.placement.exchange import answer, document, expect_json, newest
+from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, newest, require_json
 from minicloud.api.placement.shapes import UUID, WHOLE_OR_NULL, Many, Shape, Text, Thing, Whole
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict, Invalid, NotFound
+from minicloud.base.ids import is_uuid
 from minicloud.core.placement import allocations, resource_providers
 from minicloud.core.placement.allocations import Allocation, Consumer, Wish
 from minicloud.core.placement.resource_providers import CONCURRENT, ResourceProvider
 from minicloud.core.placement.usages import UNKNOWN
-from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.engines.database import Transaction
 
 POLICY = "placement:allocations"
@@ -71,6 +72,9 @@ async def of_provider(call: Call, provider_id: str) -> Any:
 
 
 async def replace(call: Call, consumer_id: str, body: bytes) -> Any:
+    require_json(call, body)
+    if not is_uuid(consumer_id):
+        raise Invalid(f"Malformed consumer_uuid: {consumer_id}")
     data = document(call, body, shape_of_one(call, empty=call.at_least("1.28")))
     wish = wish_of(call, consumer_id, data)
 
@@ -149,7 +153,7 @@ def wish_of(call: Call, consumer_id: str, data: Mapping[str, Any]) -> Wish:
         amounts = {provider_id: one["resources"] for provider_id, one in wanted.items()}
     nobody = "00000000-0000-0000-0000-000000000000"
     return Wish(
-        consumer_id=consumer_id,
+        consumer_id=str(uuid.UUID(consumer_id)) if is_uuid(consumer_id) else consumer_id,
         project_id=data.get("project_id", nobody),
         user_id=data.get("user_id", nobody),
         allocations=amounts,

@@ -11,11 +11,13 @@ from minicloud.base.clock import SystemClock, moment
 from minicloud.base.errors import Invalid, NotAcceptable, UnsupportedMedia
 
 JSON = "application/json"
+ADMIN_OR_SERVICE = "(rule:context_is_admin or role:service) and not system_scope:all"
+"""The default of nearly all rules here, which hold for tokens with a project only."""
 
 
 def document(call: Call, raw: bytes, shape: Shape) -> Any:
     """The request's document. Raises UnsupportedMedia for another media type; Invalid for what is no JSON or not of the shape."""
-    _require_json(call, raw)
+    require_json(call, raw)
     try:
         found = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -35,7 +37,8 @@ def query(call: Call, shape: Thing) -> dict[str, str]:
     return found
 
 
-def _require_json(call: Call, raw: bytes) -> None:
+def require_json(call: Call, raw: bytes) -> None:
+    """Raises UnsupportedMedia unless the request's document is JSON by its header; Invalid where it has no header at all."""
     kind = call.header("content-type") or ""
     if not kind and raw:
         raise Invalid("content-type header required when content-length > 0")

@@ -3,7 +3,15 @@
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.placement.exchange import answer, document, expect_json, location, newest
+from minicloud.api.placement.exchange import (
+    ADMIN_OR_SERVICE,
+    answer,
+    document,
+    expect_json,
+    location,
+    newest,
+    require_json,
+)
 from minicloud.api.placement.shapes import Number, Shape, Text, Thing, Whole
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import NotFound
@@ -11,7 +19,6 @@ from minicloud.core.placement import inventories, resource_providers
 from minicloud.core.placement.inventories import Inventory, Stocked
 from minicloud.core.placement.names import LARGEST
 from minicloud.core.placement.resource_providers import ResourceProvider
-from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.engines.database import Transaction
 
 POLICY = "placement:resource_providers:inventories"
@@ -48,25 +55,27 @@ async def index(call: Call, provider_id: str) -> Any:
 
 
 async def create(call: Call, provider_id: str, body: bytes) -> Any:
-    data = document(call, body, NEW)
-    name, stocked = data["resource_class"], stocked_of(data)
+    require_json(call, body)
 
     def write(tx: Transaction) -> tuple[ResourceProvider, Inventory]:
         resource_providers.get(tx, provider_id)
+        data = document(call, body, NEW)
+        name, stocked = data["resource_class"], stocked_of(data)
         inventories.check_capacity(provider_id, {name: stocked}, may_be_empty=call.at_least("1.26"), because="create")
         return inventories.add(tx, provider_id, name, stocked)
 
     provider, made = await call.write(write)
-    where = location(call, f"/resource_providers/{provider_id}/inventories/{name}")
+    where = location(call, f"/resource_providers/{provider_id}/inventories/{made.resource_class}")
     return answer(call, _one(made, provider), modified=made.updated_at, where=where)
 
 
 async def replace(call: Call, provider_id: str, body: bytes) -> Any:
-    data = document(call, body, ALL)
-    stocked = {name: stocked_of(one) for name, one in data["inventories"].items()}
+    require_json(call, body)
 
     def write(tx: Transaction) -> tuple[ResourceProvider, list[Inventory]]:
         provider = resource_providers.get(tx, provider_id)
+        data = document(call, body, ALL)
+        stocked = {name: stocked_of(one) for name, one in data["inventories"].items()}
         generation = data["resource_provider_generation"]
         resource_providers.expect_generation(provider, generation, inventories.OTHER_GENERATION)
         inventories.check_capacity(provider_id, stocked, may_be_empty=call.at_least("1.26"))
@@ -91,11 +100,12 @@ async def show(call: Call, provider_id: str, resource_class: str) -> Any:
 
 
 async def update(call: Call, provider_id: str, resource_class: str, body: bytes) -> Any:
-    data = document(call, body, ONE_OF_GENERATION)
-    stocked = stocked_of(data)
+    require_json(call, body)
 
     def write(tx: Transaction) -> tuple[ResourceProvider, Inventory]:
         provider = resource_providers.get(tx, provider_id)
+        data = document(call, body, ONE_OF_GENERATION)
+        stocked = stocked_of(data)
         generation = data["resource_provider_generation"]
         resource_providers.expect_generation(provider, generation, inventories.OTHER_GENERATION)
         inventories.check_capacity(provider_id, {resource_class: stocked}, may_be_empty=call.at_least("1.26"))

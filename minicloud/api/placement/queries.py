@@ -39,7 +39,7 @@ def candidate_request(call: Call) -> Request:
         _expect_no_orphans(groups)
     if call.at_least("1.22"):
         _expect_no_contradiction(groups)
-    policy = call.parameter("group_policy")
+    policy = next(iter(_all(call, "group_policy")), None)
     if policy is None and sum(1 for suffix in groups if suffix) > 1:
         raise Invalid(
             'The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.'

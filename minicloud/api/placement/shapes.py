@@ -20,6 +20,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     most: int | None = None
     pattern: str | None = None
     uuid: bool = False
+    one_of: tuple[str, ...] = ()
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +74,20 @@ WHOLE_OR_NULL = Any_of((Whole(), Null()))
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What is wrong, and the rule that it broke."""
+    """What is wrong, the rule that it broke, and where that rule stands."""
 
     text: str
     rule: str
+    where: tuple[str, ...] = ()
 
     def told(self) -> str:
         """As the validator of upstream writes it, on one line."""
-        return f"{self.text}  Failed validating '{self.rule}' in schema"
+        where = "".join(f"[{name!r}]" for name in self.where)
+        return f"{self.text}  Failed validating {self.rule!r} in schema{where}"
+
+    def below(self, *where: str) -> "Finding":
+        """The same, seen from further out."""
+        return Finding(self.text, self.rule, (*where, *self.where))
 
 
 def check(value: Any, shape: Shape) -> Finding | None:
@@ -119,18 +126,21 @@ def _thing(value: Any, shape: Thing) -> Finding | None:
     if len(value) < shape.least:
         return Finding(f"{value!r} should be non-empty", "minProperties")
     for name, inner in value.items():
-        expected = shape.fields.get(name)
-        if expected is None and shape.keys is not None and re.match(shape.keys, name):
-            expected = shape.values
-        if expected is None:
-            if not shape.strict:
-                continue
-            if shape.keys is not None and not shape.fields:
-                return Finding(f"{name!r} does not match any of the regexes: {shape.keys!r}", "additionalProperties")
+        if name in shape.fields:
+            found = check(inner, shape.fields[name])
+            where = ("properties", name)
+        elif shape.keys is not None and shape.values is not None and re.match(shape.keys, name):
+            found = check(inner, shape.values)
+            where = ("patternProperties", shape.keys)
+        elif not shape.strict:
+            continue
+        elif shape.keys is not None:
+            patterns = ", ".join(repr(pattern) for pattern in shape.keys.split("|"))
+            return Finding(f"{name!r} does not match any of the regexes: {patterns}", "additionalProperties")
+        else:
             return Finding(f"Additional properties are not allowed ({name!r} was unexpected)", "additionalProperties")
-        found = check(inner, expected)
         if found is not None:
-            return found
+            return found.below(*where)
     return None
 
 
@@ -141,7 +151,7 @@ def _many(value: Any, shape: Many) -> Finding | None:
         return Finding(f"{value!r} should be non-empty", "minItems")
     if shape.unique and len({msgspec.json.encode(inner) for inner in value}) != len(value):
         return Finding(f"{value!r} has non-unique elements", "uniqueItems")
-    return next((found for inner in value if (found := check(inner, shape.of)) is not None), None)
+    return next((found.below("items") for inner in value if (found := check(inner, shape.of)) is not None), None)
 
 
 def _text(value: Any, shape: Text) -> Finding | None:
@@ -153,6 +163,8 @@ def _text(value: Any, shape: Text) -> Finding | None:
         return Finding(f"{value!r} is too short", "minLength")
     if shape.pattern is not None and not re.search(shape.pattern, value):
         return Finding(f"{value!r} does not match {shape.pattern!r}", "pattern")
+    if shape.one_of and value not in shape.one_of:
+        return Finding(f"{value!r} is not one of {list(shape.one_of)!r}", "enum")
     if shape.uuid and not is_uuid(value):
         return Finding(f"{value!r} is not a 'uuid'", "format")
     return None

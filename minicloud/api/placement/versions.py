@@ -11,6 +11,7 @@ NEGOTIATION = Negotiation(
     word="placement",
     lowest=Version(1, 0),
     newest=Version(1, 39),
+    vary="openstack-api-version",
     format=r"\d{1,9}\.\d{1,9}",
     malformed="invalid version string: {text}",
     unacceptable="Unacceptable version header: {text}",

@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.placement import resource_classes, resource_providers
-from minicloud.core.placement.names import LARGEST
+from minicloud.core.placement.names import LARGEST, by_standard
 from minicloud.core.placement.resource_providers import CONCURRENT, ResourceProvider
 from minicloud.engines.database import Transaction
 
@@ -51,6 +51,11 @@ class Inventory(records.Record, kw_only=True):
     used: int = 0
     created_at: str
     updated_at: str
+
+
+def stocked_of(found: Inventory) -> Stocked:
+    """What is said of the class, without what became of it."""
+    return Stocked(**{name: getattr(found, name) for name in Stocked.__struct_fields__})
 
 
 def of_provider(tx: Transaction, provider_id: str) -> list[Inventory]:
@@ -173,7 +178,7 @@ def delete_all(tx: Transaction, provider_id: str) -> None:
 def _expect_unused(
     tx: Transaction, provider_id: str, inventories: Iterable[Inventory], because: str, kind: str = IN_USE
 ) -> None:
-    used = [found.resource_class for found in inventories if found.used]
+    used = by_standard(found.resource_class for found in inventories if found.used)
     if used:
         raise Conflict(
             f"{because}Inventory for '{', '.join(used)}' on resource provider '{provider_id}' in use.", kind=kind

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from importlib.resources import files
 
 CUSTOM = "CUSTOM_"
@@ -25,6 +26,12 @@ def standard_traits() -> frozenset[str]:
 def standard_resource_classes() -> tuple[str, ...]:
     """Every class that os-resource-classes knows, in its order."""
     return tuple(_lines("standard_resource_classes.txt"))
+
+
+def by_standard(names: Iterable[str]) -> list[str]:
+    """Resource classes in the order in which upstream numbers them: the standard ones, then the others by name."""
+    order = {name: i for i, name in enumerate(standard_resource_classes())}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
 def _lines(name: str) -> list[str]:
