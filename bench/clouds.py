@@ -71,12 +71,13 @@ def credentials(password: str, project: str = "admin") -> dict[str, Any]:
 @asynccontextmanager
 async def a_cloud(*flags: str, hosts: int = 1, driver: str = "fake") -> AsyncIterator[Client]:
     """A fresh cloud on a free port, signed in; gone with its data afterwards."""
-    with tempfile.TemporaryDirectory(prefix="mc-bench-") as data:
-        environment = {**os.environ, "MINICLOUD_DATA": data, "MINICLOUD_ADMIN_PASSWORD": "benchmark"}
+    with tempfile.TemporaryDirectory(prefix="mc-bench-") as folder:
+        data, log = Path(folder) / "data", Path(folder) / "out.txt"
+        environment = {**os.environ, "MINICLOUD_DATA": str(data), "MINICLOUD_ADMIN_PASSWORD": "benchmark"}
         command = [
             sys.executable,
             "-m",
-            "minicloud.cli",
+            "minicloud",
             "up",
             "--driver",
             driver,
@@ -86,12 +87,12 @@ async def a_cloud(*flags: str, hosts: int = 1, driver: str = "fake") -> AsyncIte
             str(hosts),
         ]
         began = time.perf_counter()
-        with (Path(data) / "out.txt").open("wb") as out:
+        with log.open("wb") as out:
             process = subprocess.Popen(
                 [*command, *flags], env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
         try:
-            running = wait_for(Path(data) / "minicloud.json", process, Path(data) / "out.txt")
+            running = wait_for(data / "minicloud.json", process, log)
             limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
             async with Client(base_url=running["url"], timeout=120, limits=limits) as client:
                 await client.sign_in("benchmark")
