@@ -202,6 +202,7 @@ async def open_cloud(
         passwords = Passwords(settings.password_cost)
         all_services = services(passwords, settings)
         authenticator = Authenticator(database, clock)
+        loop = Loop(reconcilers(), Mending(world, executor), clock, interval_s=settings.reconcile_interval)
         means = Means(
             database=database,
             executor=executor,
@@ -209,9 +210,9 @@ async def open_cloud(
             blobs=blobs,
             region=settings.region,
             forget_tokens=authenticator.forget,
+            poke=loop.poke,
         )
         api = Api(all_services, means, authenticator, sink, public_url=settings.public_url or None)
-        loop = Loop(reconcilers(), Mending(world, executor), clock, interval_s=settings.reconcile_interval)
 
         async def hear(message: Any) -> Any:
             match message:
@@ -356,9 +357,10 @@ def reconcilers() -> list[Any]:
     from minicloud.reconcilers.fabric import FabricReconciler
     from minicloud.reconcilers.leftovers import Leftovers
     from minicloud.reconcilers.lost_hosts import LostHosts
+    from minicloud.reconcilers.network_changes import NetworkChanges
     from minicloud.reconcilers.power_states import PowerStates
 
-    return [LostHosts(), PowerStates(), FabricReconciler(), Leftovers()]
+    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers()]
 
 
 def _first_records(tx: Transaction, settings: Settings, passwords: Passwords) -> list[str]:

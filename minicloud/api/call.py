@@ -28,10 +28,15 @@ def _nothing_remembered() -> None:
     """For machines without an authenticator that caches."""
 
 
+def _nobody_to_poke(reconciler: str) -> None:
+    """For machines without reconcilers."""
+
+
 class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What all handlers work with: the same for every call of a cloud.
 
     ``forget_tokens`` empties the cache of who bears which token; call it after a commit that changes what tokens stand on.
+    ``poke`` wakes a reconciler by name: call it after a commit that it has to carry further.
     """
 
     database: Database
@@ -40,6 +45,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Blobs
     region: str = "RegionOne"
     forget_tokens: Callable[[], None] = _nothing_remembered
+    poke: Callable[[str], None] = _nobody_to_poke
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -57,7 +57,7 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
     mended = [
         f"network {network} was missing on {host}" for network in wanted.networks if network not in facts.networks
     ]
-    at.world.wiring.forget(host)
+    at.world.wiring.renew(host)
     for network in wanted.networks:
         await at.world.wiring.ensure_network(host, network)
     if not wanted.quiet:

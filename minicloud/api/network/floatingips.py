@@ -78,7 +78,7 @@ async def create(call: Call, body: bytes) -> Any:
             made.append(floatingips.create(tx, call.context, project_id=one.project_id, **given))
         return _with_ports(tx, made)
 
-    found = [view(*pair) for pair in await call.write(work)]
+    found = [view(*pair) for pair in await guard.write(call, work)]
     return {"floatingips": found} if bulk else {"floatingip": found[0]}
 
 
@@ -106,7 +106,7 @@ async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
             floating = floatingips.disassociate(tx, floating)
         return _with_ports(tx, [floating])[0]
 
-    return {"floatingip": view(*await call.write(work))}
+    return {"floatingip": view(*await guard.write(call, work))}
 
 
 async def delete(call: Call, floatingip_id: str) -> Any:
@@ -119,7 +119,7 @@ async def delete(call: Call, floatingip_id: str) -> Any:
         standard.expect(floating, revision)
         floatingips.delete(tx, floating)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

@@ -1,12 +1,15 @@
 """Who may do what: Neutron's rules by name with their defaults, and asking several of them about one thing at once."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from minicloud.api.call import Call
 from minicloud.base import trace
 from minicloud.base.errors import Forbidden, Invalid
+from minicloud.engines.database import Transaction
 
+T = TypeVar("T")
+NETWORK_CHANGES = "network_changes"
 ADMIN = "rule:admin_only"
 SERVICE = "rule:service_api"
 MEMBER = "role:member and project_id:%(project_id)s"
@@ -48,6 +51,13 @@ def permit(call: Call, action: str, target: Mapping[str, Any], named: Iterable[s
     if refused:
         asked = f"rule:{rules[0]}" if len(rules) == 1 else f"({' and '.join(f'rule:{rule}' for rule in rules)})"
         raise Forbidden(f"{asked} is disallowed by policy", rule=refused[0])
+
+
+async def write(call: Call, work: Callable[[Transaction], T]) -> T:
+    """Commit a change that hosts have to follow, and have it carried to them without waiting."""
+    done = await call.write(work)
+    call.means.poke(NETWORK_CHANGES)
+    return done
 
 
 def hidden(call: Call, rules: Mapping[str, str], target: Mapping[str, Any]) -> list[str]:

@@ -107,7 +107,7 @@ async def update(call: Call, network_id: str, body: bytes) -> Any:
             changes["mtu"] = DEFAULT_MTU
         return with_subnets(tx, [networks.change(tx, network, **changes)])[0]
 
-    return {"network": seeing(call)(*await call.write(work))}
+    return {"network": seeing(call)(*await guard.write(call, work))}
 
 
 async def delete(call: Call, network_id: str) -> Any:
@@ -120,7 +120,7 @@ async def delete(call: Call, network_id: str) -> Any:
         standard.expect(network, revision)
         networks.delete(tx, network)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

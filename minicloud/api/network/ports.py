@@ -109,7 +109,7 @@ async def update(call: Call, port_id: str, body: bytes) -> Any:
             changes["groups"] = security_groups.check_exist(tx, call.context, changes["groups"])
         return ports.change(tx, port, **changes)
 
-    return {"port": seeing(call)(await call.write(work))}
+    return {"port": seeing(call)(await guard.write(call, work))}
 
 
 async def delete(call: Call, port_id: str) -> Any:
@@ -122,7 +122,7 @@ async def delete(call: Call, port_id: str) -> Any:
         standard.expect(port, revision)
         ports.delete(tx, port)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

@@ -81,7 +81,7 @@ async def create(call: Call, body: bytes) -> Any:
         made = [routers.create(tx, call.context, project_id=one.project_id, **one.values) for one in wanted]
         return _with_gateways(tx, made)
 
-    found = [view(*pair) for pair in await call.write(work)]
+    found = [view(*pair) for pair in await guard.write(call, work)]
     return {"routers": found} if bulk else {"router": found[0]}
 
 
@@ -99,7 +99,7 @@ async def update(call: Call, router_id: str, body: bytes) -> Any:
             router = routers.set_gateway(tx, call.context, router, changes.pop("gateway"))
         return _with_gateways(tx, [routers.change(tx, router, **changes)])[0]
 
-    return {"router": view(*await call.write(work))}
+    return {"router": view(*await guard.write(call, work))}
 
 
 async def delete(call: Call, router_id: str) -> Any:
@@ -112,7 +112,7 @@ async def delete(call: Call, router_id: str) -> Any:
         standard.expect(router, revision)
         routers.delete(tx, router)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 
@@ -125,7 +125,7 @@ async def add_router_interface(call: Call, router_id: str, body: bytes) -> Any:
         guard.permit(call, "add_router_interface", {"project_id": router.project_id})
         return router_interfaces.add(tx, call.context, router, **wanted)
 
-    return _interface_view(await call.write(work))
+    return _interface_view(await guard.write(call, work))
 
 
 async def remove_router_interface(call: Call, router_id: str, body: bytes) -> Any:
@@ -137,7 +137,7 @@ async def remove_router_interface(call: Call, router_id: str, body: bytes) -> An
         guard.permit(call, "remove_router_interface", {"project_id": router.project_id})
         return router_interfaces.remove(tx, router, **wanted)
 
-    return _interface_view(await call.write(work))
+    return _interface_view(await guard.write(call, work))
 
 
 def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:

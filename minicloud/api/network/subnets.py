@@ -73,7 +73,7 @@ async def create(call: Call, body: bytes) -> Any:
     def work(tx: Transaction) -> list[tuple[Subnet, Network]]:
         return [_create(tx, call, one) for one in wanted]
 
-    made = [view(*pair) for pair in await call.write(work)]
+    made = [view(*pair) for pair in await guard.write(call, work)]
     return {"subnets": made} if bulk else {"subnet": made[0]}
 
 
@@ -88,7 +88,7 @@ async def update(call: Call, subnet_id: str, body: bytes) -> Any:
         standard.expect(subnet, revision)
         return subnets.change(tx, subnet, **wanted.values), network
 
-    return {"subnet": view(*await call.write(work))}
+    return {"subnet": view(*await guard.write(call, work))}
 
 
 async def delete(call: Call, subnet_id: str) -> Any:
@@ -101,7 +101,7 @@ async def delete(call: Call, subnet_id: str) -> Any:
         standard.expect(subnet, revision)
         subnets.delete(tx, subnet)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

@@ -6,19 +6,16 @@ in this process's life is remembered, and not sent again until it differs.
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
 
 import anyio
-import msgspec
 
 from minicloud.agent import calls
 from minicloud.agent.calls import Agents
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, NotFound
+from minicloud.conductor.network import wanted
 from minicloud.core.network import wishes
 from minicloud.engines.database import Database, Transaction
-
-T = TypeVar("T")
 
 
 class _Round:
@@ -34,21 +31,14 @@ class _Round:
 class _Host:
     """What is known of a host: whose turn it is, the round that is being gathered, and what it acknowledged."""
 
-    __slots__ = ("gathering", "networks", "routers", "turn")
+    __slots__ = ("gathering", "networks", "ports", "routers", "turn")
 
     def __init__(self) -> None:
         self.turn = anyio.Lock()
         self.gathering: _Round | None = None
         self.networks: dict[str, calls.Network] = {}
         self.routers: dict[str, calls.Router] = {}
-
-
-class _Wanted(msgspec.Struct, frozen=True):
-    """The wishes of one round: networks in order, routers after them; what could not be read stands in ``missing``."""
-
-    networks: dict[str, calls.Network]
-    routers: dict[str, list[calls.Router]]
-    missing: dict[str, CloudError]
+        self.ports: dict[str, calls.Port] = {}
 
 
 class Wiring:
@@ -73,18 +63,19 @@ class Wiring:
                 kind="not_bound",
             )
         await self.ensure_network(host, wish.network_id)
-        port = _spec(wish, calls.Port)
+        port = wanted.spec(wish, calls.Port)
         try:
-            await self._agents.ask(host, calls.EnsurePort(port=port))
+            await self._send_port(host, port)
         except NotFound as error:
             # The host lost the network behind our back (it was purged, or restarted before anybody told us): once more.
             trace.note("network_lost", host=host, network=wish.network_id, error=error.message)
             self._forget_network(host, wish.network_id)
             await self.ensure_network(host, wish.network_id)
-            await self._agents.ask(host, calls.EnsurePort(port=port))
+            await self._send_port(host, port)
 
     async def ensure_no_port(self, host: str, port_id: str) -> None:
         """Nothing of the port is left on the host. Raises what hosts raise."""
+        self._hosts.setdefault(host, _Host()).ports.pop(port_id, None)
         await self._agents.ask(host, calls.EnsureNoPort(port_id=port_id))
 
     async def ensure_network(self, host: str, network_id: str) -> None:
@@ -118,12 +109,66 @@ class Wiring:
             known.routers.pop(router_id, None)
             await self._agents.ask(host, calls.EnsureNoRouter(router_id=router_id))
 
+    async def refresh(self, host: str) -> list[str]:
+        """Send the host what has changed, since it was told, of the things that it was told of. What was sent, in words.
+
+        Raises what hosts raise; what was not sent is still known to differ.
+        """
+        known = self._hosts.setdefault(host, _Host())
+        async with known.turn:
+            now = await self._database.read(
+                lambda tx: wanted.for_host(
+                    tx,
+                    host,
+                    networks=known.networks,
+                    routers=known.routers,
+                    ports=known.ports,
+                    shared=self._shared,
+                )
+            )
+            sent = [f"network {i} on {host}" for i, network in now.networks.items() if known.networks.get(i) != network]
+            sent += [f"router {i} on {host}" for i, router in now.routers.items() if known.routers.get(i) != router]
+            sent += [f"port {i} on {host}" for i, port in now.ports.items() if known.ports.get(i) != port]
+            failed = await self._send_networks(host, known, now.networks.values())
+            error = await self._send_routers(host, known, now.routers.values(), failed)
+            for port_id in [port_id for port_id in known.ports if port_id not in now.ports]:
+                del known.ports[port_id]
+            for port in now.ports.values():
+                # One that was taken down since we read is no longer known, and must not be laid again.
+                if known.ports.get(port.id, port) != port:
+                    await self._send_port(host, port)
+            for router_id in now.gone_routers:
+                await self._agents.ask(host, calls.EnsureNoRouter(router_id=router_id))
+                known.routers.pop(router_id, None)
+                sent.append(f"no router {router_id} on {host}")
+            for network_id in now.gone_networks:
+                await self._agents.ask(host, calls.EnsureNoNetwork(network_id=network_id))
+                self._forget_network(host, network_id)
+                sent.append(f"no network {network_id} on {host}")
+            for trouble in [*failed.values(), error]:
+                if trouble is not None:
+                    raise trouble
+            return sent
+
     def forget(self, host: str) -> None:
         """The host has restarted: nothing that it acknowledged before counts any more."""
+        self.renew(host)
+        known = self._hosts.get(host)
+        if known is not None:
+            known.ports.clear()
+
+    def renew(self, host: str) -> None:
+        """Send networks and routers to the host again the next time they are wanted: that repairs what was damaged there."""
         known = self._hosts.get(host)
         if known is not None:
             known.networks.clear()
             known.routers.clear()
+
+    async def _send_port(self, host: str, port: calls.Port) -> None:
+        ports = self._hosts.setdefault(host, _Host()).ports
+        ports.pop(port.id, None)
+        await self._agents.ask(host, calls.EnsurePort(port=port))
+        ports[port.id] = port
 
     def _forget_network(self, host: str, network_id: str) -> None:
         known = self._hosts.get(host)
@@ -136,7 +181,18 @@ class Wiring:
 
     async def _go(self, host: str, known: _Host, networks: set[str]) -> dict[str, CloudError | None]:
         """One round: read, send what differs, tell what became of each network. One failing network fails only its own."""
-        wanted = await self._database.read(lambda tx: _read(tx, networks, None if self._shared else host))
+        leases_of = None if self._shared else host
+        found = await self._database.read(lambda tx: wanted.for_networks(tx, networks, leases_of))
+        failed = await self._send_networks(host, known, found.networks.values())
+        outcome: dict[str, CloudError | None] = {}
+        for network_id in sorted(networks):
+            outcome[network_id] = found.missing.get(network_id) or failed.get(network_id)
+            if outcome[network_id] is None:
+                outcome[network_id] = await self._send_routers(host, known, found.routers[network_id], failed)
+        return outcome
+
+    async def _send_networks(self, host: str, known: _Host, networks: Iterable[calls.Network]) -> dict[str, CloudError]:
+        """Send the networks that differ from what the host acknowledged, side by side. What failed, by network."""
         failed: dict[str, CloudError] = {}
 
         async def send(network: calls.Network) -> None:
@@ -148,26 +204,16 @@ class Wiring:
             else:
                 known.networks[network.id] = network
 
-        different = [network for network in wanted.networks.values() if known.networks.get(network.id) != network]
+        different = [network for network in networks if known.networks.get(network.id) != network]
         if len(different) == 1:
             await send(different[0])
         elif different:
             async with anyio.create_task_group() as tasks:
                 for network in different:
                     tasks.start_soon(send, network)
-        outcome: dict[str, CloudError | None] = {}
-        for network_id in sorted(networks):
-            outcome[network_id] = wanted.missing.get(network_id) or failed.get(network_id)
-            if outcome[network_id] is None:
-                outcome[network_id] = await self._send_routers(host, known, wanted.routers[network_id], failed)
-        trace.note(
-            "wired",
-            host=host,
-            networks=sorted(networks),
-            sent=[network.id for network in different],
-            failed=sorted(failed),
-        )
-        return outcome
+        if different:
+            trace.note("networks_sent", host=host, networks=[n.id for n in different], failed=sorted(failed))
+        return failed
 
     async def _send_routers(
         self, host: str, known: _Host, routers: Iterable[calls.Router], failed: dict[str, CloudError]
@@ -189,26 +235,4 @@ class Wiring:
 
 def port_spec(tx: Transaction, port_id: str) -> calls.Port:
     """A port as its host is told. Raises NotFound."""
-    return _spec(wishes.port_wish(tx, port_id), calls.Port)
-
-
-def _read(tx: Transaction, networks: set[str], host: str | None) -> _Wanted:
-    """Networks, the routers on them, and the other networks of those routers, all as of one moment."""
-    wanted = _Wanted({}, {}, {})
-    for network_id in sorted(networks):
-        try:
-            wanted.networks[network_id] = _spec(wishes.network_wish(tx, network_id, host), calls.Network)
-        except NotFound as error:
-            wanted.missing[network_id] = error
-            continue
-        routers = wishes.routers_of_network(tx, network_id)
-        for other in dict.fromkeys(other for router in routers for other in router.network_ids):
-            if other not in wanted.networks:
-                wanted.networks[other] = _spec(wishes.network_wish(tx, other, host), calls.Network)
-        wanted.routers[network_id] = [_spec(router, calls.Router) for router in routers]
-    return wanted
-
-
-def _spec(wish: msgspec.Struct, kind: type[T]) -> T:
-    """A wish as the struct of the same shape that hosts are sent."""
-    return msgspec.convert(wish, kind, from_attributes=True)
+    return wanted.spec(wishes.port_wish(tx, port_id), calls.Port)

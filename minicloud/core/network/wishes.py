@@ -5,7 +5,7 @@ leases of the ports that are bound to it, and of no others: whoever asks for an 
 """
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -213,6 +213,14 @@ def port_wish(tx: Transaction, port_id: str) -> PortWish:
     port = records.get(tx, Port, port_id)
     network = records.get(tx, Network, port.network_id)
     return port_of(port, network.mtu, addressing.held_by(tx, [port_id]).get(port_id, []))
+
+
+def port_wishes(tx: Transaction, port_ids: Iterable[str]) -> list[PortWish]:
+    """Ports as their hosts shall have them now, in three queries for any number; those that are no more are left out."""
+    ports = records.select_in(tx, Port, "id", sorted(port_ids))
+    over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in ports}))}
+    held = addressing.held_by(tx, [port.id for port in ports])
+    return [port_of(port, over[port.network_id].mtu, held.get(port.id, [])) for port in ports]
 
 
 def networks_on(tx: Transaction, host: str) -> list[str]:

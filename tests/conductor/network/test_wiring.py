@@ -11,8 +11,8 @@ from minicloud.agent.calls import Agents
 from minicloud.base.errors import Conflict, Failed, NotFound
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.core import records
-from minicloud.core.network import bootstrap, floatingips, networks, ports
-from minicloud.core.network.networks import Network
+from minicloud.core.network import bootstrap, floatingips, networks, ports, router_interfaces, routers
+from minicloud.core.network.rows import AddressPair, FloatingIp, Network, Port, Router, Subnet
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
@@ -217,3 +217,68 @@ async def test_the_networks_of_a_new_cloud_are_made_once() -> None:
         chosen = await cloud.database.read(lambda tx: networks.automatic(tx, a_member("anyone")))
         assert chosen is not None
         assert chosen.name == "private"
+
+
+async def test_what_has_changed_reaches_the_hosts_that_were_told_and_nothing_else_does() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await Cloud().open(stack)
+        port_id = await cloud.a_server_port("one")
+        await cloud.wiring.ensure_port("one", port_id)
+        told = len(cloud.heard["one"])
+        assert await cloud.wiring.refresh("one") == []
+        assert len(cloud.heard["one"]) == told
+        floating = await cloud.database.write(
+            lambda tx: floatingips.create(tx, ADMIN, project_id=PROJECT, network_id=cloud.public.id, port_id=port_id)
+        )
+        [sent] = await cloud.wiring.refresh("one")
+        assert sent.startswith("router ")
+        [router] = cloud.fabrics["one"].state().routers.values()
+        assert router.floating == {floating.floating_ip_address: "10.10.0.3"}
+        await cloud.database.write(lambda tx: floatingips.delete(tx, floatings(tx)[0]))
+        await cloud.wiring.refresh("one")
+        assert [r.floating for r in cloud.fabrics["one"].state().routers.values()] == [{}]
+        assert await cloud.wiring.refresh("two") == []
+        assert cloud.heard["two"] == []
+
+
+async def test_a_port_that_is_taken_down_is_not_laid_again_by_a_refresh() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await Cloud().open(stack)
+        port_id = await cloud.a_server_port("one")
+        await cloud.wiring.ensure_port("one", port_id)
+        pairs = [AddressPair("10.10.0.200")]
+        await cloud.database.write(
+            lambda tx: ports.change(tx, records.get(tx, Port, port_id), allowed_address_pairs=pairs)
+        )
+        assert await cloud.wiring.refresh("one") == [f"port {port_id} on one"]
+        assert cloud.fabrics["one"].state().ports[port_id].allowed_pairs[0][0] == "10.10.0.200"
+        await cloud.wiring.ensure_no_port("one", port_id)
+        await cloud.database.write(
+            lambda tx: ports.change(tx, records.get(tx, Port, port_id), allowed_address_pairs=[])
+        )
+        await cloud.wiring.refresh("one")
+        assert cloud.fabrics["one"].state().ports == {}
+
+
+async def test_a_router_and_a_network_that_are_gone_leave_the_host() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await Cloud().open(stack)
+        port_id = await cloud.a_server_port("one")
+        await cloud.wiring.ensure_port("one", port_id)
+
+        def away(tx: Any) -> None:
+            [router] = records.select(tx, Router)
+            [inside] = records.select(tx, Subnet, "network_id = ?", [cloud.private.id])
+            router_interfaces.remove(tx, router, subnet_id=inside.id)
+            routers.delete(tx, records.get(tx, Router, router.id))
+            ports.release_of_server(tx, "server")
+            networks.delete(tx, records.get(tx, Network, cloud.private.id))
+
+        await cloud.database.write(away)
+        await cloud.wiring.refresh("one")
+        state = cloud.fabrics["one"].state()
+        assert (list(state.networks), state.routers, state.ports) == ([cloud.public.id], {}, {})
+
+
+def floatings(tx: Any) -> list[FloatingIp]:
+    return records.select(tx, FloatingIp)
