@@ -34,11 +34,12 @@ from minicloud.drivers.fabric.linux import LinuxFabric
 from minicloud.drivers.fabric.user import UserFabric
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
 from minicloud.drivers.statelog import StateLog
-from tests.support.tapguests import TapGuest, state_of_machine
+from tests.support.tapguests import TapGuest, leftovers
 from tests.support.userguests import ask_over_guestfwd
 
 pytestmark = pytest.mark.anyio
 
+CLOUD = f"ct{os.getpid()}"
 NET_A, NET_B = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-4000-8000-00000000000b"
 PORT_A, PORT_B = "aaaaaaaa-1000-4000-8000-00000000000a", "bbbbbbbb-1000-4000-8000-00000000000b"
 ROUTER = "cccccccc-0000-4000-8000-00000000000c"
@@ -104,7 +105,7 @@ class Linux:
         self._rootless = rootless
 
     def fabric(self, folder: Path) -> Fabric:
-        return LinuxFabric(f"ct{os.getpid()}", folder, rootless=self._rootless)
+        return LinuxFabric(CLOUD, folder, rootless=self._rootless)
 
     async def ask(self, fabric: Fabric, port: Port, plug: Plug, path: str) -> tuple[int, bytes]:
         assert isinstance(plug, TapPlug)
@@ -304,7 +305,6 @@ async def test_a_guest_hears_503_while_the_control_side_is_away(
 
 
 async def test_purge_leaves_nothing(keeper: Keeper, tmp_path: Path, control: ControlSide) -> None:
-    before = state_of_machine()
     async with opened(keeper, tmp_path / "cloud", control) as fabric:
         await fabric.ensure_network(A)
         await fabric.ensure_network(msgspec.structs.replace(B, external=True))
@@ -312,7 +312,7 @@ async def test_purge_leaves_nothing(keeper: Keeper, tmp_path: Path, control: Con
         await fabric.ensure_port(ON_A)
     stranger = keeper.fabric(tmp_path / "cloud")
     await stranger.purge()
-    assert state_of_machine() == before
+    assert leftovers(CLOUD, tmp_path / "cloud") == []
     if not isinstance(keeper, Fake):  # the log of the simulated world is the cloud's own and goes with its data folder
         assert [file for file in (tmp_path / "cloud").rglob("*") if file.is_file()] == []
     async with opened(keeper, tmp_path / "cloud", control) as fabric:

@@ -17,9 +17,10 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -160,25 +161,21 @@ def hear(address: str, port: int, timeout_s: float, source: str = "") -> bytes |
         return None
 
 
-def state_of_machine() -> dict[str, Any]:
-    """What a fabric could leave on the machine: namespaces, devices, and processes of its kinds."""
-    links = json.loads(subprocess.run(["ip", "-json", "link"], capture_output=True, check=True).stdout)
+def leftovers(cloud_id: str, folder: Path) -> list[str]:
+    """What a cloud's fabric left on the machine: namespaces, devices and processes, in words; empty when it left nothing."""
     names = os.listdir("/run/netns") if os.path.exists("/run/netns") else []
-    return {
-        "namespaces": sorted(names),
-        "links": sorted(link["ifname"] for link in links),
-        "processes": sorted(_processes()),
-    }
-
-
-def _processes() -> Iterator[str]:
+    found = [f"namespace {name}" for name in names if name.startswith(f"mc-{cloud_id}-")]
+    raw = subprocess.run(["ip", "-details", "-json", "link"], capture_output=True, check=True).stdout
+    for link in json.loads(raw):
+        if str(link.get("ifalias", "")).startswith(f"minicloud/{cloud_id}/"):
+            found.append(f"device {link['ifname']}")
     for entry in os.listdir("/proc"):
-        with contextlib.suppress(OSError):
-            if entry.isdigit():
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    line = file.read().decode(errors="replace").replace("\0", " ")
-                if "dnsmasq" in line or "enter.py hold" in line:
-                    yield f"{entry} {line}"
+        if entry.isdigit() and int(entry) != os.getpid():
+            with contextlib.suppress(OSError):
+                line = Path("/proc", entry, "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if ("hold" in line and cloud_id in line) or any(f"--conf-file={folder}/" in word for word in line):
+                    found.append(f"process {entry} {' '.join(line)}")
+    return found
 
 
 def _new_tap(name: str) -> int:

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from minicloud.drivers.fabric.linux.probe import probe
-from tests.support.tapguests import state_of_machine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.linux]
 
@@ -35,12 +34,10 @@ def anyio_backend() -> Any:
     return "asyncio"
 
 
-async def test_this_machine_carries_networks_and_keeps_nothing() -> None:
-    before = state_of_machine()
+async def test_this_machine_carries_networks() -> None:
     found = await probe()
     assert found.missing == []
     assert found.best == ("linux" if os.geteuid() == 0 else "rootless")
-    assert state_of_machine() == before
 
 
 async def _as(who: str) -> Any:

@@ -23,7 +23,7 @@ from minicloud.drivers.fabric.linux.processes import read_mark
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
 from tests.support.fabric_process import INNER, PORT, ROUTER
 from tests.support.fabrics import a_cloud_id, a_lab, blocking, eventually, tell_caller
-from tests.support.tapguests import TapGuest, state_of_machine
+from tests.support.tapguests import TapGuest, leftovers
 
 pytestmark = [
     pytest.mark.anyio,
@@ -98,7 +98,6 @@ async def owner(request: pytest.FixtureRequest) -> AsyncIterator[Owner]:
 
 
 async def test_networks_outlive_a_killed_owner(owner: Owner) -> None:
-    before = state_of_machine()
     async with owner.runs("stand") as process:
         plug = msgspec.json.decode(await owner.says(process), type=TapPlug)
         guest = await blocking(TapGuest, await open_tap(plug), PORT.mac)
@@ -120,11 +119,10 @@ async def test_networks_outlive_a_killed_owner(owner: Owner) -> None:
         finally:
             await blocking(guest.close)
     await owner.purges()
-    assert state_of_machine() == before
+    assert leftovers(a_cloud_id(), owner.folder) == []
 
 
 async def test_an_owner_killed_in_the_middle_leaves_nothing_that_cannot_be_mended(owner: Owner) -> None:
-    before = state_of_machine()
     for seed in range(6):
         async with owner.runs("toil") as process:
             await owner.says(process)
@@ -145,11 +143,10 @@ async def test_an_owner_killed_in_the_middle_leaves_nothing_that_cannot_be_mende
             await owner.says(process)
             await anyio.sleep(random.Random(seed).random() * 0.3)
         await owner.purges()
-        assert state_of_machine() == before
+        assert leftovers(a_cloud_id(), owner.folder) == []
 
 
 async def test_a_killed_holder_is_replaced(tmp_path: Path) -> None:
-    before = state_of_machine()
     async with a_lab(tmp_path, rootless=True) as lab:
         await lab.fabric.ensure_network(INNER)
         await lab.fabric.ensure_router(Router(id=ROUTER.id, interfaces=ROUTER.interfaces))
@@ -166,7 +163,7 @@ async def test_a_killed_holder_is_replaced(tmp_path: Path) -> None:
         await lab.fabric.ensure_network(INNER)
         await lab.guest(PORT)
         assert lab.recording.facts("holder")[-1]["did"] == "started"
-    assert state_of_machine() == before
+    assert leftovers(a_cloud_id(), tmp_path) == []
 
 
 async def test_a_fabric_that_may_not_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
