@@ -47,7 +47,9 @@ from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
 from minicloud.core.compute import flavors, hosts
+from minicloud.core.identity import users
 from minicloud.core.identity.bootstrap import Bootstrap, bootstrap
+from minicloud.core.identity.domains import DEFAULT
 from minicloud.core.image import uploads
 from minicloud.core.network import bootstrap as networks
 from minicloud.core.placement.index import Placement
@@ -166,8 +168,9 @@ async def open_cloud(
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
     folder = Path(settings.data)
+    changed = False
     if not settings.memory:
-        settings = prepare_folder(settings)
+        settings, changed = prepare_folder(settings)
     elif not settings.admin_password:
         settings = msgspec.structs.replace(settings, admin_password=secrets.token_urlsafe(12))
     async with AsyncExitStack() as stack:
@@ -231,7 +234,8 @@ async def open_cloud(
             )
         )
         progress("writing down what every cloud has")
-        for key in await database.write(lambda tx: _first_records(tx, settings, passwords)):
+        hashed = await _admin_hash(database, settings, passwords, changed)
+        for key in await database.write(lambda tx: _first_records(tx, settings, hashed)):
             await blobs.delete(key)
         for image_id in await database.write(uploads.recover):
             await blobs.delete(image_id)
@@ -325,19 +329,21 @@ async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
     return await SqliteDatabase.open(str(path), clock=clock, ids=ids, durability=settings.durability)
 
 
-def prepare_folder(settings: Settings) -> Settings:
-    """Make the data folder, private; the settings with the admin's password: the given one, or that of the first start."""
+def prepare_folder(settings: Settings) -> tuple[Settings, bool]:
+    """Make the data folder, private; the settings with the admin's password, and whether it is another one than before.
+
+    The password is the given one, or else the one of the first start, which is generated and kept beside the database.
+    """
     Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
     Path(settings.data).chmod(0o700)
     path = Path(settings.data) / "admin-password"
-    password = settings.admin_password
-    if not password and path.exists():
-        password = path.read_text(encoding="utf-8").strip()
-    password = password or secrets.token_urlsafe(12)
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(password + "\n")
-    return msgspec.structs.replace(settings, admin_password=password)
+    before = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    password = settings.admin_password or before or secrets.token_urlsafe(12)
+    if password != before:
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(password + "\n")
+    return msgspec.structs.replace(settings, admin_password=password), password != before
 
 
 def options_of(settings: Settings, driver: str) -> Options:
@@ -363,16 +369,25 @@ def reconcilers() -> list[Any]:
     return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers()]
 
 
-def _first_records(tx: Transaction, settings: Settings, passwords: Passwords) -> list[str]:
-    """What every cloud has; at later starts only what is missing. Returns keys of blobs that a crash left half uploaded."""
-    made = bootstrap(
-        tx,
-        Bootstrap(
-            admin_password_hash=passwords.hash_now(settings.admin_password),
-            demo_password_hash=passwords.hash_now(settings.admin_password),
-            region=settings.region,
-        ),
-    )
+async def _admin_hash(database: Database, settings: Settings, passwords: Passwords, changed: bool) -> str:
+    """The hash of the admin's password where it has to be written: at the first start, and when another one is given.
+
+    Hashing takes long by design, so a start that needs none makes none.
+    """
+    known = await database.read(lambda tx: users.find_by_name(tx, DEFAULT, "admin"))
+    return await passwords.hash(settings.admin_password) if known is None or changed else ""
+
+
+def _first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]:
+    """What every cloud has; at later starts only what is missing, and the admin's password if another one was given.
+
+    Returns keys of blobs that a crash left half uploaded.
+    """
+    wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region)
+    known = users.find_by_name(tx, DEFAULT, "admin")
+    made = bootstrap(tx, wanted)
+    if known is not None and hashed:
+        users.change_password(tx, known.id, old_hash=known.password_hash or "", new_hash=hashed)
     flavors.bootstrap(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_t
 
 import msgspec
 
-from minicloud.api.microversions import Version, exists, has_marks, marks_of, restore, struct_at, wrapped_at
+from minicloud.api.microversions import Version, exists, has_marks, marks_of, restore, struct_at, structs_in, wrapped_at
 from minicloud.base.errors import Invalid
 
 B = TypeVar("B", bound="Body")
@@ -118,30 +118,42 @@ def _as_invalid(error: msgspec.ValidationError) -> Invalid:
     return Invalid(f"Invalid request body. {reason}.", kind="body", path=path)
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """A field of an answer at a version: where it is, what it is called, and whether something in it differs by version."""
+
+    attribute: str
+    name: str
+    deep: bool
+
+
 @functools.cache
-def _outline(kind: type[msgspec.Struct], version: Version | None) -> list[tuple[str, str]] | None:
-    """(attribute, name in JSON) of the fields that exist at a version; None when nothing has to be left out."""
+def _outline(kind: type[msgspec.Struct], version: Version | None) -> list[_Part] | None:
+    """The fields that exist at a version; None when nothing has to be left out."""
     if version is None or not has_marks(kind):
         return None
     hints = get_type_hints(kind, include_extras=True)
-    return [
-        (field.name, field.encode_name)
-        for field in msgspec.structs.fields(kind)
-        if exists(marks_of(hints[field.name])[1], version)
-    ]
+    parts = []
+    for field in msgspec.structs.fields(kind):
+        plain, marks = marks_of(hints[field.name])
+        if exists(marks, version):
+            parts.append(_Part(field.name, field.encode_name, any(has_marks(inner) for inner in structs_in(plain))))
+    return parts
 
 
 def render(value: Any, version: Version | None) -> Any:
-    """The value with every struct in it reduced to the fields of the version; what needs no change is left as it is."""
+    """The value with every struct in it reduced to the fields of the version; what needs no change is left as it is.
+
+    Inside a struct only fields whose type says that something in them differs by version are looked into.
+    """
     if isinstance(value, msgspec.Struct):
         outline = _outline(type(value), version)
         if outline is None:
             return value
         made = {}
-        for attribute, name in outline:
-            part = getattr(value, attribute)
-            if part is not msgspec.UNSET:
-                made[name] = render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part
+        for part in outline:
+            found = getattr(value, part.attribute)
+            if found is not msgspec.UNSET:
+                made[part.name] = render(found, version) if part.deep else found
         return made
     if isinstance(value, list):
         return [render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part for part in value]

@@ -140,15 +140,16 @@ def _has_marks(kind: type[msgspec.Struct]) -> bool:
         plain, marks = marks_of(hint)
         if any(isinstance(mark, (Since, Until, RequiredSince)) for mark in marks):
             return True
-        if any(_has_marks(inner) for inner in _structs_in(plain) if inner is not kind):
+        if any(_has_marks(inner) for inner in structs_in(plain) if inner is not kind):
             return True
     return False
 
 
-def _structs_in(hint: Any) -> list[type[msgspec.Struct]]:
+def structs_in(hint: Any) -> list[type[msgspec.Struct]]:
+    """The structs that a type speaks of."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [hint]
-    return [found for argument in get_args(hint) for found in _structs_in(argument)]
+    return [found for argument in get_args(hint) for found in structs_in(argument)]
 
 
 @functools.cache
@@ -210,7 +211,7 @@ def _type_at(hint: Any, at: Version | None, forbid_unknown: bool) -> Any:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return struct_at(hint, at, forbid_unknown)
     origin, arguments = get_origin(hint), get_args(hint)
-    if not _structs_in(hint):
+    if not structs_in(hint):
         return hint
     if origin is Annotated:
         return Annotated[(_type_at(arguments[0], at, forbid_unknown), *arguments[1:])]

@@ -15,7 +15,7 @@ from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import flavors
 from minicloud.core.compute.flavors import Flavor, Wanted
-from minicloud.core.policy import ADMIN, ANYONE, PROJECT_READER_OR_ADMIN
+from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.engines.database import Transaction
 
 POLICY = "os_compute_api:os-flavor-manage"
@@ -234,9 +234,9 @@ async def delete(call: Call, flavor_id: str) -> None:
 _EXTRA = [(SEE_EXTRA_SPECS, PROJECT_READER_OR_ADMIN)]
 
 routes = [
-    Get("/flavors", index, policy="os_compute_api:flavors", allow=ANYONE, listing=FLAVORS),
-    Get("/flavors/detail", detail, policy="os_compute_api:flavors", allow=ANYONE, listing=FLAVORS, extra=_EXTRA),
-    Get("/flavors/{flavor_id}", show, policy="os_compute_api:flavors", allow=ANYONE, extra=_EXTRA),
+    Get("/flavors", index, policy=None, listing=FLAVORS),
+    Get("/flavors/detail", detail, policy=None, listing=FLAVORS, extra=_EXTRA),
+    Get("/flavors/{flavor_id}", show, policy=None, extra=_EXTRA),
     Post("/flavors", create, policy=f"{POLICY}:create", allow=ADMIN, extra=_EXTRA),
     Put("/flavors/{flavor_id}", update, policy=f"{POLICY}:update", allow=ADMIN, since="2.55", extra=_EXTRA),
     Delete("/flavors/{flavor_id}", delete, policy=f"{POLICY}:delete", allow=ADMIN, status=202),

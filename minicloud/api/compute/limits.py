@@ -42,7 +42,7 @@ class Absolute(Body):
 
 async def index(call: Call) -> Any:
     """The limits of the project in scope, or of another one for administrators."""
-    queries.only(call, "tenant_id", "reserved")
+    queries.only(call, "tenant_id")
     asked = call.parameter("tenant_id")
     if asked is not None:
         call.enforce(OTHER_PROJECT)
