@@ -21,6 +21,7 @@ from minicloud.api import identity as identity_api
 from minicloud.api import image as image_api
 from minicloud.api import network as network_api
 from minicloud.api import placement as placement_api
+from minicloud.api import volume as volume_api
 from minicloud.api.app import Api
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Means
@@ -136,6 +137,7 @@ def services(passwords: Passwords, settings: Settings) -> list[Service]:
         image_api.service(),
         network_api.service(),
         placement_api.service(),
+        volume_api.service(),
         health_api.service(),
         identity_api.service(passwords, token_hours=settings.token_hours),
     ]
