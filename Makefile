@@ -8,7 +8,7 @@ UP ?=
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint types bench conformance clean setup
+.PHONY: help up down test lint types bench conformance docs clean setup
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,6 +37,9 @@ bench: .venv/.ready-test  ## Measure; each figure beside a floor of the same run
 conformance: .venv/.ready-test  ## Run the suites that others wrote, and show the score.
 	@if [ -d tests/conformance ]; then $(BIN)/python -m pytest tests/conformance $(T); \
 	else echo "error: no suite has been set up in tests/conformance yet" >&2; exit 1; fi
+
+docs: .venv/.ready  ## Write the generated pages of docs/ anew.
+	@$(BIN)/python scripts/pages.py
 
 clean:  ## Remove what was built in this folder; the cloud's data stays (minicloud down --purge removes that).
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -59,7 +59,7 @@ def settings_page() -> str:
     for one in described():
         default = "" if one.default == "" else f"`{_plain(one.default)}`"
         choices = one.choices.replace("|", "\\|")
-        rows.append(f"| `{one.name}` | {choices} | {default} | {one.sentence} |")
+        rows.append(f"| `{one.name}` | {choices} | {default} | {one.sentence.replace('``', '`')} |")
     return "\n".join(rows) + "\n"
 
 

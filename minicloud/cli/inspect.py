@@ -87,6 +87,24 @@ def settings(
     show.table(columns, [[row[name] for name in columns] for row in rows], nothing="there are no settings")
 
 
+@app.command("commands")
+def commands(
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The sections of docs/commands.md.")] = False,
+) -> None:
+    """List every command."""
+    from minicloud.cli import commands_page
+
+    if markdown:
+        print(commands_page.commands_page(), end="")
+        return
+    found = commands_page.commands()
+    if json:
+        show.as_json(found)
+        return
+    show.table(["command", "what it does"], [(one.words, one.help.split("\n")[0]) for one in found], nothing="")
+
+
 @app.command("hosts")
 def hosts(data: Data = None, json: Json = False) -> None:
     """List the compute hosts of a cloud; whether they are up only while it runs."""

@@ -51,7 +51,7 @@ def with_settings(command: Callable[..., None], own: Iterable[inspect.Parameter]
 
 def _parameter(one: Described) -> inspect.Parameter:
     flag = f"{one.flag}/--no-{one.flag[2:]}" if one.type == "bool" else one.flag
-    given = "none" if one.default == "" else str(one.default).lower()
+    given = str(one.default)
     option = typer.Option(
         flag,
         metavar=None if one.type in ("int", "float", "bool") else one.choices if "|" in one.choices else "TEXT",
