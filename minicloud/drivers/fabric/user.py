@@ -35,6 +35,7 @@ from minicloud.drivers.fabric.background import Background
 from minicloud.drivers.fabric.checks import check_id, check_network, check_port, check_router, router_ports
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.wishes import Wishes
+from minicloud.drivers.privatefolder import make_private
 
 _GUEST = "169.254.2.15"
 _SOCKET = "metadata.sock"
@@ -54,7 +55,7 @@ class UserFabric:
         self._doors: dict[str, anyio.CancelScope] = {}
 
     async def open(self, answer_metadata: AnswerMetadata) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         await self._background.start()
         self._server = MetadataServer(answer_metadata, self._limits)
         for wishes in (self._networks, self._routers, self._ports):

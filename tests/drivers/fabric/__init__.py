@@ -1,0 +1,1 @@
+"""Tests of the fabric drivers, simulated and real."""

@@ -1,4 +1,4 @@
-"""The linux fabric: a network namespace per network and per router, as root or in a user namespace. Facts: docs of each file."""
+"""The linux fabric: a network namespace per network and per router, as root or in a user namespace. May import ``base`` only."""
 
 from minicloud.drivers.fabric.linux.fabric import LinuxFabric
 

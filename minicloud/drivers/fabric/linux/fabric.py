@@ -41,6 +41,7 @@ from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
+from minicloud.drivers.privatefolder import make_private
 
 
 class LinuxFabric:
@@ -74,7 +75,7 @@ class LinuxFabric:
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def open(self, answer_metadata: AnswerMetadata) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         await self._room.open()
         await self._background.start()
         self._doors = Doors(self._room, self._background, MetadataServer(answer_metadata, self._limits))
