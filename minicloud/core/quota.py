@@ -122,6 +122,8 @@ def check(tx: Transaction, service: str, project_id: str, deltas: Mapping[str, i
     Raises:
         OverQuota: in the words of the service; ``detail`` has overs, requested, used and allowed.
     """
+    if not any(more > 0 for more in deltas.values()):
+        return
     allowed = limits(tx, service, project_id)
     binding = {resource: more for resource, more in deltas.items() if more > 0 and allowed[resource] != UNLIMITED}
     if not binding:

@@ -43,28 +43,30 @@ class ActionEvent(records.Record, kw_only=True):
 
 def begin(tx: Transaction, context: Context, server_id: str, action: str) -> InstanceAction:
     """Note that an action was asked for."""
-    row = tx.one("SELECT COALESCE(max(id), 0) + 1 FROM instance_actions")
+    row = tx.one(
+        "INSERT INTO instance_actions (server_id, request_id, action, user_id, project_id, started_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        [server_id, context.request_id, action, context.user_id, context.project_id or "", tx.now, tx.now],
+    )
     assert row is not None
-    return records.insert(
-        tx,
-        InstanceAction(
-            id=row[0],
-            server_id=server_id,
-            request_id=context.request_id,
-            action=action,
-            user_id=context.user_id,
-            project_id=context.project_id or "",
-            started_at=tx.now,
-            updated_at=tx.now,
-        ),
+    return InstanceAction(
+        id=row[0],
+        server_id=server_id,
+        request_id=context.request_id,
+        action=action,
+        user_id=context.user_id,
+        project_id=context.project_id or "",
+        started_at=tx.now,
+        updated_at=tx.now,
     )
 
 
 def begin_event(tx: Transaction, action_id: int, event: str, host: str | None) -> None:
     """Note that work on an action begins."""
-    row = tx.one("SELECT COALESCE(max(id), 0) + 1 FROM instance_action_events")
-    assert row is not None
-    records.insert(tx, ActionEvent(id=row[0], action_id=action_id, event=event, host=host, started_at=tx.now))
+    tx.execute(
+        "INSERT INTO instance_action_events (action_id, event, host, started_at) VALUES (?, ?, ?, ?)",
+        [action_id, event, host, tx.now],
+    )
 
 
 def finish(tx: Transaction, action_id: int, *, host: str | None, error: str | None = None) -> None:

@@ -221,7 +221,7 @@ def _next_id(tx: Transaction, table: str) -> int:
 def used(tx: Transaction) -> dict[str, tuple[int, int, int, int]]:
     """For each host what its servers take: how many, vCPUs, MiB, GiB."""
     rows = tx.all(
-        "SELECT host, count(*), sum(json_extract(flavor, '$.vcpus')), sum(json_extract(flavor, '$.memory_mb')), "
-        "sum(json_extract(flavor, '$.disk')) FROM servers WHERE host IS NOT NULL AND deleted = 0 GROUP BY host"
+        "SELECT host, count(*), sum(vcpus), sum(memory_mb), sum(disk_gb) FROM servers "
+        "WHERE host IS NOT NULL AND deleted = 0 GROUP BY host"
     )
     return {host: (servers, vcpus, memory_mb, disk_gb) for host, servers, vcpus, memory_mb, disk_gb in rows}

@@ -82,6 +82,9 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             image_id=image.id,
             image_properties=source,
             flavor=flavor,
+            vcpus=flavor.vcpus,
+            memory_mb=flavor.memory_mb,
+            disk_gb=flavor.disk + flavor.ephemeral,
             key_name=request.key_name,
             key_type=None if key is None else key.type,
             public_key=None if key is None else key.public_key,
@@ -171,10 +174,12 @@ def _within_quota(tx: Transaction, context: Context, request: ServerRequest, fla
     project_id = context.require_project()
     quota.check(tx, "compute", project_id, {"metadata_items": len(request.metadata)}, {})
     used = usage(tx, project_id)
-    one = _deltas(flavor, 1)
-    room = quota.room(tx, "compute", project_id, one, used)
-    most = [room[name] // each for name, each in one.items() if each and room[name] != quota.UNLIMITED]
-    count = max(request.min_count, min([request.max_count, *most]))
+    count = request.min_count
+    if request.max_count > request.min_count:
+        one = _deltas(flavor, 1)
+        room = quota.room(tx, "compute", project_id, one, used)
+        most = [room[name] // each for name, each in one.items() if each and room[name] != quota.UNLIMITED]
+        count = max(request.min_count, min([request.max_count, *most]))
     quota.check(tx, "compute", project_id, _deltas(flavor, count), used)
     return count
 
@@ -186,8 +191,8 @@ def _deltas(flavor: ServerFlavor, count: int) -> dict[str, int]:
 def usage(tx: Transaction, project_id: str) -> dict[str, int]:
     """What a project's servers use of its quota."""
     row = tx.one(
-        "SELECT count(*), COALESCE(sum(json_extract(flavor, '$.vcpus')), 0), "
-        "COALESCE(sum(json_extract(flavor, '$.memory_mb')), 0) FROM servers WHERE project_id = ? AND deleted = 0",
+        "SELECT count(*), COALESCE(sum(vcpus), 0), COALESCE(sum(memory_mb), 0) FROM servers "
+        "WHERE project_id = ? AND deleted = 0",
         [project_id],
     )
     assert row is not None

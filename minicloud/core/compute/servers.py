@@ -60,7 +60,10 @@ class RequestedNetwork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(records.Record, kw_only=True):
-    """A server. States are Nova's; ``host`` is set once it is placed; ``zone`` is the host's while there is one."""
+    """A server. States are Nova's; ``host`` is set once it is placed; ``zone`` is the host's while there is one.
+
+    ``vcpus``, ``memory_mb`` and ``disk_gb`` repeat the flavor's, so that quotas add them up in an index.
+    """
 
     TABLE = "servers"
     MISSING: ClassVar[str] = "Instance {id} could not be found."
@@ -74,6 +77,9 @@ class Server(records.Record, kw_only=True):
     image_id: str | None = None
     image_properties: ServerImage
     flavor: ServerFlavor
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
     key_name: str | None = None
     key_type: str | None = None
     public_key: str | None = None
@@ -174,6 +180,8 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
     server = get(tx, context, server_id)
     if server.locked and not action.when_locked and not context.is_admin:
         raise Conflict(f"Instance {server_id} is locked")
+    if action.needs_host and server.host is None:
+        raise Conflict(f"Instance {server_id} is not ready", kind="not_ready")
     lifecycle.check(action, server_id, server.vm_state, server.task_state)
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
     asked = actions.begin(tx, context, server_id, name.removesuffix("_soft").removesuffix("_hard"))
@@ -182,11 +190,15 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
     return server, asked.id
 
 
-def settle(tx: Transaction, server_id: str, action_id: int, **changes: Any) -> Server:
-    """An action has ended well: no task any more (unless the server was taken for deletion meanwhile), and what it changed."""
+def settle(tx: Transaction, server_id: str, action_id: int, claimed: str | None = None, **changes: Any) -> Server:
+    """An action has ended well: no task any more, and what it changed.
+
+    ``claimed`` is the action's own task: a server that was taken for another one meanwhile keeps that. None: any but deletion.
+    """
     server = living(tx, server_id)
     actions.finish(tx, action_id, host=changes.get("host", server.host))
-    task_state = server.task_state if server.task_state == "deleting" else None
+    own = server.task_state == claimed if claimed is not None else server.task_state != "deleting"
+    task_state = None if own else server.task_state
     return records.change(tx, server, **{"task_state": task_state, "updated_at": tx.now, **changes})
 
 

@@ -50,6 +50,9 @@ CREATE TABLE servers (
     image_id           TEXT,
     image_properties   TEXT NOT NULL,
     flavor             TEXT NOT NULL,
+    vcpus              INTEGER NOT NULL,
+    memory_mb          INTEGER NOT NULL,
+    disk_gb            INTEGER NOT NULL,
     key_name           TEXT,
     key_type           TEXT,
     public_key         TEXT,
@@ -87,6 +90,7 @@ CREATE TABLE servers (
     deleted            INTEGER NOT NULL,
     generation         INTEGER NOT NULL
 );
+CREATE INDEX servers_usage ON servers (project_id, deleted, vcpus, memory_mb);
 CREATE INDEX servers_of_project ON servers (project_id, deleted, created_at, id);
 CREATE INDEX servers_by_age ON servers (deleted, created_at, id);
 CREATE INDEX servers_on_host ON servers (host, deleted);
