@@ -11,7 +11,7 @@ from minicloud.base.clock import Clock, stamp
 from minicloud.base.errors import NotFound, Unauthenticated
 from minicloud.core.context import Context
 from minicloud.core.identity import tokens
-from minicloud.engines.database import Database
+from minicloud.core.records import Database
 
 LARGEST_CACHE = 10_000
 REFUSAL = "The request you have made requires authentication."

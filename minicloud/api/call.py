@@ -18,8 +18,8 @@ from minicloud.conductor.step import Saga
 from minicloud.conductor.world import World
 from minicloud.core.context import Context
 from minicloud.core.policy import Policy, Target
+from minicloud.core.records import Database, Transaction
 from minicloud.engines.blobs import Blobs
-from minicloud.engines.database import Database, Transaction
 
 T = TypeVar("T")
 

@@ -26,7 +26,9 @@ from typing import (
 import msgspec
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
-from minicloud.engines.database import Parameters, Row, Transaction
+from minicloud.engines.database import Database as Database
+from minicloud.engines.database import Parameters, Row
+from minicloud.engines.database import Transaction as Transaction
 
 R = TypeVar("R", bound="Record")
 

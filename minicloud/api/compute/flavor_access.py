@@ -10,7 +10,7 @@ from minicloud.base.errors import Conflict, NotFound
 from minicloud.core.compute import flavors, quotas
 from minicloud.core.compute.flavors import Flavor
 from minicloud.core.policy import ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-flavor-access"
 

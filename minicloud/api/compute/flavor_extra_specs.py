@@ -13,7 +13,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core.compute import extra_spec_names, flavors
 from minicloud.core.compute.flavors import Flavor
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-flavor-extra-specs"
 _KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}")

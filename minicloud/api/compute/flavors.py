@@ -16,7 +16,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core.compute import flavors
 from minicloud.core.compute.flavors import Flavor, Wanted
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-flavor-manage"
 SEE_EXTRA_SPECS = "os_compute_api:os-flavor-extra-specs:index"

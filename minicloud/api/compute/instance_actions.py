@@ -11,7 +11,7 @@ from minicloud.core.compute import actions, servers
 from minicloud.core.compute.actions import ActionEvent, InstanceAction
 from minicloud.core.compute.servers import Server
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-instance-actions"
 

@@ -16,7 +16,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core.compute import keypairs, keys
 from minicloud.core.compute.keypairs import KeyPair
 from minicloud.core.policy import ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-keypairs"
 OWNER = f"({ADMIN}) or user_id:%(user_id)s"

@@ -10,7 +10,7 @@ from minicloud.api.routes import Get
 from minicloud.core import quota
 from minicloud.core.compute import quotas
 from minicloud.core.policy import ADMIN, ANYONE
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:limits"
 OTHER_PROJECT = f"{POLICY}:other_project"

@@ -5,7 +5,7 @@ from typing import Any
 from minicloud.api.call import Call
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import quotas
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 LARGEST_INTEGER = (1 << 31) - 1
 

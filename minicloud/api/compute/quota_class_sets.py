@@ -14,7 +14,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core import quota
 from minicloud.core.compute import quotas
 from minicloud.core.policy import ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-quota-class-sets"
 

@@ -15,7 +15,7 @@ from minicloud.base.errors import NotOffered
 from minicloud.core import quota
 from minicloud.core.compute import quotas
 from minicloud.core.policy import ADMIN, ANYONE, PROJECT_READER_OR_ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-quota-sets"
 

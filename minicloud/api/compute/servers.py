@@ -27,8 +27,7 @@ from minicloud.core.compute.requests import ServerRequest
 from minicloud.core.compute.servers import RequestedNetwork, Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.core.records import AllOf, AnyOf, Condition
-from minicloud.engines.database import Transaction
+from minicloud.core.records import AllOf, AnyOf, Condition, Transaction
 
 POLICY = "os_compute_api:servers"
 MetadataValue = Annotated[str, msgspec.Meta(max_length=255)]

@@ -12,7 +12,7 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.compute import hosts
 from minicloud.core.compute.hosts import Service
 from minicloud.core.policy import ADMIN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-services"
 

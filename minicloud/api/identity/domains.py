@@ -17,7 +17,7 @@ from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
 from minicloud.core.identity import domains, projects, wording
 from minicloud.core.identity.projects import Project
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 SHOW = (
     f"{ADMIN_OR_SYSTEM_READER} or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s"

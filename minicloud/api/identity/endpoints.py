@@ -15,7 +15,7 @@ from minicloud.api.routes import Delete, Get, Patch, Post
 from minicloud.core import records
 from minicloud.core.identity import catalog
 from minicloud.core.identity.catalog import Endpoint
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 ENDPOINTS = lists.listing(
     "endpoints",

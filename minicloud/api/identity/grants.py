@@ -11,7 +11,7 @@ from minicloud.core.identity import assignments, groups, users
 from minicloud.core.identity.assignments import ActorType, Grant, Scope, TargetType
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.roles import get as get_role
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 def _of_domain(role: str) -> str:

@@ -16,7 +16,7 @@ from minicloud.api.routes import Delete, Get, Patch, Post, Put
 from minicloud.core.identity import groups, users
 from minicloud.core.identity.groups import Group
 from minicloud.core.identity.users import User
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 SHOW = f"{ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.group.domain_id)s)"
 MANAGE = f"{ADMIN} or (role:manager and domain_id:%(target.group.domain_id)s)"

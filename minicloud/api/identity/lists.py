@@ -9,8 +9,7 @@ from minicloud.api.identity import views
 from minicloud.api.identity.views import View
 from minicloud.api.listing import Listing, Reader, equal
 from minicloud.base.errors import Invalid, NotFound
-from minicloud.core.records import Condition, Query, Record
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Condition, Query, Record, Transaction
 
 R = TypeVar("R", bound=Record)
 

@@ -18,8 +18,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.identity import assignments, projects, wording
 from minicloud.core.identity.projects import Project
-from minicloud.core.records import Condition, Query
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Condition, Query, Transaction
 
 SHOW = (
     f"{ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.project.domain_id)s and "

@@ -13,7 +13,7 @@ from minicloud.core import records
 from minicloud.core.identity import projects, role_assignments
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.role_assignments import Assigned, Names, Wanted
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 def _flag(call: Call, name: str) -> bool:

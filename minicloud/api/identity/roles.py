@@ -15,8 +15,7 @@ from minicloud.api.listing import equal
 from minicloud.api.routes import Delete, Get, Head, Patch, Post, Put
 from minicloud.core.identity import roles, wording
 from minicloud.core.identity.roles import Role
-from minicloud.core.records import Condition
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Condition, Transaction
 
 SHOW = f"{ADMIN_OR_SYSTEM_READER} or (role:manager and rule:domain_managed_target_role)"
 LIST = f"{ADMIN_OR_SYSTEM_READER} or (role:manager and not domain_id:None)"

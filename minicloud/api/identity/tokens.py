@@ -15,7 +15,7 @@ from minicloud.core.identity import catalog, sign_in, tokens, wording
 from minicloud.core.identity.catalog import CatalogService
 from minicloud.core.identity.tokens import Standing, Token
 from minicloud.core.identity.users import User
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 CHECK = "rule:admin_required or (role:reader and system_scope:all) or rule:token_subject"
 VALIDATE = "rule:admin_required or (role:reader and system_scope:all) or rule:service_role or rule:token_subject"

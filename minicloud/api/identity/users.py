@@ -18,7 +18,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core.identity import assignments, groups, users, wording
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.users import User
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 SHOW = (
     f"{ADMIN_OR_SYSTEM_READER} or (role:reader and token.domain.id:%(target.user.domain_id)s) "

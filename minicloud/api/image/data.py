@@ -27,7 +27,7 @@ from minicloud.base.imageformat import DECLARABLE, Inspector
 from minicloud.core.image import images, uploads
 from minicloud.core.image.images import DEACTIVATED, INSPECTED, Image
 from minicloud.core.image.uploads import Received
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 OCTETS = "application/octet-stream"
 

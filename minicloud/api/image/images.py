@@ -13,7 +13,7 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError, Forbidden, Invalid
 from minicloud.core.image import changes, images, search
 from minicloud.core.image.images import Image
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 _SHOWN = (
     "id",

@@ -10,7 +10,7 @@ from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core.image import images, members
 from minicloud.core.image.images import Image
 from minicloud.core.image.members import Member
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 def view(member: Member) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from minicloud.api.image.rules import RULES, permit
 from minicloud.api.image.schemas import check_attribute
 from minicloud.api.routes import Delete, Put
 from minicloud.core.image import images
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 async def update(call: Call, image_id: str, tag: str) -> None:

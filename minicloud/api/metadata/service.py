@@ -7,7 +7,7 @@ import msgspec
 from minicloud.base import trace
 from minicloud.core.compute import metadata
 from minicloud.core.compute.metadata import EC2_VERSIONS, LATEST, OPENSTACK_VERSIONS, Guest
-from minicloud.engines.database import Database, Transaction
+from minicloud.core.records import Database, Transaction
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):

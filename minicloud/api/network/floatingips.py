@@ -10,7 +10,7 @@ from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.network import floatingips, standard
 from minicloud.core.network.rows import FloatingIp, Port
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 Found = tuple[FloatingIp, Port | None]
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from minicloud.api.call import Call
 from minicloud.base import trace
 from minicloud.base.errors import Forbidden, Invalid
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 T = TypeVar("T")
 NETWORK_CHANGES = "network_changes"

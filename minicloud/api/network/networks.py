@@ -9,7 +9,7 @@ from minicloud.api.network.attributes import Attribute, Resource, Written
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.core.network import networks, security_groups, standard, subnets, zones
 from minicloud.core.network.rows import DEFAULT_MTU, Network
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 NETWORK = Resource(
     "network",

@@ -12,7 +12,7 @@ from minicloud.core import records
 from minicloud.core.network import networks, port_filters, ports, security_groups, standard
 from minicloud.core.network.ports import PortDetails
 from minicloud.core.network.rows import Network, Port
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 VNIC_TYPES = (
     "normal",

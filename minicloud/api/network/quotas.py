@@ -8,7 +8,7 @@ from minicloud.api.network.attributes import parse
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid
 from minicloud.core.network import quotas
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 _limit = values.number_in(-1, 2**31 - 1)
 

@@ -11,7 +11,7 @@ from minicloud.core.network import router_interfaces, routers, standard, zones
 from minicloud.core.network.router_interfaces import Interface
 from minicloud.core.network.routers import Gateway, GatewayWish
 from minicloud.core.network.rows import Router
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 def _gateway(value: Any) -> GatewayWish | None:

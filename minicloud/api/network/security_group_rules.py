@@ -12,7 +12,7 @@ from minicloud.core import records
 from minicloud.core.network import security_group_rules, security_groups
 from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
 from minicloud.core.network.security_group_rules import PROTOCOLS
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 def _protocol(value: Any) -> str | None:

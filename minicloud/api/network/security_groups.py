@@ -10,7 +10,7 @@ from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict
 from minicloud.core.network import security_groups, standard
 from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 Found = tuple[SecurityGroup, list[SecurityGroupRule]]
 

@@ -11,8 +11,7 @@ from minicloud.core import records
 from minicloud.core.network import networks, standard, subnets
 from minicloud.core.network.rows import Network, Subnet
 from minicloud.core.network.subnet_checks import MODES
-from minicloud.core.records import Condition
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Condition, Transaction
 
 SUBNET = Resource(
     "subnet",

@@ -14,7 +14,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import floatingips, networks, ports, routers, security_groups, subnets, tags
 from minicloud.core.network.rows import Network, Port, Subnet
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 Getter = Callable[[Transaction, Context, str], records.Record]
 

@@ -8,7 +8,7 @@ from minicloud.api.placement.shapes import UUID, Many, Thing, Whole
 from minicloud.api.routes import Get, Put
 from minicloud.core.placement import aggregates, resource_providers
 from minicloud.core.placement.resource_providers import ResourceProvider
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "placement:resource_providers:aggregates"
 IDS = Many(of=UUID, unique=True)

@@ -14,7 +14,7 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.placement import allocation_candidates, resource_classes, traits
 from minicloud.core.placement.allocation_candidates import Candidate, Request
 from minicloud.core.placement.index import Picture, Provider
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 PARTS = ("resources", "required", "member_of")
 

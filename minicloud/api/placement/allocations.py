@@ -16,7 +16,7 @@ from minicloud.core.placement import allocations, resource_providers
 from minicloud.core.placement.allocations import Allocation, Consumer, Wish
 from minicloud.core.placement.resource_providers import CONCURRENT, ResourceProvider
 from minicloud.core.placement.usages import UNKNOWN
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "placement:allocations"
 ID = "^[0-9a-fA-F-]{36}$"

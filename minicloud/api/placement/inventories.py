@@ -19,7 +19,7 @@ from minicloud.core.placement import inventories, resource_providers
 from minicloud.core.placement.inventories import Inventory, Stocked
 from minicloud.core.placement.names import LARGEST
 from minicloud.core.placement.resource_providers import ResourceProvider
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "placement:resource_providers:inventories"
 CLASS = "^[A-Z0-9_]+$"

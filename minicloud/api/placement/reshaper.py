@@ -11,7 +11,7 @@ from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core.placement import reshaper
 from minicloud.core.placement.inventories import IN_USE
 from minicloud.core.placement.reshaper import Reshaped
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 
 async def reshape(call: Call, body: bytes) -> Any:

@@ -21,7 +21,7 @@ from minicloud.core.placement import resource_providers, traits
 from minicloud.core.placement.names import CUSTOM_NAME
 from minicloud.core.placement.resource_providers import ResourceProvider
 from minicloud.core.placement.traits import Trait
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 POLICY = "placement:traits"
 OF_PROVIDER = "placement:resource_providers:traits"

@@ -10,7 +10,7 @@ from minicloud.base.errors import NotFound
 from minicloud.core.placement import resource_providers, usages
 from minicloud.core.placement.resource_providers import ResourceProvider
 from minicloud.core.policy import PROJECT_READER
-from minicloud.engines.database import Transaction
+from minicloud.core.records import Transaction
 
 OWNER = Text(least=1, most=255)
 
