@@ -6,7 +6,6 @@ that was read, so whoever comes second gets Conflict and nothing is locked.
 """
 
 import functools
-import re
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import (
@@ -26,6 +25,11 @@ from typing import (
 import msgspec
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
+from minicloud.core.queries import AllOf as AllOf
+from minicloud.core.queries import AnyOf as AnyOf
+from minicloud.core.queries import Condition as Condition
+from minicloud.core.queries import Query as Query
+from minicloud.core.queries import where_clause
 from minicloud.engines.database import Database as Database
 from minicloud.engines.database import Parameters, Row
 from minicloud.engines.database import Transaction as Transaction
@@ -49,43 +53,6 @@ class Record(msgspec.Struct, kw_only=True):
     def with_(self, **changes: Any) -> Self:
         """A copy with other values."""
         return msgspec.structs.replace(self, **changes)
-
-
-Operator = Literal[
-    "=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "matches", "is null", "is not null", "has", "has not"
-]
-
-
-class Condition(msgspec.Struct, frozen=True):
-    """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression.
-
-    ``has`` looks for one value in a column that holds a JSON list.
-    """
-
-    column: str
-    operator: Operator = "="
-    value: Any = None
-
-
-class AnyOf(msgspec.Struct, frozen=True):
-    """At least one of these conditions holds: ``AnyOf([Condition("project_id", "=", mine), Condition("shared", "=", True)])``."""
-
-    conditions: "list[Condition | AllOf]"
-
-
-class AllOf(msgspec.Struct, frozen=True):
-    """All of these conditions hold: an alternative of ``AnyOf`` that is more than one condition."""
-
-    conditions: list[Condition]
-
-
-class Query(msgspec.Struct, kw_only=True):
-    """A page of records: all conditions hold; sorted by (column, descending); after the record whose key is ``marker``."""
-
-    where: list[Condition | AnyOf] = []
-    sort: list[tuple[str, bool]] = []
-    limit: int | None = None
-    marker: str | None = None
 
 
 class _Column(msgspec.Struct, frozen=True):
@@ -153,6 +120,11 @@ def _trusted(sql: Any) -> LiteralString:
 
 
 @functools.cache
+def _names(kind: type[Record]) -> frozenset[str]:
+    return frozenset(c.name for c in _statements(kind).columns)
+
+
+@functools.cache
 def _loader(kind: type[R]) -> Callable[[Row], R]:
     """Row to record: only the columns that need it are converted."""
     columns = _statements(kind).columns
@@ -215,7 +187,7 @@ def select_in(tx: Transaction, kind: type[R], column: str, values: Iterable[Any]
 
 def count(tx: Transaction, kind: type[Record], where: Sequence[Condition | AnyOf] = ()) -> int:
     """How many records meet all conditions."""
-    sql, parameters = _where(kind, where)
+    sql, parameters = where_clause(_names(kind), where)
     row = tx.one(_trusted(f'SELECT count(*) FROM "{kind.TABLE}"{sql}'), parameters)
     return int(row[0]) if row else 0
 
@@ -264,7 +236,7 @@ def page(tx: Transaction, kind: type[R], query: Query) -> list[R]:
     for column, _ in sort:
         if column not in names:
             raise Invalid(f"Cannot sort by {column}", kind="sort_key")
-    where, parameters = _where(kind, query.where)
+    where, parameters = where_clause(_names(kind), query.where)
     if query.marker is not None:
         after, more = _after(tx, kind, sort, query.marker)
         where = f"{where} AND {after}" if where else f" WHERE {after}"
@@ -299,59 +271,3 @@ def _after(tx: Transaction, kind: type[Record], sort: list[tuple[str, bool]], ma
         alternatives.append(f"({equal}{expression} {'<' if descending else '>'} ?)")
         parameters += [*row[:i], row[i]]
     return f"({' OR '.join(alternatives)})", parameters
-
-
-def _where(kind: type[Record], conditions: Sequence[Condition | AnyOf]) -> tuple[str, list[Any]]:
-    parts, parameters = _parts(kind, conditions)
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), parameters
-
-
-def _parts(kind: type[Record], conditions: Sequence[Condition | AnyOf | AllOf]) -> tuple[list[str], list[Any]]:
-    names = {c.name for c in _statements(kind).columns}
-    parts: list[str] = []
-    parameters: list[Any] = []
-    for condition in conditions:
-        if isinstance(condition, AnyOf):
-            inner, more = _parts(kind, condition.conditions)
-            parts.append(f"({' OR '.join(inner)})" if inner else "1 = 0")
-            parameters += more
-            continue
-        if isinstance(condition, AllOf):
-            inner, more = _parts(kind, condition.conditions)
-            parts.append(f"({' AND '.join(inner)})" if inner else "1 = 1")
-            parameters += more
-            continue
-        if condition.column not in names:
-            raise Invalid(f"Cannot filter by {condition.column}", kind="filter")
-        column = f'"{condition.column}"'
-        match condition.operator:
-            case "is null" | "is not null":
-                parts.append(f"{column} {condition.operator.upper()}")
-            case "in" | "not in":
-                values = list(condition.value)
-                # json_each keeps one statement for any number of values; PostgreSQL says json_array_elements_text.
-                parts.append(f"{column} {condition.operator.upper()} (SELECT value FROM json_each(?))")
-                parameters.append(msgspec.json.encode(values).decode())
-            case "has" | "has not":
-                there = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value = ?)"
-                parts.append(there if condition.operator == "has" else f"NOT {there}")
-                parameters.append(condition.value)
-            case "like":
-                parts.append(f"{column} LIKE ? ESCAPE '\\'")
-                parameters.append(condition.value)
-            case "matches":
-                # PostgreSQL writes ~ for it.
-                parts.append(f"{column} REGEXP ?")
-                parameters.append(_pattern(condition.value))
-            case _:
-                parts.append(f"{column} {condition.operator} ?")
-                parameters.append(condition.value)
-    return parts, parameters
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError) as error:
-        raise Invalid(f"Invalid regular expression {text!r}: {error}", kind="filter") from error
-    return text
