@@ -1,6 +1,7 @@
 """The Network API (Neutron v2.0): a file per resource, listed here."""
 
 from minicloud.api.network import (
+    agents,
     availability_zones,
     extensions,
     floatingips,
@@ -39,6 +40,7 @@ def service() -> Service:
             *floatingips.routes,
             *quotas.routes,
             *availability_zones.routes,
+            *agents.routes,
             *tags.routes,
         ],
         content_type="any",

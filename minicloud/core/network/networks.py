@@ -135,6 +135,13 @@ def change(tx: Transaction, network: Network, **values: Any) -> Network:
 
 def delete(tx: Transaction, network: Network) -> None:
     """Delete a network with its subnets and the ports of DHCP. Raises Conflict (``NetworkInUse``) while others are on it."""
+    # A floating address that leads nowhere does not keep its network.
+    tx.execute(
+        "DELETE FROM ports WHERE id IN "
+        "(SELECT floating_port_id FROM floating_ips WHERE floating_network_id = ? AND port_id IS NULL)",
+        [network.id],
+    )
+    tx.execute("DELETE FROM floating_ips WHERE floating_network_id = ? AND port_id IS NULL", [network.id])
     others = tx.all(
         "SELECT id FROM ports WHERE network_id = ? AND device_owner != 'network:dhcp' ORDER BY id", [network.id]
     )

@@ -1,7 +1,10 @@
 """/networks at the door."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
+from tests.support.clouds import a_cloud
 from tests.support.network import a_network_service, a_subnet, ann, bob, error, made, root
 
 pytestmark = pytest.mark.anyio
@@ -204,3 +207,26 @@ async def test_tags_are_set_looked_for_and_taken_away() -> None:
         assert error(await http.delete(f"{path}/blue"))[:2] == (404, "TagNotFound")
         assert (await http.delete(path)).status_code == 204
         assert (await http.get(f"/networks/{one['id']}")).json()["network"]["tags"] == []
+
+
+async def test_a_floating_address_that_leads_nowhere_goes_with_its_network() -> None:
+    async with a_network_service() as door, root(door) as admin:
+        outside = await made(admin, "network", **{"router:external": True})
+        await a_subnet(admin, outside["id"], "203.0.113.0/24", enable_dhcp=False)
+        await made(admin, "floatingip", floating_network_id=outside["id"])
+        assert (await admin.delete(f"/networks/{outside['id']}")).status_code == 204
+        assert (await admin.get("/floatingips")).json() == {"floatingips": []}
+
+
+async def test_agents_are_an_administrators_to_see() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        assert (await cloud.demo.get("/network/v2.0/agents")).json() == {"agents": []}
+        agents = (await cloud.admin.get("/network/v2.0/agents")).json()["agents"]
+        assert len(agents) == 8
+        assert all(agent["alive"] for agent in agents)
+        shown = await cloud.admin.get(f"/network/v2.0/agents/{agents[0]['id']}")
+        assert shown.json() == {"agent": agents[0]}
+        dhcp = await cloud.admin.get("/network/v2.0/agents?agent_type=DHCP%20agent&fields=host")
+        assert dhcp.json() == {"agents": [{"host": agent["host"]} for agent in agents[::4]]}
+        assert (await cloud.demo.get(f"/network/v2.0/agents/{agents[0]['id']}")).status_code == 404

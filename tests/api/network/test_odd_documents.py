@@ -103,7 +103,17 @@ async def test_odd_queries(path: str, resource: Resource) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"[]", b"5", b'"x"', b"\xff", b'{"port": 5}', b'{"ports": [5, null]}', b"[" * 5000, b'{"port": {"name": "\\ud83d"}}']
+    "document",
+    [
+        b"[]",
+        b"5",
+        b'"x"',
+        b"\xff",
+        b'{"port": 5}',
+        b'{"ports": [5, null]}',
+        b"[" * 5000,
+        b'{"port": {"name": "\\ud83d"}}',
+    ],
 )
 async def test_odd_documents(document: bytes) -> None:
     async with a_network_service() as door, root(door) as http:
