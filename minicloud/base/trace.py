@@ -72,7 +72,7 @@ def span(word: str, **facts: Any) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def about(*, request_id: str | None = None, resource: str | None = None) -> Iterator[None]:
-    """Everything noted inside is about this request, this resource, or both."""
+    """Everything noted inside is about this request, this resource, or both. Work for another request begins outside of all spans."""
     scope = _scope.get()
     if scope is None:
         yield
@@ -82,7 +82,7 @@ def about(*, request_id: str | None = None, resource: str | None = None) -> Iter
             scope.sink,
             scope.request_id if request_id is None else request_id,
             scope.resource if resource is None else resource,
-            scope.span,
+            scope.span if request_id is None or request_id == scope.request_id else "",
         )
     )
     try:

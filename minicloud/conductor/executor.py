@@ -5,6 +5,8 @@ the ``started`` line of the next step that reaches outside. A turn that fails is
 written down as failed, and what went before it is committed again.
 """
 
+import functools
+import logging
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,6 +22,7 @@ from minicloud.conductor.step import Placed, Saga, placed
 from minicloud.conductor.world import World
 from minicloud.engines.database import Transaction
 
+_log = logging.getLogger("minicloud.conductor")
 RETRY_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits between tries of what must not be given up: the last one repeats."""
 UNDO_TRIES = 4
@@ -52,8 +55,9 @@ class Executor:
     async def __aexit__(self, *failure: Any) -> bool | None:
         """Stop where things stand: an interrupted saga goes on from its log at the next start."""
         assert self._tasks is not None
-        self._tasks.cancel_scope.cancel()
-        return await self._tasks.__aexit__(*failure)
+        tasks, self._tasks = self._tasks, None
+        tasks.cancel_scope.cancel()
+        return await tasks.__aexit__(*failure)
 
     def begin(self, tx: Transaction, saga: Saga) -> str:
         """Write a saga down in this transaction, and start it once that has committed. Returns its id."""
@@ -62,7 +66,10 @@ class Executor:
         return row.id
 
     def drive(self, saga_id: str) -> None:
-        """Start, or take up again, a saga that is written down; nothing happens when it is being driven already."""
+        """Start, or take up again, a saga that is written down; nothing happens when it is being driven already.
+
+        An executor that has stopped starts nothing: what is written down goes on at the next start.
+        """
         if saga_id not in self._driving and self._tasks is not None:
             self._driving[saga_id] = anyio.Event()
             self._tasks.start_soon(self._run, saga_id)
@@ -81,12 +88,42 @@ class Executor:
             await next(iter(self._driving.values())).wait()
 
     async def _run(self, saga_id: str) -> None:
+        failures = 0
         try:
-            at = await self.world.database.read(lambda tx: log.progress(tx, saga_id))
-            with trace.about(request_id=at.row.request_id, resource=at.row.resource):
-                await _Drive(self.world, self._kinds[at.row.kind], self._lines[at.row.kind], at).to_the_end()
+            while True:
+                try:
+                    await self._drive(saga_id)
+                    return
+                except CloudError as error:
+                    # Steps' failures are written down; this is the database itself, which may come back.
+                    delay = RETRY_DELAYS_S[min(failures, len(RETRY_DELAYS_S) - 1)]
+                    failures += 1
+                    trace.note("saga_interrupted", saga=saga_id, in_s=delay, error=error.message)
+                    _log.warning("Saga %s waits %g s: %s", saga_id, delay, error.message)
+                    await anyio.sleep(delay)
+                except Exception as error:  # noqa: BLE001 - a defect in one saga must not end all the others
+                    await self._broken(saga_id, error)
+                    return
         finally:
             self._driving.pop(saga_id).set()
+
+    async def _drive(self, saga_id: str) -> None:
+        at = await self.world.database.read(lambda tx: log.progress(tx, saga_id))
+        with trace.about(request_id=at.row.request_id, resource=at.row.resource):
+            await _Drive(self.world, self._kinds[at.row.kind], self._lines[at.row.kind], at).to_the_end()
+
+    async def _broken(self, saga_id: str, error: Exception) -> None:
+        """The executor itself failed on this saga: show it as stuck. Recovery tries again at the next start."""
+        defect = _defect("(between steps)", error)
+        _log.error("Saga %s is stuck", saga_id, exc_info=error)
+
+        def work(tx: Transaction) -> None:
+            log.move(tx, log.progress(tx, saga_id), state="stuck", error=defect)
+
+        try:
+            await self.world.database.write(work)
+        except CloudError as unwritten:
+            _log.error("Saga %s could not be marked as stuck: %s", saga_id, unwritten.message)
 
     @property
     def kinds(self) -> dict[str, type[Saga]]:
@@ -153,23 +190,28 @@ class _Drive:
                 await self._failed(placed, _defect(step.name, error))
                 return
             acted = placed
-        try:
-            await self._commit(lambda tx, at: self._advance(tx, at, _copy(saga), acted, None))
-        except _StepFailed as failure:
-            refused, why = failure.at, failure.error
-        else:
+        refused: Placed | None = None
+        why: CloudError | None = None
+        while True:
+            try:
+                await self._commit(functools.partial(self._advance, learned=saga, acted=acted, before=refused))
+                break
+            except _StepFailed as failure:
+                # What comes before the refused step is committed again without it, and may itself be refused this time.
+                refused, why = failure.at, failure.error
+        if refused is None or why is None:
             self.failures = 0
             return
-        await self._commit(lambda tx, at: self._advance(tx, at, _copy(saga), acted, refused))
         await self._failed(refused, why)
 
     def _started(self, tx: Transaction, at: log.Progress, placed: Placed) -> None:
         log.write(tx, at, *plan.key(placed, at.row.attempt), "started")
 
     def _advance(
-        self, tx: Transaction, at: log.Progress, saga: Saga, acted: Placed | None, before: Placed | None
+        self, tx: Transaction, at: log.Progress, *, learned: Saga, acted: Placed | None, before: Placed | None
     ) -> None:
         """Write the outcome of the step that acted, then go on through the steps that only touch rows, up to ``before``."""
+        saga = _copy(learned)
         if acted is not None:
             if acted is not before:
                 self._record(tx, at, saga, acted)

@@ -121,6 +121,11 @@ def unfinished(tx: Transaction) -> list[SagaRow]:
     return records.select(tx, SagaRow, "state NOT IN ('finished', 'rolled_back') ORDER BY created_at, id")
 
 
+def under_way(tx: Transaction) -> list[SagaRow]:
+    """Sagas that go on by themselves: neither ended nor stuck, oldest first."""
+    return [row for row in unfinished(tx) if row.state != "stuck"]
+
+
 def of_resource(tx: Transaction, resource: str) -> list[SagaRow]:
     """All sagas about a resource, oldest first."""
     return records.select(tx, SagaRow, "resource = ? ORDER BY created_at, id", [resource])

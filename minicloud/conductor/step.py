@@ -110,13 +110,21 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 def placed(kind: type[Saga]) -> list[Placed]:
-    """A saga's steps in one line."""
+    """A saga's steps in one line. Raises TypeError for steps that a log could not tell apart."""
     line: list[Placed] = []
+    groups = 0
     for item in kind.steps():
         if isinstance(item, Attempts):
+            groups += 1
             line += [Placed(step, item) for step in item.steps]
         else:
             line.append(Placed(item, None))
+    names = [p.step.name for p in line]
+    if len(set(names)) < len(names):
+        raise TypeError(f"{kind.__name__} has two steps of one name: {', '.join(names)}")
+    if groups > 1:
+        # A saga counts one number of attempts: a second group would begin where the first one ended.
+        raise TypeError(f"{kind.__name__} has {groups} groups of attempts; a saga has one at most")
     return line
 
 

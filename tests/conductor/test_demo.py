@@ -7,17 +7,16 @@ import pytest
 
 from minicloud.conductor.demo import Demo, PlayDemo
 from minicloud.conductor.executor import Executor
-from minicloud.conductor.world import World
 from minicloud.core import records
-from tests.support.saga_contract import check_contract
-from tests.support.worlds import a_world
+from tests.support.saga_contract import Story, check_contract
+from tests.support.worlds import Outside, an_outside
 
 pytestmark = pytest.mark.anyio
 
 
-class DemoStory:
-    async def world(self, stack: AsyncExitStack) -> World:
-        return await a_world(stack)
+class DemoStory(Story):
+    async def outside(self, stack: AsyncExitStack) -> Outside:
+        return await an_outside(stack)
 
     async def begin(self, executor: Executor) -> str:
         def work(tx: Any) -> str:
@@ -26,8 +25,8 @@ class DemoStory:
 
         return await executor.world.database.write(work)
 
-    async def picture(self, world: World) -> Any:
-        return await world.database.read(lambda tx: records.select(tx, Demo))
+    async def picture(self, outside: Outside) -> Any:
+        return await outside.database.read(lambda tx: records.select(tx, Demo))
 
     def is_finished(self, before: Any, after: Any) -> bool:
         return [demo.reached for demo in after] == ["finished"]

@@ -1,219 +1,285 @@
-"""The contract of every saga, without further code: given a world and a clean slate, try every history.
+"""The contract of every saga, without further code: given an outside and a clean slate, try every history.
 
-A ``Story`` makes a fresh world for each history, begins the saga in it, and tells what the world looks like. Then:
-it runs; it runs with each act done twice; it fails at each step and leaves a clean slate; the same with each undo done
-twice; and it crashes at each commit, and at each pair of commits, and ends finished or rolled back, never between.
+A ``Story`` makes a fresh outside for each history, begins the saga in it, and tells what the outside looks like. Then it runs;
+it runs with each act done twice; it fails at each step and leaves a clean slate, also with each undo done twice; steps of a
+group of attempts, steps past the point of no return, and undos fail a few times and then work; an undo that never works
+leaves it stuck, and the next start takes that up; and the process dies at each point (commit, message, blob) of all these
+histories, and at pairs of points, and the saga ends finished or rolled back, never between.
 """
 
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import anyio
 import msgspec
 
-from minicloud.base.errors import Failed
+from minicloud.base.errors import CloudError, Failed, TimedOut
 from minicloud.conductor import log
-from minicloud.conductor.executor import Executor
+from minicloud.conductor.executor import UNDO_TRIES, Executor
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Attempts, Saga, Step, placed
 from minicloud.conductor.world import World
 from minicloud.engines.database import Transaction
+from tests.support.worlds import Crash, Outside, Points
 
 
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class CrashingDatabase:
-    """A database whose process dies right after (or right before) the n-th commit from now."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.commits = 0
-        self.crash_after: set[int] = set()
-
-    async def read(self, fn: Callable[[Transaction], Any]) -> Any:
-        return await self.inner.read(fn)
-
-    async def write(self, fn: Callable[[Transaction], Any]) -> Any:
-        result = await self.inner.write(fn)
-        self.commits += 1
-        if self.commits in self.crash_after:
-            raise Crash
-        return result
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-
-class Story(Protocol):
+class Story:
     """What a saga's own test supplies."""
 
-    async def world(self, stack: AsyncExitStack) -> World:
-        """A fresh world in which the saga can run; whatever must be closed goes on the stack."""
+    async def outside(self, stack: AsyncExitStack) -> Outside:
+        """A fresh outside in which the saga can run; whatever must be closed goes on the stack."""
+        raise NotImplementedError
 
     async def begin(self, executor: Executor) -> str:
         """Begin the saga as its real caller does; its id."""
+        raise NotImplementedError
 
-    async def picture(self, world: World) -> Any:
+    async def picture(self, outside: Outside) -> Any:
         """Everything that a half-made saga could leave behind, comparable: rows, machines, ports, disks."""
+        raise NotImplementedError
+
+    async def later(self, executor: Executor) -> None:
+        """What happens anyway before anybody looks again, such as a round of a reconciler."""
 
     def is_finished(self, before: Any, after: Any) -> bool:
         """Whether the picture is that of a saga that ran to its end."""
+        raise NotImplementedError
 
     def is_clean(self, before: Any, after: Any) -> bool:
         """Whether the picture is that of a saga that was rolled back."""
+        return bool(before == after)
 
 
-class Faults(msgspec.Struct):
-    """What goes wrong in a history: steps that fail (before or after acting), acts and undos that are done twice."""
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes wrong in a history. ``where``: before the step's work, after it (yet it failed), or in the record of what an
+    act did. ``times`` None: for ever. ``undo`` names a step whose undo fails so often. ``twice``: acts and undos are done twice."""
 
-    fail_before: str | None = None
-    fail_after: str | None = None
+    step: str | None = None
+    where: Literal["before", "after", "record"] = "before"
+    times: int | None = None
+    error: type[CloudError] = Failed
+    undo: str | None = None
+    undo_times: int | None = None
     twice: bool = False
 
+    def __str__(self) -> str:
+        said = [
+            f"{name}={value!r}" for name, value in msgspec.structs.asdict(self).items() if value not in (None, False)
+        ]
+        return f"({', '.join(said)})"
 
-def with_faults(kind: type[Saga], faults: Faults) -> list[Any]:
-    """The saga's steps with faults built in."""
 
-    def wrap(step: Step[Any]) -> Step[Any]:
-        return Step(
-            step.name,
-            record=None if step.record is None else _record(step, faults),
-            act=None if step.act is None else _act(step, step.act, faults),
-            undo=None if step.undo is None else _undo(step.undo, faults),
-            unrecord=step.unrecord,
-            final=step.final,
-        )
+class Outcome(msgspec.Struct, frozen=True):
+    """How a history ended."""
 
-    return [
-        Attempts([wrap(s) for s in item.steps], limit=item.limit, again=item.again) if isinstance(item, Attempts) else wrap(item)
+    state: str
+    before: Any
+    after: Any
+    points: int
+    attempts: int
+
+
+class _Troubles:
+    """The counts of a script that are left; they outlive the process."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self._step, self._undo = script.times, script.undo_times
+
+    def meet(self, step: str, where: str) -> None:
+        """Raises the script's error where it is due."""
+        if self.script.step == step and self.script.where == where and self._step != 0:
+            self._step = None if self._step is None else self._step - 1
+            raise self.script.error(f"trouble {where} {step}")
+
+    def meet_undo(self, step: str) -> None:
+        """Raises the script's error where an undo is due to fail."""
+        if self.script.undo == step and self._undo != 0:
+            self._undo = None if self._undo is None else self._undo - 1
+            raise self.script.error(f"trouble undoing {step}")
+
+
+def with_troubles(kind: type[Saga], troubles: _Troubles) -> type[Saga]:
+    """The kind of saga, with trouble built into its steps."""
+    steps = [
+        Attempts([_wrap(s, troubles) for s in item.steps], limit=item.limit, again=item.again)
+        if isinstance(item, Attempts)
+        else _wrap(item, troubles)
         for item in kind.steps()
     ]
 
+    class Troubled(kind):  # type: ignore[misc, valid-type]
+        @classmethod
+        def steps(cls) -> Any:
+            return steps
 
-def _record(step: Step[Any], faults: Faults) -> Callable[..., None]:
-    def record(tx: Transaction, saga: Any, world: World) -> None:
-        assert step.record is not None
-        if step.act is None and faults.fail_before == step.name:
-            raise Failed(f"fault before {step.name}")
-        step.record(tx, saga, world)
-        if faults.fail_after == step.name:
-            raise Failed(f"fault after {step.name}")
-
-    return record
+    Troubled.__name__ = kind.__name__
+    return Troubled
 
 
-def _act(step: Step[Any], act: Callable[..., Awaitable[None]], faults: Faults) -> Callable[..., Awaitable[None]]:
-    async def wrapped(saga: Any, world: World) -> None:
-        if faults.fail_before == step.name:
-            raise Failed(f"fault before {step.name}")
-        await act(saga, world)
-        if faults.twice:
-            await act(saga, world)
-        if faults.fail_after == step.name:
-            raise Failed(f"fault after {step.name}")
+def _wrap(step: Step[Any], troubles: _Troubles) -> Step[Any]:
+    return Step(
+        step.name,
+        record=None if step.record is None else _record(step, step.record, troubles),
+        act=None if step.act is None else _act(step.name, step.act, troubles),
+        undo=None if step.undo is None else _undo(step.name, step.undo, troubles),
+        unrecord=None if step.unrecord is None else _unrecord(step, step.unrecord, troubles),
+        final=step.final,
+    )
+
+
+def _record(step: Step[Any], record: Callable[..., None], troubles: _Troubles) -> Callable[..., None]:
+    def wrapped(tx: Transaction, saga: Any, world: World) -> None:
+        if step.act is None:
+            troubles.meet(step.name, "before")
+        record(tx, saga, world)
+        troubles.meet(step.name, "after" if step.act is None else "record")
 
     return wrapped
 
 
-def _undo(undo: Callable[..., Awaitable[None]], faults: Faults) -> Callable[..., Awaitable[None]]:
+def _act(name: str, act: Callable[..., Awaitable[None]], troubles: _Troubles) -> Callable[..., Awaitable[None]]:
+    async def wrapped(saga: Any, world: World) -> None:
+        troubles.meet(name, "before")
+        await act(saga, world)
+        if troubles.script.twice:
+            await act(saga, world)
+        troubles.meet(name, "after")
+
+    return wrapped
+
+
+def _undo(name: str, undo: Callable[..., Awaitable[None]], troubles: _Troubles) -> Callable[..., Awaitable[None]]:
     async def wrapped(saga: Any, world: World) -> None:
         await undo(saga, world)
-        if faults.twice:
+        if troubles.script.twice:
             await undo(saga, world)
+        troubles.meet_undo(name)
 
     return wrapped
 
 
-class _Faulty:
-    """The kind of saga, with other steps."""
+def _unrecord(step: Step[Any], unrecord: Callable[..., None], troubles: _Troubles) -> Callable[..., None]:
+    def wrapped(tx: Transaction, saga: Any, world: World) -> None:
+        unrecord(tx, saga, world)
+        if step.undo is None:
+            troubles.meet_undo(step.name)
 
-    def __init__(self, kind: type[Saga], faults: Faults) -> None:
-        steps = with_faults(kind, faults)
-
-        class Faulty(kind):  # type: ignore[misc, valid-type]
-            @classmethod
-            def steps(cls) -> Any:
-                return steps
-
-        Faulty.__name__ = kind.__name__
-        self.kind: type[Saga] = Faulty
+    return wrapped
 
 
-async def history(story: Story, kind: type[Saga], faults: Faults, crashes: set[int]) -> tuple[str, Any, Any, int]:
-    """One history, with restarts after each crash, to its end: (state, picture before, picture after, commits)."""
+async def history(
+    story: Story, kind: type[Saga], script: Script, crashes: set[int] | None = None, *, healed: bool = False
+) -> Outcome:
+    """One history to its end, with a new process after each death; ``healed``: and one more, in which nothing goes wrong."""
     async with AsyncExitStack() as stack:
-        world = await story.world(stack)
-        database = CrashingDatabase(world.database)
-        world = msgspec.structs.replace(world, database=database)
-        before = await story.picture(world)
-        faulty = _Faulty(kind, faults).kind
+        outside = await story.outside(stack)
+        before = await story.picture(outside)
+        points = Points(crashes)
+        troubled = with_troubles(kind, _Troubles(script))
         saga_id = ""
-        database.crash_after = {at + 1 for at in crashes}
-        for life in range(len(crashes) + 2):
+        for life in range(len(points.crashes) + 2):
             try:
-                async with Executor(world, [faulty]) as executor:
-                    if not saga_id:
-                        database.commits = 0
-                        database.crash_after = {at + 1 for at in crashes}
-                        saga_id = await story.begin(executor)
-                    else:
+                async with Executor(outside.world(points), [troubled]) as executor:
+                    points.counting = True
+                    if saga_id:
                         await recover(executor)
+                    else:
+                        saga_id = await story.begin(executor)
                     await executor.idle()
                 break
-            except BaseExceptionGroup as group:
-                if not group.split(Crash)[0] or group.split(Crash)[1]:
-                    raise
-                saga_id = saga_id or await _only_saga(world)
             except Crash:
-                saga_id = saga_id or await _only_saga(world)
-        assert saga_id, "a crash in the very first commit cannot happen: what is not committed was not promised"
-        state = (await world.database.read(lambda tx: log.progress(tx, saga_id))).row.state
-        assert life <= len(crashes)
-        return state, before, await story.picture(world), database.commits
+                pass
+            except BaseExceptionGroup as group:
+                died, other = group.split(Crash)
+                if died is None or other is not None:
+                    raise
+            saga_id = saga_id or await _only_saga(outside)
+        assert life <= len(points.crashes)
+        points.counting = False
+        if healed:
+            async with Executor(outside.world(), [kind]) as executor:
+                await recover(executor)
+                await executor.idle()
+        async with Executor(outside.world(), [kind]) as executor:
+            await story.later(executor)
+            await executor.idle()
+        row = (await outside.database.read(lambda tx: log.progress(tx, saga_id))).row
+        return Outcome(row.state, before, await story.picture(outside), points.reached, row.attempt)
 
 
-async def _only_saga(world: World) -> str:
-    rows = await world.database.read(lambda tx: tx.all("SELECT id FROM sagas ORDER BY created_at DESC LIMIT 1"))
+async def _only_saga(outside: Outside) -> str:
+    rows = await outside.database.read(lambda tx: tx.all("SELECT id FROM sagas ORDER BY created_at DESC LIMIT 1"))
     return str(rows[0][0])
 
 
-async def check_contract(story: Story, kind: type[Saga], *, pairs: bool = True) -> int:
-    """Every history; the number of histories tried."""
+def scripts(kind: type[Saga]) -> list[tuple[Script, str]]:
+    """Everything that may go wrong with a saga, and the state that it must end in (before anybody heals it)."""
+    line = placed(kind)
+    final = next((i for i, p in enumerate(line) if p.step.final), len(line))
+    found: list[tuple[Script, str]] = []
+    for i, p in enumerate(line):
+        wheres: list[Literal["before", "after", "record"]] = ["before", "after"]
+        if p.step.act is not None and p.step.record is not None:
+            wheres.append("record")
+        for where in wheres:
+            at = Script(step=p.step.name, where=where)
+            if i >= final:
+                # Past the point of no return (a final step that is only a record is not passed before it has committed).
+                passed = i > final or p.step.act is not None
+                found.append((msgspec.structs.replace(at, times=3), "finished" if passed else "rolled_back"))
+                continue
+            found.append((at, "rolled_back"))
+            found.append((msgspec.structs.replace(at, twice=True), "rolled_back"))
+            found.append((msgspec.structs.replace(at, error=TimedOut), "rolled_back"))
+            if p.group is not None:
+                found.append((msgspec.structs.replace(at, times=p.group.limit - 1), "finished"))
+    undoable = [p for p in line[:final] if p.step.undoable]
+    if final > 0:
+        last = Script(step=line[final - 1].step.name, where="after")
+        for p in undoable:
+            undo = msgspec.structs.replace(last, undo=p.step.name, undo_times=UNDO_TRIES - 1)
+            found.append((undo, "rolled_back"))
+            found.append((msgspec.structs.replace(undo, undo_times=None), "stuck"))
+    return found
+
+
+async def check_contract(story: Story, kind: type[Saga], *, pairs: int = 150) -> int:
+    """Every history; of those with two deaths, as many as ``pairs``, chosen by the saga's name. The number of histories."""
     tried = 0
 
-    async def one(faults: Faults, crashes: set[int]) -> tuple[str, int]:
+    async def one(script: Script, end: str | None, crashes: set[int]) -> Outcome:
         nonlocal tried
         tried += 1
-        label = f"{kind.__name__} with {faults} and crashes after commits {sorted(crashes)}"
-        state, before, after, commits = await history(story, kind, faults, crashes)
-        assert state in log.ENDED, f"{label}: ended {state}"
-        if state == "finished":
-            assert story.is_finished(before, after), f"{label}: says finished, but {before} became {after}"
-        else:
-            assert story.is_clean(before, after), f"{label}: rolled back, but {before} became {after}"
-        return state, commits
+        label = f"{kind.__name__} with {script}, killed before the points {sorted(crashes)}"
+        found = await history(story, kind, script, crashes, healed=end == "stuck")
+        if end == "stuck":
+            end = "rolled_back"
+        assert found.state in log.ENDED, f"{label}: ended {found.state}"
+        assert end is None or found.state == end, f"{label}: ended {found.state}, not {end}"
+        right = story.is_finished if found.state == "finished" else story.is_clean
+        assert right(found.before, found.after), (
+            f"{label}: says {found.state}, but\n{found.before}\nbecame\n{found.after}"
+        )
+        return found
 
-    state, _ = await one(Faults(), set())
-    assert state == "finished", f"{kind.__name__} does not run"
-    state, _ = await one(Faults(twice=True), set())
-    assert state == "finished", f"{kind.__name__} with each act twice does not run"
-    scripts = [Faults()]
-    final = next((i for i, p in enumerate(placed(kind)) if p.step.final), None)
-    for i, p in enumerate(placed(kind)):
-        if final is not None and i >= final:
-            continue  # past the point of no return a lasting fault is retried for ever, which is its promise
-        for twice in (False, True):
-            scripts += [Faults(fail_before=p.step.name, twice=twice), Faults(fail_after=p.step.name, twice=twice)]
-    for faults in scripts:
-        state, commits = await one(faults, set())
-        for first in range(commits):
-            await one(faults, {first})
-            if pairs and not faults.twice:
-                # The second crash is counted on the same run of commits, so it falls into the second life.
-                for second in range(first + 1, commits + 3):
-                    await one(faults, {first, second})
+    await one(Script(), "finished", set())
+    await one(Script(twice=True), "finished", set())
+    deaths: list[tuple[Script, str, set[int]]] = []
+    for script, end in [(Script(), "finished"), *scripts(kind)]:
+        if end == "stuck":
+            stuck = await history(story, kind, script)
+            assert stuck.state == "stuck", f"{kind.__name__} with {script}: ended {stuck.state}, not stuck"
+        points = (await one(script, end, set())).points
+        if script.twice or script.error is not Failed:
+            continue
+        for first in range(2, points + 1):  # before the first point nothing has been promised
+            await one(script, None if end != "stuck" else end, {first})
+            deaths += [(script, end, {first, second}) for second in range(first + 1, points + 4)]
         await anyio.lowlevel.checkpoint()
+    chosen = deaths if len(deaths) <= pairs else random.Random(kind.__name__).sample(deaths, pairs)
+    for script, end, crashes in chosen:
+        await one(script, None if end != "stuck" else end, crashes)
     return tried

@@ -1,26 +1,162 @@
-"""Worlds for sagas and reconcilers: the inline database, in-process messaging, and a memory of who is alive."""
+"""Worlds for sagas and reconcilers: what survives a process (``Outside``), and what a process has of it (a ``World``).
 
+A crash is tried at every *point*: each commit, each message to a host, each blob that is written or removed. Killing the
+process before a point and after the one before it is the same, as nothing reaches the outside in between.
+"""
+
+import functools
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from minicloud.agent.calls import Agents
 from minicloud.conductor.network.wiring import Wiring
-from minicloud.conductor.world import World
+from minicloud.conductor.world import Options, World
 from minicloud.core.placement.index import Placement
+from minicloud.engines.blobs import Blobs
 from minicloud.engines.blobs.memory import MemoryBlobs
+from minicloud.engines.database import Database, Transaction
 from minicloud.engines.database.inline import InlineDatabase
+from minicloud.engines.messaging import CALL_TIMEOUT_S, Message
 from minicloud.engines.messaging.inprocess import InProcess
+from minicloud.engines.servicegroup import ServiceGroup
 from minicloud.engines.servicegroup.memory import MemoryServiceGroup
 
 
-async def a_world(stack: AsyncExitStack) -> World:
-    """An empty world."""
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Points:
+    """Counts the points of a process and kills it before those whose numbers are in ``crashes``."""
+
+    def __init__(self, crashes: set[int] | None = None) -> None:
+        self.crashes = crashes or set()
+        self.reached = 0
+        self.counting = False
+
+    def next(self) -> None:
+        """One point is reached."""
+        if self.counting:
+            self.reached += 1
+            if self.reached in self.crashes:
+                raise Crash
+
+
+class MortalDatabase:
+    """A database whose caller may die before a commit."""
+
+    def __init__(self, inner: Database, points: Points) -> None:
+        self._inner = inner
+        self._points = points
+
+    async def read(self, fn: Callable[[Transaction], Any]) -> Any:
+        return await self._inner.read(fn)
+
+    async def write(self, fn: Callable[[Transaction], Any]) -> Any:
+        self._points.next()
+        return await self._inner.write(fn)
+
+    async def close(self) -> None:
+        """The file is the outside's."""
+
+
+class MortalMessaging:
+    """A way to hosts whose caller may die before it asks. What was asked goes on over there."""
+
+    def __init__(self, inner: InProcess, points: Points) -> None:
+        self._inner = inner
+        self._points = points
+
+    async def call(self, topic: str, message: Message[Any], *, host: str, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        self._points.next()
+        return await self._inner.call(topic, message, host=host, timeout_s=timeout_s)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class MortalBlobs:
+    """A store whose user may die before it writes or removes."""
+
+    def __init__(self, inner: Blobs, points: Points) -> None:
+        self._inner = inner
+        self._points = points
+
+    async def put(self, key: str, pieces: AsyncIterator[bytes]) -> Any:
+        self._points.next()
+        return await self._inner.put(key, pieces)
+
+    async def delete(self, key: str) -> None:
+        self._points.next()
+        await self._inner.delete(key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class Outside:
+    """What is there whether a process lives or not."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        messaging: InProcess,
+        servicegroup: ServiceGroup,
+        blobs: Blobs,
+        options: Options | None = None,
+    ) -> None:
+        self.database = database
+        self.messaging = messaging
+        self.servicegroup = servicegroup
+        self.blobs = blobs
+        self.options = options or Options()
+
+    def world(self, points: Points | None = None) -> World:
+        """What a new process has: it knows nothing of an earlier one but what is written down."""
+        points = points or Points()
+        database: Any = MortalDatabase(self.database, points)
+        messaging: Any = MortalMessaging(self.messaging, points)
+        blobs: Any = MortalBlobs(self.blobs, points)
+        agents = Agents(messaging)
+        return World(
+            database=database,
+            agents=agents,
+            servicegroup=self.servicegroup,
+            blobs=blobs,
+            wiring=Wiring(database, agents),
+            placement=Placement(),
+            options=self.options,
+        )
+
+
+@functools.cache
+def empty_database() -> bytes:
+    """A database with all tables and no rows."""
+    return InlineDatabase().image()
+
+
+async def an_outside(stack: AsyncExitStack) -> Outside:
+    """An empty one: no hosts, no rows."""
     messaging = await stack.enter_async_context(InProcess())
-    database, agents = InlineDatabase(), Agents(messaging)
-    return World(
-        database=database,
-        agents=agents,
+    return Outside(
+        database=InlineDatabase(image=empty_database()),
+        messaging=messaging,
         servicegroup=MemoryServiceGroup(),
         blobs=MemoryBlobs(),
-        wiring=Wiring(database, agents),
+    )
+
+
+async def a_world(stack: AsyncExitStack) -> World:
+    """An empty world, for a process that does not die."""
+    outside = await an_outside(stack)
+    agents = Agents(outside.messaging)
+    return World(
+        database=outside.database,
+        agents=agents,
+        servicegroup=outside.servicegroup,
+        blobs=outside.blobs,
+        wiring=Wiring(outside.database, agents),
         placement=Placement(),
     )

@@ -77,7 +77,7 @@ def free(tx: Transaction, saga: CreateServer, world: World) -> None:
         saga.host = None
     server = servers.find(tx, saga.server_id)
     if server is not None and server.host is not None:
-        records.change(tx, server, host=None, node=None, updated_at=tx.now)
+        records.change(tx, server, host=None, node=None, zone=None, updated_at=tx.now)
 
 
 def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:

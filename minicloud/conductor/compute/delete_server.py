@@ -1,11 +1,8 @@
 """Delete a server: whatever is under way ends first, then nothing of it is left but a record that it was there."""
 
-import anyio
-
 from minicloud.agent import calls
 from minicloud.base import trace
-from minicloud.conductor import log
-from minicloud.conductor.compute.taken import TakenServer, give_back
+from minicloud.conductor.compute.taken import TakenServer, ensure_turn, give_back
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
@@ -21,26 +18,12 @@ class DeleteServer(TakenServer):
     @classmethod
     def steps(cls) -> Steps["DeleteServer"]:
         return [
-            Step("wait", act=ensure_alone, unrecord=give_back),
+            # Whatever works on the server sees the task ``deleting`` at its next record, and rolls back.
+            Step("wait", act=ensure_turn, unrecord=give_back),
             Step("destroy", act=ensure_gone, final=True),
             Step("unwire", act=ensure_unwired),
             Step("release", record=release),
         ]
-
-
-async def ensure_alone(saga: DeleteServer, world: World) -> None:
-    """No other saga works on this server: each of them sees the task ``deleting`` at its next record, and rolls back."""
-
-    def others(tx: Transaction) -> list[str]:
-        return [
-            row.kind
-            for row in log.of_resource(tx, saga.server_id)
-            if row.state not in (*log.ENDED, "stuck") and row.kind != DeleteServer.__name__
-        ]
-
-    while waiting := await world.database.read(others):
-        trace.note("waiting", sagas=waiting)
-        await anyio.sleep(0.05)
 
 
 async def ensure_gone(saga: DeleteServer, world: World) -> None:

@@ -5,10 +5,19 @@ from typing import Literal
 from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.conductor.compute.specs import spec_of
-from minicloud.conductor.compute.taken import TakenServer, give_back, give_back_in_error, host_of, keep
+from minicloud.conductor.compute.taken import (
+    TakenServer,
+    ensure_turn,
+    give_back,
+    give_back_in_error,
+    host_of,
+    keep,
+    while_taken,
+)
 from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
+from minicloud.core import records
 from minicloud.core.compute import lifecycle, servers
 from minicloud.engines.database import Transaction
 
@@ -21,10 +30,22 @@ class RebootServer(TakenServer):
     @classmethod
     def steps(cls) -> Steps["RebootServer"]:
         return [
-            Step("claim", record=keep, unrecord=give_back),
+            # A hard reboot may be asked for while another reboot is under way: one after the other.
+            Step("wait", act=ensure_turn, unrecord=give_back),
+            Step("claim", record=reclaim),
             Step("wire", act=ensure_wired),
             Step("reboot", act=ensure_rebooted, record=mark_active, unrecord=give_back_in_error),
         ]
+
+
+def reclaim(tx: Transaction, saga: RebootServer, world: World) -> None:
+    """The server is still taken for this; an earlier reboot that has ended meanwhile let go of it, and it is taken again."""
+    server = servers.living(tx, saga.server_id)
+    if server.task_state is None:
+        lifecycle.check(lifecycle.TABLE[f"reboot_{saga.kind.lower()}"], server.id, server.vm_state, None)
+        records.change(tx, server, task_state=saga.claimed, updated_at=tx.now)
+    else:
+        keep(tx, saga, world)
 
 
 async def ensure_rebooted(saga: RebootServer, world: World) -> None:
@@ -33,7 +54,7 @@ async def ensure_rebooted(saga: RebootServer, world: World) -> None:
     grace_s = world.options.shutdown_timeout
     if saga.kind == "SOFT":
         message = calls.RebootServer(server_id=saga.server_id, grace_s=grace_s)
-        if await world.agents.ask(host, message, timeout_s=grace_s + 120):
+        if await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=grace_s + 120)):
             return
         trace.note("soft_reboot_ignored", server=saga.server_id, grace_s=grace_s)
     await world.agents.ask(host, calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0))
@@ -43,4 +64,6 @@ async def ensure_rebooted(saga: RebootServer, world: World) -> None:
 
 def mark_active(tx: Transaction, saga: RebootServer, world: World) -> None:
     """It is there again."""
-    servers.settle(tx, saga.server_id, saga.action_id, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING)
+    servers.settle(
+        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
+    )

@@ -1,12 +1,13 @@
 """Power on a server that was stopped."""
 
 from minicloud.agent import calls
+from minicloud.base.errors import NotFound
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep
 from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import lifecycle, servers
+from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.engines.database import Transaction
 
 
@@ -18,7 +19,7 @@ class StartServer(TakenServer):
         return [
             Step("claim", record=keep, unrecord=give_back),
             Step("wire", act=ensure_wired),
-            Step("power_on", act=ensure_running, record=mark_active),
+            Step("power_on", act=ensure_running, record=mark_active, undo=ensure_off),
         ]
 
 
@@ -28,6 +29,21 @@ async def ensure_running(saga: StartServer, world: World) -> None:
     await world.agents.ask(await host_of(saga, world), calls.EnsureServer(server=spec), timeout_s=600)
 
 
+async def ensure_off(saga: StartServer, world: World) -> None:
+    """The guest is off, as its record says again; on a host that is down nobody can tell, and power states are compared later."""
+    server = await world.database.read(lambda tx: servers.find(tx, saga.server_id))
+    if server is None or server.deleted or server.host is None:
+        return
+    if await world.servicegroup.is_up(hosts.member(server.host)):
+        try:
+            await world.agents.ask(server.host, calls.EnsureServerShutdown(server_id=server.id, grace_s=0))
+        except NotFound:
+            # The host never made the machine: it is off.
+            pass
+
+
 def mark_active(tx: Transaction, saga: StartServer, world: World) -> None:
     """It is there again."""
-    servers.settle(tx, saga.server_id, saga.action_id, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING)
+    servers.settle(
+        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
+    )

@@ -1,11 +1,23 @@
 """What the sagas of actions share: a server that was taken for an action is given back when the action fails."""
 
-from minicloud.base.errors import Conflict, Unavailable, from_facts
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Conflict, Unavailable, from_facts
+from minicloud.conductor import log
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import World
 from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.core.compute.servers import Server
 from minicloud.engines.database import Transaction
+
+T = TypeVar("T")
+TURN_POLL_S = 0.05
+TAKEN_POLL_S = 0.5
 
 
 class TakenServer(Saga):
@@ -18,6 +30,60 @@ class TakenServer(Saga):
     @property
     def about(self) -> str:
         return self.server_id
+
+
+async def ensure_turn(saga: TakenServer, world: World) -> None:
+    """All work on this server that was asked for earlier has ended, or is stuck: its numbers of actions say what is earlier."""
+    told: list[str] = []
+    while waiting := await world.database.read(lambda tx: _earlier(tx, saga)):
+        if waiting != told:
+            trace.note("waiting", sagas=waiting)
+            told = waiting
+        await anyio.sleep(TURN_POLL_S)
+
+
+def _earlier(tx: Transaction, saga: TakenServer) -> list[str]:
+    rows = [row for row in log.of_resource(tx, saga.server_id) if row.state not in (*log.ENDED, "stuck")]
+    return [row.kind for row in rows if msgspec.json.decode(row.body, type=_Numbered).action_id < saga.action_id]
+
+
+async def while_taken(saga: TakenServer, world: World, ask: Callable[[], Awaitable[T]]) -> T:
+    """What a host answers to a question that may take long; nobody who took the server for more waits for that.
+
+    Raises Conflict when the server was taken for something else meanwhile, and what ``ask`` raises.
+    """
+    answers: list[T] = []
+    failure: CloudError | None = None
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        while True:
+            await anyio.sleep(TAKEN_POLL_S)
+            try:
+                server = await world.database.read(lambda tx: servers.find(tx, saga.server_id))
+            except CloudError as error:
+                trace.note("saga_retry", step="watch", in_s=TAKEN_POLL_S, error=error.message)
+                continue
+            if server is None or server.task_state != saga.claimed:
+                scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch, tasks.cancel_scope)
+        try:
+            answers.append(await ask())
+        except CloudError as error:
+            failure = error
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if not answers:
+        raise Conflict(f"Instance {saga.server_id} was taken for something else while it was {saga.claimed}")
+    return answers[0]
+
+
+class _Numbered(msgspec.Struct):
+    """What every saga about a server has."""
+
+    action_id: int
 
 
 def keep(tx: Transaction, saga: TakenServer, world: World) -> None:
@@ -34,7 +100,14 @@ def give_back(tx: Transaction, saga: TakenServer, world: World) -> None:
 
 
 def give_back_in_error(tx: Transaction, saga: TakenServer, world: World) -> None:
-    """As ``give_back``, for actions that leave a server without a guest: it ends in ERROR with a fault."""
+    """As ``give_back``, for actions that leave a server without a guest: it ends in ERROR with a fault.
+
+    Unless it was taken for something else meanwhile: then its state is that other action's to tell.
+    """
+    server = servers.find(tx, saga.server_id)
+    if server is None or server.task_state != saga.claimed:
+        give_back(tx, saga, world)
+        return
     error = from_facts(saga.failed) if saga.failed is not None else Conflict("The action was rolled back")
     servers.give_back(
         tx,

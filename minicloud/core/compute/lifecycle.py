@@ -57,6 +57,7 @@ class ServerAction(msgspec.Struct, frozen=True, kw_only=True):
     saga: str
     event: str
     when_locked: bool = False
+    needs_host: bool = True
 
 
 def _row(
@@ -71,7 +72,7 @@ def _row(
 TABLE = {
     row.name: row
     for row in (
-        _row("delete", None, "deleting", "DeleteServer", "compute_terminate_instance", tasks=None),
+        _row("delete", None, "deleting", "DeleteServer", "compute_terminate_instance", tasks=None, needs_host=False),
         _row("start", (STOPPED,), "powering-on", "StartServer", "compute_start_instance"),
         _row("stop", (ACTIVE, ERROR), "powering-off", "StopServer", "compute_stop_instance"),
         _row("reboot_soft", (ACTIVE,), "rebooting", "RebootServer", "compute_reboot_instance", word="reboot"),

@@ -140,6 +140,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power is not PowerState.SHUTDOWN:
             polite = grace_s > 0 and known.power is PowerState.RUNNING and await self._obeys(machine_id, grace_s)
+            known = self._known(machine_id)  # it may have been removed while its guest was waited for
             events = _after(known, "poweroff") if polite else known.events
             self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
         if late is not None:
@@ -165,6 +166,7 @@ class FakeHypervisor:
         late = await self._faults.meet("reboot_soft", self.host, machine_id) if self._faults.armed else None
         known = self._known(machine_id)
         reacted = known.power is PowerState.RUNNING and grace_s > 0 and await self._obeys(machine_id, grace_s)
+        known = self._known(machine_id)  # it may have been removed while its guest was waited for
         if reacted:
             events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
             self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))

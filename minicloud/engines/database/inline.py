@@ -21,12 +21,25 @@ class InlineDatabase:
     """Keeps the database promise on one connection, inline. ``path`` may be ``:memory:``."""
 
     def __init__(
-        self, path: str = ":memory:", *, clock: Clock | None = None, ids: Ids | None = None, durability: str = "normal"
+        self,
+        path: str = ":memory:",
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        durability: str = "normal",
+        image: bytes | None = None,
     ) -> None:
+        """``image``: begin as a copy of the database that it was taken of, in memory."""
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
         self._connection = connect(path, durability=durability)
+        if image is not None:
+            self._connection.deserialize(image)
         migrate(self._connection)
+
+    def image(self) -> bytes:
+        """All that is in it, to begin another one with."""
+        return self._connection.serialize()
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         connection = self._connection
