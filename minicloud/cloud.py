@@ -1,8 +1,6 @@
 """Builds every part of a cloud from its settings and holds them open together: the only file that knows all the others."""
 
-import os
 import secrets
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any
 import anyio
 import msgspec
 
-from minicloud import guest
 from minicloud.agent import calls
 from minicloud.agent.calls import Agents
 from minicloud.agent.compute import HostAgent, metadata_answerer
@@ -30,9 +27,7 @@ from minicloud.api.metadata import service as metadata_api
 from minicloud.api.service import Service
 from minicloud.base import trace
 from minicloud.base.clock import Clock, SystemClock
-from minicloud.base.errors import CloudError, ToolMissing
 from minicloud.base.ids import Ids, RandomIds
-from minicloud.base.tools import find
 from minicloud.base.trace_file import TraceFile
 from minicloud.conductor import host_reports
 from minicloud.conductor.compute.create_server import CreateServer
@@ -42,33 +37,33 @@ from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.executor import Executor
-from minicloud.conductor.image.import_image import ImportImage, guest_image
+from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
-from minicloud.core.compute import flavors, hosts
-from minicloud.core.identity import users
-from minicloud.core.identity.bootstrap import Bootstrap, bootstrap
-from minicloud.core.identity.domains import DEFAULT
 from minicloud.core.image import uploads
-from minicloud.core.network import bootstrap as networks
 from minicloud.core.placement.index import Placement
 from minicloud.core.policy import Policy
 from minicloud.drivers.fabric import Fabric
-from minicloud.drivers.fabric.fake import FakeFabric
-from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
-from minicloud.drivers.statelog import StateLog
-from minicloud.drivers.storage.fake import FakeImages, FakeStorage
+from minicloud.drivers.hypervisor.fake import FakeWorld
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.blobs.directory import DirectoryBlobs
 from minicloud.engines.blobs.memory import MemoryBlobs
-from minicloud.engines.database import Database, Transaction
-from minicloud.engines.database.inline import InlineDatabase
+from minicloud.engines.database import Database
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
+from minicloud.first_start import (
+    CONTROL_HOST,
+    CONTROL_SERVICES,
+    admin_hash,
+    ensure_guest_image,
+    first_records,
+    prepare_folder,
+)
+from minicloud.products import best_driver, hosts_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
-from minicloud.settings import Settings, cache_folder
+from minicloud.settings import Settings
 
 Progress = Callable[[str], None]
 SAGAS: tuple[type[Saga], ...] = (
@@ -80,9 +75,6 @@ SAGAS: tuple[type[Saga], ...] = (
     ImportImage,
     PlayDemo,
 )
-CONTROL_SERVICES = ("nova-conductor", "nova-scheduler")
-CONTROL_HOST = "control"
-GUEST = "minilinux"
 
 
 class Cloud:
@@ -191,7 +183,7 @@ async def open_cloud(
         servicegroup = DatabaseServiceGroup(
             database, report_interval_s=settings.report_interval, service_down_time_s=settings.service_down_time
         )
-        driver = settings.driver if settings.driver != "auto" else _best_driver()
+        driver = settings.driver if settings.driver != "auto" else best_driver()
         agents_of_hosts = Agents(messaging)
         world = World(
             database=database,
@@ -236,13 +228,13 @@ async def open_cloud(
             )
         )
         progress("writing down what every cloud has")
-        hashed = await _admin_hash(database, settings, passwords, changed)
-        for key in await database.write(lambda tx: _first_records(tx, settings, hashed)):
+        hashed = await admin_hash(database, settings, passwords, changed)
+        for key in await database.write(lambda tx: first_records(tx, settings, hashed)):
             await blobs.delete(key)
         for image_id in await database.write(uploads.recover):
             await blobs.delete(image_id)
         progress(f"starting {settings.hosts} {driver} host{'s' if settings.hosts > 1 else ''}")
-        hosts_of_cloud, fake = await _hosts(settings, driver, folder, blobs, messaging, servicegroup)
+        hosts_of_cloud, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup)
         fabrics = list({id(agent.fabric): agent.fabric for agent in hosts_of_cloud}.values())
         for fabric in fabrics:
             await fabric.open(metadata_answerer(messaging, CONTROL_HOST))
@@ -255,7 +247,7 @@ async def open_cloud(
         tasks.start_soon(servicegroup.run)
         await servicegroup.look()
         await recover(executor)
-        await _guest_image(executor, database, settings, driver)
+        await ensure_guest_image(executor, database, settings, driver)
         tasks.start_soon(loop.run)
         cloud = Cloud(
             settings=settings,
@@ -318,36 +310,6 @@ async def _start_all(stack: AsyncExitStack, agents: list[HostAgent]) -> None:
         await up.wait()
 
 
-async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
-    """The database of a data folder, or one in memory."""
-    if settings.memory:
-        return InlineDatabase(clock=clock, ids=ids)
-    # aiosqlite is the one product that needs asyncio: a cloud in memory runs under trio, too.
-    from minicloud.engines.database.sqlite import SqliteDatabase
-
-    path = Path(settings.data) / "cloud.db"
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    return await SqliteDatabase.open(str(path), clock=clock, ids=ids, durability=settings.durability)
-
-
-def prepare_folder(settings: Settings) -> tuple[Settings, bool]:
-    """Make the data folder, private; the settings with the admin's password, and whether it is another one than before.
-
-    The password is the given one, or else the one of the first start, which is generated and kept beside the database.
-    """
-    Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-    Path(settings.data).chmod(0o700)
-    path = Path(settings.data) / "admin-password"
-    before = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-    password = settings.admin_password or before or secrets.token_urlsafe(12)
-    if password != before:
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(password + "\n")
-    return msgspec.structs.replace(settings, admin_password=password), password != before
-
-
 def options_of(settings: Settings, driver: str) -> Options:
     """What steps act by. Root disks of real guests are thin, so their hosts offer ten times the room that they have."""
     thin = 10.0 if driver == "qemu" else 1.0
@@ -369,153 +331,3 @@ def reconcilers() -> list[Any]:
     from minicloud.reconcilers.power_states import PowerStates
 
     return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers()]
-
-
-async def _admin_hash(database: Database, settings: Settings, passwords: Passwords, changed: bool) -> str:
-    """The hash of the admin's password where it has to be written: at the first start, and when another one is given.
-
-    Hashing takes long by design, so a start that needs none makes none.
-    """
-    known = await database.read(lambda tx: users.find_by_name(tx, DEFAULT, "admin"))
-    return await passwords.hash(settings.admin_password) if known is None or changed else ""
-
-
-def _first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]:
-    """What every cloud has; at later starts only what is missing, and the admin's password if another one was given.
-
-    Returns keys of blobs that a crash left half uploaded.
-    """
-    wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region)
-    known = users.find_by_name(tx, DEFAULT, "admin")
-    made = bootstrap(tx, wanted)
-    if known is not None and hashed:
-        users.change_password(tx, known.id, old_hash=known.password_hash or "", new_hash=hashed)
-    flavors.bootstrap(tx)
-    networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
-    for binary in CONTROL_SERVICES:
-        hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)
-    return uploads.recover(tx)
-
-
-async def _guest_image(executor: Executor, database: Database, settings: Settings, driver: str) -> None:
-    """The image ``minilinux`` of a new cloud, out of the built files, if there are any; it fills in the background."""
-    if settings.guest_image == "none":
-        return
-    built = None if driver == "fake" else guest.cached(cache_folder() / "guest")
-    if built is None and driver != "fake":
-        trace.note("no_guest_image", next_step="minicloud image build")
-        return
-
-    def work(tx: Transaction) -> None:
-        saga = guest_image(
-            tx,
-            name=GUEST,
-            source="" if built is None else str(built.disk),
-            min_disk=0 if built is None else built.min_disk_gb,
-            min_ram=0 if built is None else built.min_ram_mb,
-            properties={} if built is None else built.properties,
-        )
-        if saga is not None:
-            executor.begin(tx, saga)
-
-    await database.write(work)
-
-
-def _best_driver() -> str:
-    if find("qemu-system-x86_64") is not None and find("qemu-img") is not None:
-        return "qemu"
-    return "fake"
-
-
-def host_names(count: int) -> list[str]:
-    """``host-1`` and so on, padded so that they sort as they count."""
-    width = len(str(count))
-    return [f"host-{number:0{width}}" for number in range(1, count + 1)]
-
-
-async def _hosts(
-    settings: Settings,
-    driver: str,
-    folder: Path,
-    blobs: Blobs,
-    messaging: InProcess,
-    servicegroup: DatabaseServiceGroup,
-) -> tuple[list[HostAgent], FakeWorld | None]:
-    """The hosts of the cloud, on the drivers that were chosen. Real guests of all hosts hang on one fabric."""
-    common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
-    names = host_names(settings.hosts)
-    if driver == "fake":
-        log = StateLog(None if settings.memory else folder / "fake.log")
-        fake, images = FakeWorld(log), FakeImages(log)
-        size = HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
-        return (
-            [
-                HostAgent(
-                    name,
-                    hypervisor=FakeHypervisor(fake, name, size),
-                    fabric=FakeFabric(log, name),
-                    storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=size.disk_gb),
-                    **common,
-                )
-                for name in names
-            ],
-            fake,
-        )
-    from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
-    from minicloud.drivers.storage.basecache import BaseCache
-    from minicloud.drivers.storage.files import FilesStorage
-
-    if settings.memory:
-        raise CloudError("A cloud in memory can only have fake hosts: say --driver fake")
-    if _best_driver() != "qemu":
-        raise ToolMissing("qemu-system-x86_64 or qemu-img not found: apt install qemu-system-x86 qemu-utils")
-    fabric = await _fabric(settings, folder)
-    cache = BaseCache(folder / "_base")
-    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
-    return (
-        [
-            HostAgent(
-                name,
-                hypervisor=QemuHypervisor(
-                    folder / "hosts" / name,
-                    accel=settings.accelerator,
-                    probe_cache=folder / "kvm-probe.json",
-                    size=size_of_each,
-                ),
-                fabric=fabric,
-                storage=FilesStorage(folder / "hosts" / name, cache),
-                **common,
-            )
-            for name in names
-        ],
-        None,
-    )
-
-
-async def _fabric(settings: Settings, folder: Path) -> Fabric:
-    """The network of real guests: the best that this machine allows, or what was asked for."""
-    from minicloud.drivers.fabric.linux import LinuxFabric
-    from minicloud.drivers.fabric.linux.probe import probe
-    from minicloud.drivers.fabric.user import UserFabric
-
-    where = folder / "fabric"
-    if settings.fabric == "fake":
-        return FakeFabric(StateLog(folder / "fake-fabric.log"))
-    if settings.fabric == "user" or sys.platform != "linux":
-        return UserFabric(where)
-    found = await probe()
-    if found.best == "user":
-        trace.note("fabric_chosen", kind="user", missing=found.missing)
-        if settings.fabric == "linux":
-            raise ToolMissing(f"The linux fabric cannot work here: {'; '.join(found.missing)}")
-        return UserFabric(where)
-    return LinuxFabric(cloud_id(folder), where, rootless=found.best == "rootless")
-
-
-def cloud_id(folder: Path) -> str:
-    """A short name that no other cloud of this machine has, made at the first start and kept."""
-    path = folder / "cloud-id"
-    if not path.exists():
-        path.write_text(secrets.token_hex(3) + "\n", encoding="utf-8")
-    return path.read_text(encoding="utf-8").strip()

@@ -12,9 +12,9 @@ from minicloud.base.ids import RandomIds
 from minicloud.base.tools import find
 from minicloud.base.trace import Note
 from minicloud.base.trace_file import TraceReader
-from minicloud.cloud import cloud_id
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.transaction import SqliteTransaction, connect
+from minicloud.products import cloud_id
 
 T = TypeVar("T")
 Progress = Callable[[str], None]

@@ -1,0 +1,228 @@
+"""Asking for servers (POST /servers): the body with everything that may be said, and how it becomes a request of core."""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from minicloud.api.bodies import UUID, Body, LongText, Name
+from minicloud.api.call import Call, Reply
+from minicloud.api.compute import server_views
+from minicloud.api.microversions import Beside, RequiredSince, Since, Until
+from minicloud.api.routes import Post
+from minicloud.base.errors import Invalid, NotOffered
+from minicloud.conductor.compute.create_server import CreateServer
+from minicloud.core.compute import requests, servers
+from minicloud.core.compute.requests import ServerRequest
+from minicloud.core.compute.servers import RequestedNetwork, Server
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.records import Transaction
+
+POLICY = "os_compute_api:servers"
+
+MetadataValue = Annotated[str, msgspec.Meta(max_length=255)]
+MetadataKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+TrimmedName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Hostname = Annotated[
+    str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+$")
+]
+
+
+class NetworkRequest(Body):
+    """A network or a port to plug in."""
+
+    uuid: UUID | UnsetType = UNSET
+    port: UUID | None = None
+    fixed_ip: str | UnsetType = UNSET
+    tag: Annotated[Tag | None, Since("2.32")] = None
+
+
+class SecurityGroupName(Body, open=True):
+    """A security group by name or id."""
+
+    name: Name
+
+
+class BlockDevice(Body, open=True):
+    """A disk of the server; at first only the image's own root disk is on offer."""
+
+    source_type: Literal["image", "volume", "snapshot", "blank"] = "image"
+    destination_type: Literal["local", "volume"] = "local"
+    boot_index: int | None = None
+    uuid: str | None = None
+    delete_on_termination: bool = False
+
+
+class ServerCreate(Body, wrap="server"):
+    """The body of POST /servers."""
+
+    name: TrimmedName
+    flavor_ref: str | int = msgspec.field(name="flavorRef")
+    image_ref: str = msgspec.field(name="imageRef", default="")
+    networks: Annotated[list[NetworkRequest] | Literal["auto", "none"] | UnsetType, RequiredSince("2.37")] = UNSET
+    admin_pass: str | None = msgspec.field(name="adminPass", default=None)
+    metadata: dict[MetadataKey, MetadataValue] = {}
+    disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(name="OS-DCF:diskConfig", default="MANUAL")
+    access_ip_v4: str | None = msgspec.field(name="accessIPv4", default=None)
+    access_ip_v6: str | None = msgspec.field(name="accessIPv6", default=None)
+    personality: Annotated[list[Any], Until("2.56")] = []
+    availability_zone: Name | None = None
+    block_device_mapping: list[Any] = []
+    block_device_mapping_v2: list[BlockDevice] = []
+    config_drive: bool | None = None
+    min_count: Annotated[int, msgspec.Meta(ge=1)] = 1
+    max_count: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    return_reservation_id: bool = False
+    security_groups: list[SecurityGroupName] = []
+    user_data: LongText | None = None
+    key_name: Name | None = None
+    description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, Since("2.19")] = None
+    tags: Annotated[Annotated[list[Tag], msgspec.Meta(max_length=50)], Since("2.52")] = []
+    trusted_image_certificates: Annotated[list[str] | None, Since("2.63")] = None
+    host: Annotated[Name | None, Since("2.74")] = None
+    hypervisor_hostname: Annotated[Name | None, Since("2.74")] = None
+    hostname: Annotated[Hostname | None, Since("2.90")] = None
+    hints: Annotated[dict[str, Any], Beside()] = msgspec.field(name="os:scheduler_hints", default_factory=dict)
+    old_hints: Annotated[dict[str, Any], Beside()] = msgspec.field(
+        name="OS-SCH-HNT:scheduler_hints", default_factory=dict
+    )
+
+
+async def create(call: Call, body: ServerCreate) -> Any:
+    """Promise servers and begin to build them."""
+    request = _request(call, body)
+
+    def work(tx: Transaction) -> list[Server]:
+        promised = requests.ask(tx, call.context, request)
+        for server, action_id in promised:
+            call.begin(tx, CreateServer(server_id=server.id, action_id=action_id))
+        return [server for server, _ in promised]
+
+    first = (await call.write(work))[0]
+    if body.return_reservation_id:
+        return {"reservation_id": first.reservation_id}
+    document: dict[str, Any] = {
+        "id": first.id,
+        "links": server_views.links(call, first.id),
+        "OS-DCF:diskConfig": first.disk_config,
+        "security_groups": [{"name": group.name} for group in body.security_groups] or [{"name": "default"}],
+        "adminPass": request.admin_password,
+    }
+    return Reply({"server": document}, headers={"Location": call.url(f"/servers/{first.id}")})
+
+
+def _request(call: Call, body: ServerCreate) -> ServerRequest:
+    """The body as what core understands, with the permissions that parts of it need."""
+    if body.name != body.name.strip() and not body.name.strip():
+        raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. '{body.name}' is not allowed")
+    if body.personality:
+        raise NotOffered("Personality files are not offered by this cloud: use user_data")
+    if body.trusted_image_certificates:
+        call.enforce(f"{POLICY}:create:trusted_certs")
+        raise NotOffered("Trusted image certificates are not offered by this cloud")
+    image_ref = _root_image(body)
+    zone, host, node = _place(call, body)
+    chosen: list[RequestedNetwork] | Literal["auto", "none"] | None = None
+    if isinstance(body.networks, list):
+        chosen = [_network(n) for n in body.networks]
+    elif body.networks is not UNSET:
+        chosen = body.networks
+    if chosen and chosen != "none":
+        call.enforce(f"{POLICY}:create:attach_network")
+    for text, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
+        check_address(text, name)
+    return ServerRequest(
+        name=body.name.strip(),
+        flavor_ref=str(body.flavor_ref).rpartition("/")[2],
+        image_id=image_ref,
+        networks=chosen,
+        security_groups=[group.name for group in body.security_groups],
+        key_name=body.key_name,
+        user_data=body.user_data,
+        config_drive=bool(body.config_drive),
+        metadata=body.metadata,
+        tags=body.tags,
+        # Before 2.19 Nova kept the name as description.
+        description=body.description if call.at_least("2.19") else body.name.strip(),
+        hostname=body.hostname,
+        zone=zone,
+        host=host,
+        node=node,
+        hints=body.hints or body.old_hints,
+        access_ip_v4=body.access_ip_v4,
+        access_ip_v6=body.access_ip_v6,
+        disk_config=body.disk_config,
+        admin_password=body.admin_pass or servers.new_password(),
+        min_count=body.min_count,
+        max_count=body.max_count if body.max_count is not None else body.min_count,
+    )
+
+
+def _root_image(body: ServerCreate) -> str | None:
+    if body.block_device_mapping:
+        raise NotOffered("Volumes are not offered by this cloud yet: boot from an image")
+    roots = [d for d in body.block_device_mapping_v2 if d.boot_index == 0]
+    others = [d for d in body.block_device_mapping_v2 if d.boot_index != 0]
+    if others or any(d.source_type != "image" or d.destination_type != "local" for d in roots):
+        raise NotOffered("Volumes are not offered by this cloud yet: boot from an image")
+    return body.image_ref.rpartition("/")[2] or (roots[0].uuid if roots else None)
+
+
+def _network(wanted: NetworkRequest) -> RequestedNetwork:
+    if wanted.port is None and wanted.uuid is UNSET:
+        raise Invalid("Bad networks format: network uuid is not in proper format (None)")
+    fixed_ip = None if wanted.fixed_ip is UNSET else wanted.fixed_ip
+    if fixed_ip is not None:
+        check_address(fixed_ip, "fixed_ip")
+    if wanted.port is not None and fixed_ip is not None:
+        raise Invalid(
+            f"Specified Fixed IP '{fixed_ip}' cannot be used with port '{wanted.port}': the two cannot be specified together."
+        )
+    return RequestedNetwork(
+        network_id=None if wanted.uuid is UNSET or wanted.port is not None else wanted.uuid,
+        port_id=wanted.port,
+        fixed_ip=fixed_ip,
+        tag=wanted.tag,
+    )
+
+
+def check_address(text: str | None, field: str) -> None:
+    if text:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError as error:
+            raise Invalid(
+                f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address"
+            ) from error
+
+
+def _place(call: Call, body: ServerCreate) -> tuple[str | None, str | None, str | None]:
+    """Zone, host and node; ``zone:host:node`` and the fields of 2.74 are an administrator's."""
+    zone, _, rest = (body.availability_zone or "").partition(":")
+    host, _, node = rest.partition(":")
+    if host or node:
+        call.enforce(f"{POLICY}:create:forced_host")
+    if body.host or body.hypervisor_hostname:
+        call.enforce("compute:servers:create:requested_destination")
+        if host or node:
+            raise Invalid("An unknown combination of availability_zone, host and hypervisor_hostname was asked for")
+        host, node = body.host or "", body.hypervisor_hostname or ""
+    return zone or None, host or None, node or None
+
+
+EXTRA = (
+    (f"{POLICY}:create:attach_network", PROJECT_MEMBER_OR_ADMIN),
+    (f"{POLICY}:create:forced_host", ADMIN),
+    (f"{POLICY}:create:trusted_certs", PROJECT_MEMBER_OR_ADMIN),
+    ("compute:servers:create:requested_destination", ADMIN),
+    (f"{POLICY}:show:host_status", ADMIN),
+    (f"{POLICY}:show:flavor-extra-specs", PROJECT_READER_OR_ADMIN),
+    ("os_compute_api:os-extended-server-attributes", ADMIN),
+)
+
+
+routes = [
+    Post("/servers", create, policy=f"{POLICY}:create", allow=PROJECT_MEMBER_OR_ADMIN, status=202, extra=EXTRA),
+]  # fmt: skip

@@ -1,0 +1,138 @@
+"""Chooses the product behind each promise, from the settings: the only file beside ``cloud`` that imports products."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+from minicloud.agent.compute import HostAgent
+from minicloud.base import trace
+from minicloud.base.clock import Clock
+from minicloud.base.errors import CloudError, ToolMissing
+from minicloud.base.ids import Ids
+from minicloud.base.tools import find
+from minicloud.drivers.fabric import Fabric
+from minicloud.drivers.fabric.fake import FakeFabric
+from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
+from minicloud.drivers.statelog import StateLog
+from minicloud.drivers.storage.fake import FakeImages, FakeStorage
+from minicloud.engines.blobs import Blobs
+from minicloud.engines.database import Database
+from minicloud.engines.database.inline import InlineDatabase
+from minicloud.engines.messaging.inprocess import InProcess
+from minicloud.engines.servicegroup.database import DatabaseServiceGroup
+from minicloud.settings import Settings
+
+
+async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
+    """The database of a data folder, or one in memory."""
+    if settings.memory:
+        return InlineDatabase(clock=clock, ids=ids)
+    # aiosqlite is the one product that needs asyncio: a cloud in memory runs under trio, too.
+    from minicloud.engines.database.sqlite import SqliteDatabase
+
+    path = Path(settings.data) / "cloud.db"
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    return await SqliteDatabase.open(str(path), clock=clock, ids=ids, durability=settings.durability)
+
+
+def best_driver() -> str:
+    if find("qemu-system-x86_64") is not None and find("qemu-img") is not None:
+        return "qemu"
+    return "fake"
+
+
+def host_names(count: int) -> list[str]:
+    """``host-1`` and so on, padded so that they sort as they count."""
+    width = len(str(count))
+    return [f"host-{number:0{width}}" for number in range(1, count + 1)]
+
+
+async def hosts_of(
+    settings: Settings,
+    driver: str,
+    folder: Path,
+    blobs: Blobs,
+    messaging: InProcess,
+    servicegroup: DatabaseServiceGroup,
+) -> tuple[list[HostAgent], FakeWorld | None]:
+    """The hosts of the cloud, on the drivers that were chosen. Real guests of all hosts hang on one fabric."""
+    common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
+    names = host_names(settings.hosts)
+    if driver == "fake":
+        log = StateLog(None if settings.memory else folder / "fake.log")
+        fake, images = FakeWorld(log), FakeImages(log)
+        size = HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
+        return (
+            [
+                HostAgent(
+                    name,
+                    hypervisor=FakeHypervisor(fake, name, size),
+                    fabric=FakeFabric(log, name),
+                    storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=size.disk_gb),
+                    **common,
+                )
+                for name in names
+            ],
+            fake,
+        )
+    from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
+    from minicloud.drivers.storage.basecache import BaseCache
+    from minicloud.drivers.storage.files import FilesStorage
+
+    if settings.memory:
+        raise CloudError("A cloud in memory can only have fake hosts: say --driver fake")
+    if best_driver() != "qemu":
+        raise ToolMissing("qemu-system-x86_64 or qemu-img not found: apt install qemu-system-x86 qemu-utils")
+    fabric = await fabric_of(settings, folder)
+    cache = BaseCache(folder / "_base")
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
+    return (
+        [
+            HostAgent(
+                name,
+                hypervisor=QemuHypervisor(
+                    folder / "hosts" / name,
+                    accel=settings.accelerator,
+                    probe_cache=folder / "kvm-probe.json",
+                    size=size_of_each,
+                ),
+                fabric=fabric,
+                storage=FilesStorage(folder / "hosts" / name, cache),
+                **common,
+            )
+            for name in names
+        ],
+        None,
+    )
+
+
+async def fabric_of(settings: Settings, folder: Path) -> Fabric:
+    """The network of real guests: the best that this machine allows, or what was asked for."""
+    from minicloud.drivers.fabric.linux import LinuxFabric
+    from minicloud.drivers.fabric.linux.probe import probe
+    from minicloud.drivers.fabric.user import UserFabric
+
+    where = folder / "fabric"
+    if settings.fabric == "fake":
+        return FakeFabric(StateLog(folder / "fake-fabric.log"))
+    if settings.fabric == "user" or sys.platform != "linux":
+        return UserFabric(where)
+    found = await probe()
+    if found.best == "user":
+        trace.note("fabric_chosen", kind="user", missing=found.missing)
+        if settings.fabric == "linux":
+            raise ToolMissing(f"The linux fabric cannot work here: {'; '.join(found.missing)}")
+        return UserFabric(where)
+    return LinuxFabric(cloud_id(folder), where, rootless=found.best == "rootless")
+
+
+def cloud_id(folder: Path) -> str:
+    """A short name that no other cloud of this machine has, made at the first start and kept."""
+    path = folder / "cloud-id"
+    if not path.exists():
+        path.write_text(secrets.token_hex(3) + "\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
