@@ -51,4 +51,4 @@ def test_a_project_builds_its_own_way_out_and_takes_it_down_again(tmp_path: Path
         net.delete_network(inside)
         with pytest.raises(NotFoundException):
             net.get_network(inside.id)
-        assert [found.name for found in net.networks()] == ["private", "public"]
+        assert {found.name for found in net.networks()} == {"private", "public"}
