@@ -156,6 +156,12 @@ def services(tx: Transaction) -> list[Service]:
     return records.select(tx, Service, "1 = 1 ORDER BY id")
 
 
+def zone_offered(tx: Transaction, zone: str) -> bool:
+    """Whether servers may ask for this zone: one of its compute hosts is enabled."""
+    found = tx.one('SELECT 1 FROM services WHERE "binary" = ? AND zone = ? AND disabled = 0 LIMIT 1', [COMPUTE, zone])
+    return found is not None
+
+
 def nodes(tx: Transaction) -> list[ComputeNode]:
     """All nodes, oldest first."""
     return records.select(tx, ComputeNode, "1 = 1 ORDER BY id")

@@ -6,12 +6,12 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota
-from minicloud.core.compute import flavors, keypairs, servers
+from minicloud.core.compute import flavors, hosts, keypairs, servers
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.network import networks, ports
+from minicloud.core.network import networks, ports, security_groups
 from minicloud.engines.database import Transaction
 
 MiB, GiB = 1 << 20, 1 << 30
@@ -59,6 +59,9 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     _check_fit(image, flavor)
     servers.check_user_data(request.user_data)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
+    _check_groups(tx, project_id, request.security_groups)
+    if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
+        raise Invalid("The requested availability zone is not available")
     count = _within_quota(tx, context, request, flavor)
     chosen = _networks(tx, context, request)
     if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
@@ -167,6 +170,16 @@ def _check_fit(image: Image, flavor: ServerFlavor) -> None:
             "Flavor's disk is smaller than the minimum size specified in image metadata. "
             f"Flavor disk is {room} bytes, minimum size is {image.min_disk * GiB} bytes."
         )
+
+
+def _check_groups(tx: Transaction, project_id: str, names: list[str]) -> None:
+    # Resolving the default would make one for a project that has none, also where the request fails.
+    for name in names:
+        if name != security_groups.DEFAULT:
+            try:
+                security_groups.resolve(tx, project_id, [name])
+            except NotFound as error:
+                raise Invalid(f"Security group {name} not found for project {project_id}.") from error
 
 
 def _within_quota(tx: Transaction, context: Context, request: ServerRequest, flavor: ServerFlavor) -> int:
