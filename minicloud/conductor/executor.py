@@ -62,17 +62,18 @@ class Executor:
     def begin(self, tx: Transaction, saga: Saga) -> str:
         """Write a saga down in this transaction, and start it once that has committed. Returns its id."""
         row = log.begin(tx, saga)
-        tx.after_commit(lambda: self.drive(row.id))
+        tx.after_commit(lambda: self.drive(row.id, log.Progress(row, {}, 0)))
         return row.id
 
-    def drive(self, saga_id: str) -> None:
+    def drive(self, saga_id: str, known: log.Progress | None = None) -> None:
         """Start, or take up again, a saga that is written down; nothing happens when it is being driven already.
 
-        An executor that has stopped starts nothing: what is written down goes on at the next start.
+        ``known`` is where it stands, if the caller has just written that. An executor that has stopped starts nothing: what
+        is written down goes on at the next start.
         """
         if saga_id not in self._driving and self._tasks is not None:
             self._driving[saga_id] = anyio.Event()
-            self._tasks.start_soon(self._run, saga_id)
+            self._tasks.start_soon(self._run, saga_id, known)
 
     async def ended(self, saga_id: str) -> log.State:
         """Wait until a saga is no longer driven, and tell its state."""
@@ -87,15 +88,16 @@ class Executor:
         while self._driving:
             await next(iter(self._driving.values())).wait()
 
-    async def _run(self, saga_id: str) -> None:
+    async def _run(self, saga_id: str, known: log.Progress | None) -> None:
         failures = 0
         try:
             while True:
                 try:
-                    await self._drive(saga_id)
+                    await self._drive(saga_id, known)
                     return
                 except CloudError as error:
                     # Steps' failures are written down; this is the database itself, which may come back.
+                    known = None
                     delay = RETRY_DELAYS_S[min(failures, len(RETRY_DELAYS_S) - 1)]
                     failures += 1
                     trace.note("saga_interrupted", saga=saga_id, in_s=delay, error=error.message)
@@ -107,8 +109,10 @@ class Executor:
         finally:
             self._driving.pop(saga_id).set()
 
-    async def _drive(self, saga_id: str) -> None:
-        at = await self.world.database.read(lambda tx: log.progress(tx, saga_id))
+    async def _drive(self, saga_id: str, known: log.Progress | None) -> None:
+        at = known
+        if at is None:
+            at = await self.world.database.read(lambda tx: log.progress(tx, saga_id))
         with trace.about(request_id=at.row.request_id, resource=at.row.resource):
             await _Drive(self.world, self._kinds[at.row.kind], self._lines[at.row.kind], at).to_the_end()
 

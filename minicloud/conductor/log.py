@@ -105,15 +105,23 @@ def move(
     """Change the row: its state, attempt, body or error."""
     if state is not None and state != at.row.state:
         trace.note("saga", saga=at.row.kind, state=state, error=None if error is None else error.message)
-    at.row = records.change(
-        tx,
-        at.row,
-        state=state or at.row.state,
-        attempt=attempt or at.row.attempt,
-        body=at.row.body if body is None else msgspec.json.encode(body).decode(),
-        error=at.row.error if error is None else to_facts(error),
-        updated_at=tx.now,
+    row = at.row
+    changed = row.with_(
+        state=state or row.state,
+        attempt=attempt or row.attempt,
+        body=row.body if body is None else msgspec.json.encode(body).decode(),
+        error=row.error if error is None else to_facts(error),
     )
+    if changed != row:
+        at.row = records.change(
+            tx,
+            row,
+            state=changed.state,
+            attempt=changed.attempt,
+            body=changed.body,
+            error=changed.error,
+            updated_at=tx.now,
+        )
 
 
 def unfinished(tx: Transaction) -> list[SagaRow]:

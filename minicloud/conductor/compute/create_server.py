@@ -111,8 +111,7 @@ def unbind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
 async def ensure_wired(saga: CreateServer, world: World) -> None:
     """The host has the networks of all ports, and the ports."""
     assert saga.host is not None
-    for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
-        await world.wiring.ensure_port(saga.host, port.id)
+    await world.wiring.ensure_ports(saga.host, saga.server_id)
 
 
 async def ensure_unwired(saga: CreateServer, world: World) -> None:

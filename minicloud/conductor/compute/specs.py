@@ -1,10 +1,9 @@
 """A server's records as the spec that its host is told."""
 
 from minicloud.agent import calls
-from minicloud.conductor.network.wiring import port_spec
+from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
-from minicloud.core.network import ports
 from minicloud.engines.database import Transaction
 
 DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw"
@@ -24,7 +23,7 @@ def server_spec(tx: Transaction, server: Server) -> calls.ServerSpec:
         kernel=None if image.kernel is None else _source(image.kernel),
         ramdisk=None if image.ramdisk is None else _source(image.ramdisk),
         command_line=image.properties.get("os_command_line", DIRECT_BOOT) if image.kernel is not None else None,
-        nics=[calls.NicSpec(port=port_spec(tx, port.id)) for port in ports.of_server(tx, server.id)],
+        nics=[calls.NicSpec(port=port) for port in port_specs_of(tx, server.id)],
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,

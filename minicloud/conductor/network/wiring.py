@@ -56,10 +56,17 @@ class Wiring:
 
         Raises NotFound (no such port), Conflict (kind ``not_bound``: its record says another host), and what hosts raise.
         """
-        wish = await self._database.read(lambda tx: wishes.port_wish(tx, port_id))
+        await self._ensure(host, await self._database.read(lambda tx: wishes.port_wish(tx, port_id)))
+
+    async def ensure_ports(self, host: str, server_id: str) -> None:
+        """All ports of a server, as ``ensure_port`` has it."""
+        for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
+            await self._ensure(host, wish)
+
+    async def _ensure(self, host: str, wish: wishes.PortWish) -> None:
         if wish.host != host:
             raise Conflict(
-                f"Port {port_id} is bound to {wish.host or 'no host'}, not to {host}: bind it before it is wired",
+                f"Port {wish.id} is bound to {wish.host or 'no host'}, not to {host}: bind it before it is wired",
                 kind="not_bound",
             )
         await self.ensure_network(host, wish.network_id)
@@ -231,6 +238,11 @@ class Wiring:
                 return error
             known.routers[router.id] = router
         return None
+
+
+def port_specs_of(tx: Transaction, server_id: str) -> list[calls.Port]:
+    """A server's ports as its host is told, in the order of its cards."""
+    return [wanted.spec(wish, calls.Port) for wish in wishes.port_wishes_of(tx, server_id)]
 
 
 def port_spec(tx: Transaction, port_id: str) -> calls.Port:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from minicloud.core import records
-from minicloud.core.network import addressing
+from minicloud.core.network import addressing, ports
 from minicloud.core.network.addressing import FixedIp
 from minicloud.core.network.rows import DHCP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Router, Subnet
 from minicloud.engines.database import Transaction
@@ -217,10 +217,18 @@ def port_wish(tx: Transaction, port_id: str) -> PortWish:
 
 def port_wishes(tx: Transaction, port_ids: Iterable[str]) -> list[PortWish]:
     """Ports as their hosts shall have them now, in three queries for any number; those that are no more are left out."""
-    ports = records.select_in(tx, Port, "id", sorted(port_ids))
-    over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in ports}))}
-    held = addressing.held_by(tx, [port.id for port in ports])
-    return [port_of(port, over[port.network_id].mtu, held.get(port.id, [])) for port in ports]
+    return _wishes(tx, records.select_in(tx, Port, "id", sorted(port_ids)))
+
+
+def port_wishes_of(tx: Transaction, server_id: str) -> list[PortWish]:
+    """A server's ports as its host shall have them now, in the order of its cards."""
+    return _wishes(tx, ports.of_server(tx, server_id))
+
+
+def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
+    over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in found}))}
+    held = addressing.held_by(tx, [port.id for port in found])
+    return [port_of(port, over[port.network_id].mtu, held.get(port.id, [])) for port in found]
 
 
 def networks_on(tx: Transaction, host: str) -> list[str]:
