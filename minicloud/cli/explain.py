@@ -21,7 +21,8 @@ def explain(
     everything: Annotated[
         bool,
         typer.Option(
-            "--all", help="Also the notes that rarely matter: heartbeats, group commits, scripts line by line."
+            "--all",
+            help="Also what rarely matters: heartbeats, shared commits, what hosts were asked and did, scripts line by line.",
         ),
     ] = False,
     json: Json = False,

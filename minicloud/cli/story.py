@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BY_ITSELF = "by itself"
 _WRITTEN_AT_THE_END = frozenset({"command", "message", "request", "heartbeat"})
 """Notes whose moment is the end of what took their ``seconds``; a span's is its beginning."""
-_RARELY_MATTER = frozenset({"group_commit", "heartbeat"})
+_RARELY_MATTER = frozenset({"group_commit", "heartbeat", "script"})
 
 
 class Line(msgspec.Struct, kw_only=True):

@@ -163,6 +163,11 @@ SENTENCES: dict[str, Tell] = {
         + (f", of which {listed(map(f.called, f['sent']))} had to be sent" if f["sent"] else "")
         + (f"; these failed: {listed(map(f.called, f['failed']))}" if f["failed"] else "")
     ),
+    "networks_sent": lambda f: (
+        f"host {f['host']} was told of networks {listed(map(f.called, f['networks']))}"
+        + (f"; these failed: {listed(map(f.called, f['failed']))}" if f["failed"] else "")
+    ),
+    "default_security_group": lambda f: f"project {f.name('project')} gets its default security group",
     "host_down": lambda f: f"host {f['host']} is down: {f['why']}",
     "host_lost": lambda f: f"host {f['host']} is lost",
     "host_back": lambda f: f"host {f['host']} is back",

@@ -42,6 +42,7 @@ def _selected(f: Facts) -> Said:
 
 
 SENTENCES: dict[str, Tell] = {
+    "placement_index": lambda f: f"Placement's index is brought up to date: {f['providers']} providers read",
     "placement_request": _asked,
     "placement_candidates": _candidates,
     "filter": _filter,
