@@ -22,7 +22,7 @@ from minicloud.engines.database import Database
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
-from minicloud.settings import Settings
+from minicloud.settings import Settings, cache_folder
 
 
 async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
@@ -97,7 +97,7 @@ async def hosts_of(
                 hypervisor=QemuHypervisor(
                     folder / "hosts" / name,
                     accel=settings.accelerator,
-                    probe_cache=folder / "kvm-probe.json",
+                    probe_cache=cache_folder() / "kvm-probe.json",
                     size=size_of_each,
                 ),
                 fabric=fabric,

@@ -11,7 +11,7 @@ from minicloud.agent import calls
 from minicloud.agent.config_drive import iso
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
-from minicloud.drivers.fabric import AnswerMetadata, Fabric, MetadataReply, MetadataRequest
+from minicloud.drivers.fabric import AnswerMetadata, Fabric, MetadataReply, MetadataRequest, Plug
 from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, Nic, PowerState
 from minicloud.drivers.storage import GiB, Storage
 from minicloud.engines.blobs import Blobs
@@ -50,6 +50,7 @@ class HostAgent:
         self._blobs = blobs
         self._messaging = messaging
         self._servicegroup = servicegroup
+        self._wired: dict[str, tuple[calls.Port, Plug]] = {}
 
     @property
     def member(self) -> str:
@@ -87,9 +88,10 @@ class HostAgent:
             case calls.EnsureNoRouter():
                 return await self.fabric.ensure_no_router(message.router_id)
             case calls.EnsurePort():
-                await self.fabric.ensure_port(message.port)
+                self._wired[message.port.id] = (message.port, await self.fabric.ensure_port(message.port))
                 return None
             case calls.EnsureNoPort():
+                self._wired.pop(message.port_id, None)
                 return await self.fabric.ensure_no_port(message.port_id)
             case calls.EnsureServer():
                 return await self.ensure_server(message.server)
@@ -129,7 +131,7 @@ class HostAgent:
                     mac=nic.port.mac,
                     mtu=nic.port.mtu,
                     model=nic.model,
-                    plug=await self.fabric.ensure_port(nic.port),
+                    plug=await self._plug(nic.port),
                 )
                 for nic in server.nics
             ]
@@ -151,6 +153,11 @@ class HostAgent:
             facts["argv"] = running.argv
             facts["pid"] = running.pid
         return running
+
+    async def _plug(self, port: calls.Port) -> Plug:
+        """How a machine reaches its port: as it was wired a moment ago for this very start, or else wired now."""
+        wired = self._wired.pop(port.id, None)
+        return wired[1] if wired is not None and wired[0] == port else await self.fabric.ensure_port(port)
 
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
         made: list[Disk] = []
