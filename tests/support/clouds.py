@@ -1,10 +1,10 @@
 """A whole cloud in memory on trio's mock clock: every service behind its real door, simulated hosts, and a trace to ask.
 
-    async with AsyncExitStack() as stack:
-        cloud = await a_cloud(stack, hosts=2)
-        server = await cloud.a_server(name="web")
-        assert (await cloud.demo.get(f"/compute/v2.1/servers/{server['id']}")).json()["server"]["status"] == "ACTIVE"
-        assert "selected" in cloud.notes.words()
+async with AsyncExitStack() as stack:
+    cloud = await a_cloud(stack, hosts=2)
+    server = await cloud.a_server(name="web")
+    assert (await cloud.demo.get(f"/compute/v2.1/servers/{server['id']}")).json()["server"]["status"] == "ACTIVE"
+    assert "selected" in cloud.notes.words()
 """
 
 from collections.abc import Callable

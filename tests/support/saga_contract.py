@@ -1,7 +1,7 @@
 """The contract of every saga, without further code: given an outside and a clean slate, try every history.
 
 A ``Story`` makes a fresh outside for each history, begins the saga in it, and tells what the outside looks like. Then it runs;
-it runs with each act done twice; it fails at each step and leaves a clean slate, also with each undo done twice; steps of a
+it runs with each act done twice, and with each message to a host lost, and each answer; it fails at each step and leaves a clean slate, also with each undo done twice; steps of a
 group of attempts, steps past the point of no return, and undos fail a few times and then work; an undo that never works
 leaves it stuck, and the next start takes that up; and the process dies at each point (commit, message, blob) of all these
 histories, and at pairs of points, and the saga ends finished or rolled back, never between.
@@ -23,6 +23,9 @@ from minicloud.conductor.step import Attempts, Saga, Step, placed
 from minicloud.conductor.world import World
 from minicloud.engines.database import Transaction
 from tests.support.worlds import Crash, Outside, Points
+
+
+Lost = tuple[int, Literal["question", "answer"]]
 
 
 class Story:
@@ -78,7 +81,7 @@ class Outcome(msgspec.Struct, frozen=True):
     before: Any
     after: Any
     points: int
-    attempts: int
+    messages: int
 
 
 class _Troubles:
@@ -171,16 +174,22 @@ def _unrecord(step: Step[Any], unrecord: Callable[..., None], troubles: _Trouble
 
 
 async def history(
-    story: Story, kind: type[Saga], script: Script, crashes: set[int] | None = None, *, healed: bool = False
+    story: Story,
+    kind: type[Saga],
+    script: Script,
+    crashes: set[int] | None = None,
+    *,
+    healed: bool = False,
+    lost: Lost | None = None,
 ) -> Outcome:
     """One history to its end, with a new process after each death; ``healed``: and one more, in which nothing goes wrong."""
     async with AsyncExitStack() as stack:
         outside = await story.outside(stack)
         before = await story.picture(outside)
-        points = Points(crashes)
+        points = Points(crashes, lost)
         troubled = with_troubles(kind, _Troubles(script))
         saga_id = ""
-        for life in range(len(points.crashes) + 2):
+        for _ in range(len(points.crashes) + 2):
             try:
                 async with Executor(outside.world(points), [troubled]) as executor:
                     points.counting = True
@@ -197,7 +206,6 @@ async def history(
                 if died is None or other is not None:
                     raise
             saga_id = saga_id or await _only_saga(outside)
-        assert life <= len(points.crashes)
         points.counting = False
         if healed:
             async with Executor(outside.world(), [kind]) as executor:
@@ -207,7 +215,7 @@ async def history(
             await story.later(executor)
             await executor.idle()
         row = (await outside.database.read(lambda tx: log.progress(tx, saga_id))).row
-        return Outcome(row.state, before, await story.picture(outside), points.reached, row.attempt)
+        return Outcome(row.state, before, await story.picture(outside), points.reached, points.messages)
 
 
 async def _only_saga(outside: Outside) -> str:
@@ -250,11 +258,11 @@ async def check_contract(story: Story, kind: type[Saga], *, pairs: int = 150) ->
     """Every history; of those with two deaths, as many as ``pairs``, chosen by the saga's name. The number of histories."""
     tried = 0
 
-    async def one(script: Script, end: str | None, crashes: set[int]) -> Outcome:
+    async def one(script: Script, end: str | None, crashes: set[int], lost: Lost | None = None) -> Outcome:
         nonlocal tried
         tried += 1
-        label = f"{kind.__name__} with {script}, killed before the points {sorted(crashes)}"
-        found = await history(story, kind, script, crashes, healed=end == "stuck")
+        label = f"{kind.__name__} with {script}, killed before the points {sorted(crashes)}, message lost: {lost}"
+        found = await history(story, kind, script, crashes, healed=end == "stuck", lost=lost)
         if end == "stuck":
             end = "rolled_back"
         assert found.state in log.ENDED, f"{label}: ended {found.state}"
@@ -272,7 +280,12 @@ async def check_contract(story: Story, kind: type[Saga], *, pairs: int = 150) ->
         if end == "stuck":
             stuck = await history(story, kind, script)
             assert stuck.state == "stuck", f"{kind.__name__} with {script}: ended {stuck.state}, not stuck"
-        points = (await one(script, end, set())).points
+        plain = await one(script, end, set())
+        points = plain.points
+        if script.undo is None and script.where == "before":
+            for message in range(1, plain.messages + 1):
+                await one(script, None, set(), (message, "question"))
+                await one(script, None, set(), (message, "answer"))
         if script.twice or script.error is not Failed:
             continue
         for first in range(2, points + 1):  # before the first point nothing has been promised

@@ -7,9 +7,10 @@ process before a point and after the one before it is the same, as nothing reach
 import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Literal
 
 from minicloud.agent.calls import Agents
+from minicloud.base.errors import TimedOut
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.world import Options, World
 from minicloud.core.placement.index import Placement
@@ -28,11 +29,18 @@ class Crash(BaseException):
 
 
 class Points:
-    """Counts the points of a process and kills it before those whose numbers are in ``crashes``."""
+    """Counts the points of a process and kills it before those whose numbers are in ``crashes``.
 
-    def __init__(self, crashes: set[int] | None = None) -> None:
+    ``lost``: the number of a message whose question or answer gets lost on the way, so that nobody knows what was done.
+    """
+
+    def __init__(
+        self, crashes: set[int] | None = None, lost: tuple[int, Literal["question", "answer"]] | None = None
+    ) -> None:
         self.crashes = crashes or set()
+        self.lost = lost
         self.reached = 0
+        self.messages = 0
         self.counting = False
 
     def next(self) -> None:
@@ -69,8 +77,17 @@ class MortalMessaging:
         self._points = points
 
     async def call(self, topic: str, message: Message[Any], *, host: str, timeout_s: float = CALL_TIMEOUT_S) -> Any:
-        self._points.next()
-        return await self._inner.call(topic, message, host=host, timeout_s=timeout_s)
+        points = self._points
+        points.next()
+        lost = ""
+        if points.counting:
+            points.messages += 1
+            if points.lost is not None and points.lost[0] == points.messages:
+                lost = points.lost[1]
+        answer = await self._inner.call(topic, message, host=host, timeout_s=timeout_s) if lost != "question" else None
+        if lost:
+            raise TimedOut(f"the {lost} of message {points.messages} ({type(message).__name__}) was lost")
+        return answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
