@@ -22,6 +22,7 @@ class Client(httpx.AsyncClient):
     image = ""
     network = ""
     pid = 0
+    data = Path()
     seconds_to_start = 0.0
 
     async def sign_in(self, password: str, project: str = "admin") -> float:
@@ -98,10 +99,17 @@ async def a_cloud(*flags: str, hosts: int = 1, driver: str = "fake") -> AsyncIte
                 await client.sign_in("benchmark")
                 client.seconds_to_start = time.perf_counter() - began
                 client.pid = process.pid
+                client.data = data
                 yield client
         finally:
             process.terminate()
             process.wait(30)
+            subprocess.run(
+                [sys.executable, "-m", "minicloud", "down", "--purge", "--yes"],
+                env=environment,
+                check=False,
+                capture_output=True,
+            )
 
 
 def wait_for(path: Path, process: subprocess.Popen[bytes], out: Path) -> dict[str, Any]:
