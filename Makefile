@@ -6,6 +6,8 @@ BIN := .venv/bin
 UP ?=
 # What `make test` gives to pytest: make test T="tests/api -x"
 T ?=
+# Which benchmarks `make bench` runs: make bench B="boot_storm requests"
+B ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test lint types bench conformance docs clean setup
@@ -32,7 +34,7 @@ types: .venv/.ready-test  ## Check the types, strictly.
 	$(BIN)/mypy minicloud
 
 bench: .venv/.ready-test  ## Measure; each figure beside a floor of the same run.
-	@for one in bench/[a-z]*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+	$(BIN)/python -m bench $(B)
 
 conformance: .venv/.ready-test  ## Run the suites that others wrote, and show the score.
 	@if [ -d tests/conformance ]; then $(BIN)/python -m pytest tests/conformance $(T); \
