@@ -2,10 +2,13 @@
 
 import asyncio
 import importlib
+import inspect
 import sys
 
-ALL = ("startup", "boot_storm", "requests", "candidates", "qemu_boot")
+ALL = ("startup", "boot_storm", "requests", "sign_in", "candidates", "image_transfer", "qemu_boot")
 
 for name in sys.argv[1:] or ALL:
     print(f"# {name}", flush=True)
-    asyncio.run(importlib.import_module(f"bench.{name}").main())
+    result = importlib.import_module(f"bench.{name}").main()
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
