@@ -24,7 +24,6 @@ from minicloud.conductor.world import World
 from minicloud.engines.database import Transaction
 from tests.support.worlds import Crash, Outside, Points
 
-
 Lost = tuple[int, Literal["question", "answer"]]
 
 
