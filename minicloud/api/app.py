@@ -163,16 +163,7 @@ class Api:
         if found is None:
             raise NotFound(service.not_found)
         if not routes:
-            methods = sorted(m for m, lines in found.methods.items() if any(line.exists(version) for line in lines))
-            # A method that another microversion has: Nova and Cinder say that it is not there.
-            if service.dialect == "placement" and request.method not in found.methods:
-                # Placement looks at the path and the method before it looks at the version.
-                methods = sorted(found.methods)
-            if not methods or (service.dialect in ("compute", "volume") and request.method in found.methods):
-                raise NotFound(service.not_found)
-            raise MethodNotAllowed(
-                "The method is not allowed for the requested URL.", allow=methods, method=request.method
-            )
+            raise _no_such_method(service, found, request.method, version)
         if project is not None and not who.is_admin and project != who.project_id:
             raise Invalid(
                 f"Malformed request URL: URL's project_id '{project}' doesn't match Context's project_id '{who.project_id}'"
@@ -208,11 +199,7 @@ class Api:
         assert route.body is not None
         assert issubclass(route.body, bodies.Body)
         kind = request.headers.get("content-type", "")
-        json_given = kind.split(";")[0].strip().lower() in (
-            "application/json",
-            "application/openstack-images-v2.1-json-patch",
-            "application/openstack-images-v2.0-json-patch",
-        )
+        json_given = kind.split(";")[0].strip().lower() in service.json_types
         if service.content_type == "json" and not json_given:
             raise UnsupportedMedia(f"The media type {kind or None} is not supported, use application/json")
         if service.content_type == "json_if_given" and kind and not json_given:
@@ -250,6 +237,17 @@ def _find(mounted: _Mounted, below: str) -> tuple[Found | None, str | None]:
 def _routes(found: Found, method: str, version: Version | None) -> list[Route]:
     lines = found.methods.get(method) or (found.methods.get("GET") if method == "HEAD" else None) or []
     return [line for line in lines if line.exists(version)]
+
+
+def _no_such_method(service: Service, found: Found, method: str, version: Version | None) -> CloudError:
+    """The error for a method that a path does not have, or not at this version."""
+    methods = sorted(m for m, lines in found.methods.items() if any(line.exists(version) for line in lines))
+    known = method in found.methods
+    if service.other_versions_method == "before_version" and not known:
+        methods = sorted(found.methods)
+    if not methods or (service.other_versions_method == "not_found" and known):
+        return NotFound(service.not_found)
+    return MethodNotAllowed("The method is not allowed for the requested URL.", allow=methods, method=method)
 
 
 def _action(routes: list[Route], raw: bytes, service: Service) -> Route:

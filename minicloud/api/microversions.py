@@ -21,6 +21,7 @@ class Version(NamedTuple):
         return f"{self.major}.{self.minor}"
 
 
+@functools.lru_cache(1024)
 def version(text: str) -> Version:
     """``"2.90"`` as a Version. Raises ValueError for anything else."""
     if not re.fullmatch(r"[1-9]\d*\.(0|[1-9]\d*)", text):

@@ -16,6 +16,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     ``mounts`` are the paths it answers under (``/compute``); ``prefix`` the versioned root below (``/v2.1``), under which all
     but ``root`` routes stand. ``project_in_path`` accepts a project id as first segment, as older catalogs have it.
+    ``json_types`` are the content types of its documents. ``other_versions_method`` says how a method is answered that a path
+    has at another microversion only: 404, 405, or 405 for methods that it has at none, looked at before the version.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading = Reading()
     project_in_path: bool = False
     content_type: Literal["any", "json_if_given", "json"] = "json_if_given"
+    json_types: tuple[str, ...] = ("application/json",)
+    other_versions_method: Literal["not_found", "not_allowed", "before_version"] = "not_allowed"
     request_id_headers: tuple[str, ...] = ("X-Openstack-Request-Id",)
     not_found: str = "The resource could not be found."
 

@@ -12,6 +12,11 @@ def service() -> Service:
     return Service(
         name="image",
         dialect="image",
+        json_types=(
+            "application/json",
+            "application/openstack-images-v2.1-json-patch",
+            "application/openstack-images-v2.0-json-patch",
+        ),
         mounts=(MOUNT,),
         prefix="/v2",
         routes=[

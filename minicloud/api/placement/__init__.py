@@ -20,6 +20,7 @@ def service() -> Service:
     return Service(
         name="placement",
         dialect="placement",
+        other_versions_method="before_version",
         mounts=("/placement",),
         prefix="",
         negotiation=versions.NEGOTIATION,

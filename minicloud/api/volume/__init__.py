@@ -41,6 +41,7 @@ def service() -> Service:
     return Service(
         name="volume",
         dialect="volume",
+        other_versions_method="not_found",
         mounts=("/volume",),
         prefix="/v3",
         negotiation=NEGOTIATION,
