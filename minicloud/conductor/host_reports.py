@@ -3,7 +3,8 @@
 from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.conductor.world import World
-from minicloud.core.compute import hosts, lifecycle, servers
+from minicloud.core.compute import aggregates, details, hosts, lifecycle, servers
+from minicloud.core.compute.details import HostDetails
 from minicloud.core.placement import inventories, resource_providers
 from minicloud.core.placement.inventories import Stocked
 from minicloud.engines.database import Transaction
@@ -32,24 +33,35 @@ def _register(tx: Transaction, host: str, report: calls.HostReport, world: World
         fabric=report.fabric.kind,
     )
     options = world.options
+    told = HostDetails(
+        host=host,
+        cpu_ratio=options.cpu_allocation_ratio,
+        ram_ratio=options.ram_allocation_ratio,
+        disk_ratio=options.disk_allocation_ratio,
+    )
+    details.write(tx, told)
+    ratios = details.ratios(told, [one.metadata for one in aggregates.of_host(tx, host)])
     offered = {
-        "VCPU": Stocked(total=facts.vcpus, max_unit=facts.vcpus, allocation_ratio=options.cpu_allocation_ratio),
+        "VCPU": Stocked(total=facts.vcpus, max_unit=facts.vcpus, allocation_ratio=ratios["VCPU"]),
         "MEMORY_MB": Stocked(
             total=facts.memory_mb,
             reserved=min(options.reserved_host_memory_mb, facts.memory_mb - 1),
             max_unit=facts.memory_mb,
-            allocation_ratio=options.ram_allocation_ratio,
+            allocation_ratio=ratios["MEMORY_MB"],
         ),
         "DISK_GB": Stocked(
-            total=max(facts.disk_gb, 1), max_unit=max(facts.disk_gb, 1), allocation_ratio=options.disk_allocation_ratio
+            total=max(facts.disk_gb, 1), max_unit=max(facts.disk_gb, 1), allocation_ratio=ratios["DISK_GB"]
         ),
     }
-    if resource_providers.with_name(tx, node.node) is None:
+    new = resource_providers.with_name(tx, node.node) is None
+    if new:
         resource_providers.create(tx, node.node, provider_id=node.uuid)
     known = {found.resource_class: _stocked(found) for found in inventories.of_provider(tx, node.uuid)}
     if known != offered:
         # What others gave the provider (a custom class, say) stays.
         inventories.set_all(tx, node.uuid, {**known, **offered})
+    if new:
+        aggregates.settle(tx, host)
 
 
 def _stocked(found: inventories.Inventory) -> Stocked:

@@ -2,6 +2,7 @@
 
 from minicloud.api.bodies import Reading
 from minicloud.api.compute import (
+    aggregates,
     availability_zones,
     extensions,
     flavor_access,
@@ -15,6 +16,7 @@ from minicloud.api.compute import (
     quota_sets,
     server_actions,
     server_creation,
+    server_groups,
     server_listing,
     servers,
     services,
@@ -28,6 +30,7 @@ def service() -> Service:
     return Service(
         name="compute",
         dialect="compute",
+        other_versions_method="not_found",
         mounts=("/compute",),
         prefix="/v2.1",
         negotiation=versions.NEGOTIATION,
@@ -51,6 +54,8 @@ def service() -> Service:
             *quota_sets.routes,
             *quota_class_sets.routes,
             *availability_zones.routes,
+            *aggregates.routes,
+            *server_groups.routes,
             *extensions.routes,
         ],
     )

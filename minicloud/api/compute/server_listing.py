@@ -10,7 +10,7 @@ from minicloud.api.routes import Get
 from minicloud.base.clock import stamp
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.compute import lifecycle
+from minicloud.core.compute import lifecycle, server_groups
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
@@ -163,8 +163,16 @@ async def surroundings_of(call: Call, found: list[Server]) -> Surroundings:
     ids = [server.id for server in found]
     down = frozenset(m.partition("@")[2] for m in call.world.servicegroup.down)
 
+    grouped = len(ids) == 1 and call.at_least("2.71")
+
     def work(tx: Transaction) -> Surroundings:
-        return Surroundings(addresses=ports.addresses_of(tx, ids), security_groups=ports.groups_of(tx, ids), down=down)
+        group = server_groups.group_of(tx, ids[0]) if grouped else None
+        return Surroundings(
+            addresses=ports.addresses_of(tx, ids),
+            security_groups=ports.groups_of(tx, ids),
+            down=down,
+            group=None if group is None else group.id,
+        )
 
     return await call.read(work)
 

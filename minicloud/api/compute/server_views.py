@@ -80,11 +80,13 @@ class ServerView(Body, wrap="server", rename=None):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server's document says that stands elsewhere: addresses by network, and the status of its host."""
+    """What a server's document says that stands elsewhere: addresses by network, the status of its host,
+    and, where one server was asked for, its group."""
 
     addresses: dict[str, dict[str, list[ServerAddress]]]
     security_groups: dict[str, list[str]]
     down: frozenset[str]
+    group: str | None = None
 
 
 def links(call: Call, server_id: str) -> list[dict[str, str]]:
@@ -169,7 +171,7 @@ def _view(
     if status in PROGRESSING:
         view.progress = server.progress if status != "BUILD" else 0
     if alone:
-        view.server_groups = []
+        view.server_groups = [] if around.group is None else [around.group]
     if extended:
         view.host = server.host
         view.node = server.node

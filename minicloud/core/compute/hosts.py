@@ -7,11 +7,14 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.core import records
+from minicloud.core.placement import traits
+from minicloud.core.placement.resource_providers import ResourceProvider
 from minicloud.engines.database import Transaction
 
 COMPUTE = "nova-compute"
 DEFAULT_ZONE = "nova"
 INTERNAL_ZONE = "internal"
+DISABLED = "COMPUTE_STATUS_DISABLED"
 
 
 class Service(records.Record, kw_only=True):
@@ -168,10 +171,30 @@ def nodes(tx: Transaction) -> list[ComputeNode]:
 
 
 def change_service(tx: Transaction, service: Service, **changes: Any) -> Service:
-    """Enable, disable, force down: whatever the scheduler has to hear of."""
+    """Enable, disable, force down: whatever the scheduler has to hear of. Placement hears who is disabled by a trait."""
     _changed(tx)
+    disabled = changes.get("disabled", service.disabled)
+    if disabled != service.disabled and service.binary == COMPUTE:
+        node = node_of(tx, service.host)
+        if node is not None:
+            mark_disabled(tx, node.uuid, disabled)
     trace.note("service_changed", host=service.host, binary=service.binary, **changes)
     return records.change(tx, service, **changes, updated_at=tx.now)
+
+
+def mark_disabled(tx: Transaction, provider_id: str, disabled: bool) -> None:
+    """Let the provider of a host have the trait of disabled ones, or not; content when there is no provider."""
+    if records.find(tx, ResourceProvider, provider_id) is None:
+        return
+    had = {trait.name for trait in traits.of_provider(tx, provider_id)}
+    wanted = had | {DISABLED} if disabled else had - {DISABLED}
+    if wanted != had:
+        traits.set_of_provider(tx, provider_id, wanted)
+
+
+def touched(tx: Transaction) -> None:
+    """Something was changed that the scheduler remembers of hosts."""
+    _changed(tx)
 
 
 def hosts_version(tx: Transaction) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import quota
+from minicloud.core.compute import server_groups
 from minicloud.core.compute.requests import usage
 from minicloud.core.identity import projects
 from minicloud.engines.database import Transaction
@@ -23,7 +24,8 @@ def require_project(tx: Transaction, project_id: str) -> None:
 
 def in_use(tx: Transaction, project_id: str) -> dict[str, int]:
     """How much of each resource the project has; 0 for those that are counted per server or per user."""
-    return {**dict.fromkeys(quota.DEFAULTS[SERVICE], 0), **usage(tx, project_id)}
+    groups = {"server_groups": server_groups.count(tx, project_id)}
+    return {**dict.fromkeys(quota.DEFAULTS[SERVICE], 0), **usage(tx, project_id), **groups}
 
 
 def change(tx: Transaction, project_id: str, values: Mapping[str, int], *, force: bool) -> None:

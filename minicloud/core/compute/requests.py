@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota
-from minicloud.core.compute import flavors, hosts, keypairs, servers
+from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.context import Context
 from minicloud.core.image import images
@@ -63,6 +63,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
         raise Invalid("The requested availability zone is not available")
     count = _within_quota(tx, context, request, flavor)
+    group = server_groups.for_boot(tx, context, request.hints, count)
     chosen = _networks(tx, context, request)
     if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
         raise Invalid(
@@ -111,6 +112,8 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             updated_at=tx.now,
         )
         promised.append(servers.add(tx, context, server))
+        if group is not None:
+            server_groups.join(tx, group.id, server_id, context.user_id)
     return promised
 
 
