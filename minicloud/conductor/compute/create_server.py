@@ -2,7 +2,7 @@
 
 from minicloud.agent import calls
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, from_facts
+from minicloud.base.errors import Conflict, ErrorFacts, NoValidHost, from_facts
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.step import Attempts, Saga, Step, Steps
 from minicloud.conductor.world import World
@@ -54,14 +54,19 @@ def claim(tx: Transaction, saga: CreateServer, world: World) -> None:
 def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
     """Let the scheduler choose a host that has not failed yet, and claim there what the flavor takes."""
     server = _unless_deleting(tx, saga)
-    chosen = select.select_hosts(
-        tx,
-        world.placement,
-        request_spec(server, ignored=saga.tried),
-        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
-        options=world.scheduler,
-        known=world.known_hosts,
-    )[0]
+    try:
+        chosen = select.select_hosts(
+            tx,
+            world.placement,
+            request_spec(server, ignored=saga.tried),
+            is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+            options=world.scheduler,
+            known=world.known_hosts,
+        )[0]
+    except NoValidHost as error:
+        if saga.tried and saga.failed is not None:
+            raise _exhausted(saga, saga.failed) from error
+        raise
     allocations.claim(tx, server.id, server.project_id, server.user_id, chosen.allocations)
     saga.host = chosen.host
     records.change(
@@ -200,3 +205,12 @@ def _unless_deleting(tx: Transaction, saga: CreateServer) -> Server:
     if server.task_state == "deleting":
         raise Conflict(f"Instance {saga.server_id} was deleted while it was being built", kind="deleting")
     return server
+
+
+def _exhausted(saga: CreateServer, last: ErrorFacts) -> NoValidHost:
+    """Nova's words, and the failure behind them, without which its owner learns nothing."""
+    return NoValidHost(
+        "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance "
+        f"{saga.server_id}. Last exception: {last.message}",
+        tried=saga.tried,
+    )

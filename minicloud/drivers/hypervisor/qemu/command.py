@@ -64,7 +64,8 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) 
     if machine.rng:
         # Without it a guest's first SSH host key waits for a second or more.
         argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"]
-    argv += _disks(machine.disks)
+    # A kernel of its own takes the first place in the firmware's order: QEMU refuses a disk that claims it, too.
+    argv += _disks(machine.disks, in_order=machine.kernel is None)
     for number, nic in enumerate(machine.nics):
         argv += _nic(number, nic, taps)
     for number in range(1, HOT_PLUG_PORTS + 1):
@@ -112,7 +113,7 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     return argv
 
 
-def _disks(disks: list[Disk]) -> list[str]:
+def _disks(disks: list[Disk], *, in_order: bool) -> list[str]:
     argv = []
     ide = 0
     if any(disk.bus == "scsi" for disk in disks):
@@ -129,7 +130,7 @@ def _disks(disks: list[Disk]) -> list[str]:
             place, ide = f",bus=ide.{ide}", ide + 1
         elif disk.bus == "scsi":
             place = ",bus=scsi0.0"
-        argv += ["-device", _device(disk) + place]
+        argv += ["-device", _device(disk, in_order) + place]
     return argv
 
 
@@ -139,7 +140,7 @@ def _block(disk: Disk, read_only: bool) -> str:
     return json.dumps({**node, "file": file}, separators=(",", ":"))
 
 
-def _device(disk: Disk) -> str:
+def _device(disk: Disk, in_order: bool) -> str:
     cdrom = disk.device == "cdrom"
     if disk.bus == "virtio":
         # Few cloud kernels know a CD-ROM on q35's own controller: on this bus it is a read-only disk.
@@ -149,7 +150,7 @@ def _device(disk: Disk) -> str:
     else:
         kind = f"{disk.bus}-{'cd' if cdrom else 'hd'}"
     text = f"{kind},id={node_name(disk.id)}-device,drive={node_name(disk.id)}"
-    if disk.boot_index is not None:
+    if in_order and disk.boot_index is not None:
         text += f",bootindex={disk.boot_index}"
     serial = disk.serial or (disk.id if disk.bus == "nvme" else None)
     return text + (f",serial={_escape(serial[:20])}" if serial else "")

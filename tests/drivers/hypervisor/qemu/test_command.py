@@ -120,6 +120,8 @@ def test_direct_boot_and_firmware() -> None:
     argv = line(a_machine(kernel="/k", ramdisk="/r", command_line="console=ttyS0 root=/dev/vda"))
     assert values(argv, "-kernel") + values(argv, "-initrd") == ["/k", "/r"]
     assert values(argv, "-append") == ["console=ttyS0 root=/dev/vda"]
+    with_disk = line(a_machine(kernel="/k", disks=[Disk(id="root", path="/d", boot_index=0)]))
+    assert "virtio-blk-pci,id=d-root-device,drive=d-root" in values(with_disk, "-device")
     uefi = line(a_machine(firmware="uefi"), Emulator(binary="q", accelerator="tcg", firmware="/usr/share/OVMF"))
     assert values(uefi, "-drive") == [
         "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
