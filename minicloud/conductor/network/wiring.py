@@ -48,7 +48,7 @@ class Wiring:
         """``shared``: all hosts stand on one fabric, so that a network has the leases of every host."""
         self._database = database
         self._agents = agents
-        self._shared = shared
+        self.shared = shared
         self._hosts: dict[str, _Host] = {}
 
     async def ensure_port(self, host: str, port_id: str) -> None:
@@ -130,7 +130,7 @@ class Wiring:
                     networks=known.networks,
                     routers=known.routers,
                     ports=known.ports,
-                    shared=self._shared,
+                    shared=self.shared,
                 )
             )
             sent = [f"network {i} on {host}" for i, network in now.networks.items() if known.networks.get(i) != network]
@@ -188,7 +188,7 @@ class Wiring:
 
     async def _go(self, host: str, known: _Host, networks: set[str]) -> dict[str, CloudError | None]:
         """One round: read, send what differs, tell what became of each network. One failing network fails only its own."""
-        leases_of = None if self._shared else host
+        leases_of = None if self.shared else host
         found = await self._database.read(lambda tx: wanted.for_networks(tx, networks, leases_of))
         failed = await self._send_networks(host, known, found.networks.values())
         outcome: dict[str, CloudError | None] = {}
