@@ -50,7 +50,7 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
             set(wishes.all_networks(tx)),
             set(wishes.all_routers(tx)),
             # What a saga is wiring this moment is not missing, and what it is taking down is not left over.
-            not log.unfinished(tx),
+            not log.under_way(tx),
         )
 
     wanted = await at.world.database.read(read)

@@ -1,44 +1,49 @@
 """Power states: what hosts see of their machines goes into the servers' records."""
 
+from minicloud.base.errors import Conflict, NotFound
+from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.host_reports import settle_power
 from minicloud.core.compute import lifecycle, servers
+from minicloud.core.compute.servers import Idle
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
 from minicloud.reconcilers.loop import Mending
 
+WATCHED = (lifecycle.ACTIVE, lifecycle.STOPPED, lifecycle.PAUSED)
+OFF = "shutdown"
+
 
 class PowerStates:
-    """As Nova's own periodic sync: a guest that is off makes its server SHUTOFF; servers with a task are left alone."""
+    """As Nova's own periodic sync: a guest that is off makes its server SHUTOFF, one that runs though its server is SHUTOFF is
+    stopped; servers with a task are left alone."""
 
     name = "power_states"
 
     async def mend(self, at: Mending) -> list[str]:
+        # The records first: whatever moves a server after this moment moves its generation, and what was seen counts no more.
+        idle = await at.world.database.read(servers.idle)
         mended: list[str] = []
         for host, report in (await reports.of_hosts(at)).items():
             seen = {machine.id: str(machine.power_state) for machine in report.machines}
-
-            def differing(tx: Transaction, host: str = host, seen: dict[str, str] = seen) -> list[str]:
-                return [
-                    server.id
-                    for server in servers.on_host(tx, host)
-                    if server.task_state is None and _differs(server, seen.get(server.id, "shutdown"))
-                ]
-
-            for server_id in await at.world.database.read(differing):
-                state = seen.get(server_id, "shutdown")
-
-                def settle(
-                    tx: Transaction, server_id: str = server_id, host: str = host, state: str = state
-                ) -> str | None:
-                    return settle_power(tx, server_id, host, state)
-
-                told = await at.world.database.write(settle)
+            for server in idle.get(host, []):
+                state = seen.get(server.id, OFF)
+                if server.vm_state not in WATCHED or lifecycle.POWER_NUMBERS[state] == server.power_state:
+                    continue
+                told = await at.world.database.write(lambda tx, s=server, p=state: _mend(tx, at, s, p))  # type: ignore[misc]
                 if told is not None:
                     mended.append(told)
         return mended
 
 
-def _differs(server: servers.Server, seen: str) -> bool:
-    return server.vm_state in (lifecycle.ACTIVE, lifecycle.STOPPED, lifecycle.PAUSED) and (
-        lifecycle.POWER_NUMBERS[seen] != server.power_state
-    )
+def _mend(tx: Transaction, at: Mending, server: Idle, seen: str) -> str | None:
+    try:
+        if server.vm_state == lifecycle.STOPPED and seen == "running":
+            taken, action_id = servers.seize(tx, server, "stop")
+            at.executor.begin(
+                tx, StopServer(server_id=taken.id, action_id=action_id, claimed=lifecycle.TABLE["stop"].claims or "")
+            )
+            return f"server {server.id}: running on {server.host} although it is stopped, so it is stopped again"
+        return settle_power(tx, server.id, server.host, seen, generation=server.generation)
+    except (Conflict, NotFound):
+        # Somebody was faster: what the host saw is old.
+        return None

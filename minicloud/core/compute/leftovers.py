@@ -1,40 +1,58 @@
-"""What is left over of servers that are no more, as the records tell: machines on hosts, wires, claims, ports."""
+"""What is left over of servers that are no more, as the records tell: machines on hosts, wires, claims, ports.
 
-from collections.abc import Iterable
+``busy`` are the resources that open sagas are about: they are left alone.
+"""
+
+from collections.abc import Collection
 
 from minicloud.core.compute import hosts
+from minicloud.core.network import ports
+from minicloud.core.placement import allocations
 from minicloud.engines.database import Transaction
 
 
-def machines(tx: Transaction, host: str, present: Iterable[str]) -> set[str]:
+def strangers(tx: Transaction, host: str, present: Collection[str], busy: Collection[str]) -> list[str]:
     """Of the machines and disks that a host has, those that belong to no server on it."""
     rows = tx.all("SELECT id FROM servers WHERE host = ? AND deleted = 0", [host])
-    return set(present) - {server_id for (server_id,) in rows}
+    return sorted(set(present) - {server_id for (server_id,) in rows} - set(busy))
 
 
-def wires(tx: Transaction, host: str, present: Iterable[str], *, shared: bool) -> set[str]:
-    """Of the ports that a host's fabric has, those that are bound to nothing on it; ``shared``: to nothing on any host."""
+def loose_ports(
+    tx: Transaction, host: str, present: Collection[str], busy: Collection[str], *, shared: bool
+) -> list[str]:
+    """Of the ports that a host's fabric has, those that are bound to nothing on it; ``shared``: to nothing on any host.
+
+    None while anything is busy: a port whose row is gone may belong to a server that is being built or deleted this moment.
+    """
+    if busy:
+        return []
     if shared:
         rows = tx.all("SELECT id FROM ports WHERE host <> ''")
     else:
         rows = tx.all("SELECT id FROM ports WHERE host = ?", [host])
-    return set(present) - {port_id for (port_id,) in rows}
+    return sorted(set(present) - {port_id for (port_id,) in rows})
 
 
-def claims(tx: Transaction) -> list[str]:
-    """Servers that still hold a claim on a compute node although they are deleted or have no host."""
+def free_claims(tx: Transaction, busy: Collection[str]) -> list[str]:
+    """Take back what servers claim on compute nodes although they are deleted or have no host; whose it was."""
     nodes = {node.uuid for node in hosts.nodes(tx)}
     rows = tx.all(
         "SELECT DISTINCT a.consumer_id, a.provider_id FROM placement_allocations a "
         "JOIN servers s ON s.id = a.consumer_id WHERE s.deleted = 1 OR s.host IS NULL"
     )
-    return sorted({consumer_id for consumer_id, provider_id in rows if provider_id in nodes})
+    stale = sorted({consumer_id for consumer_id, provider_id in rows if provider_id in nodes} - set(busy))
+    for server_id in stale:
+        allocations.free(tx, server_id)
+    return stale
 
 
-def owners_of_ports(tx: Transaction) -> list[str]:
-    """Deleted servers that ports still name."""
+def release_ports(tx: Transaction, busy: Collection[str]) -> list[str]:
+    """Release the ports that still name deleted servers; whose they were."""
     rows = tx.all(
         "SELECT DISTINCT p.device_id FROM ports p JOIN servers s ON s.id = p.device_id "
         "WHERE s.deleted = 1 AND p.device_owner LIKE 'compute:%'"
     )
-    return sorted(server_id for (server_id,) in rows)
+    stale = sorted({server_id for (server_id,) in rows} - set(busy))
+    for server_id in stale:
+        ports.release_of_server(tx, server_id)
+    return stale
