@@ -169,10 +169,10 @@ async def open_cloud(
         settings = msgspec.structs.replace(settings, admin_password=secrets.token_urlsafe(12))
     async with AsyncExitStack() as stack:
         trace_file = None
-        if sink is None:
-            where = ":memory:" if settings.memory else str(folder / "trace.db")
-            trace_file = TraceFile(where, most_notes=settings.trace_notes)
-            sink = trace_file
+        if sink is None and settings.memory:
+            sink = trace.Latest()
+        elif sink is None:
+            sink = trace_file = TraceFile(str(folder / "trace.db"), most_notes=settings.trace_notes)
             stack.callback(trace_file.close)
         stack.enter_context(trace.recording(sink))
         progress("opening the database")
