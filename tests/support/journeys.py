@@ -134,6 +134,14 @@ class Journey:
                 found[words[words.index("-uuid") + 1]] = pid
         return found
 
+    def taps(self) -> list[str]:
+        """The ids of the ports whose taps stand in its namespaces."""
+        found = []
+        for name in namespaces(self.cloud_id()):
+            links = subprocess.run(["ip", "-n", name, "-json", "link"], capture_output=True, check=True).stdout
+            found += [link["ifalias"] for link in json.loads(links) if link["ifname"].startswith("tap")]
+        return found
+
     def cloud_id(self) -> str:
         """The short name by which its namespaces and programs are marked."""
         return (self.data / "cloud-id").read_text().strip()
