@@ -73,10 +73,15 @@ async def power_changed(world: World, message: calls.PowerChanged) -> None:
     await world.database.write(lambda tx: settle_power(tx, message.server_id, message.host, str(message.power_state)))
 
 
-def settle_power(tx: Transaction, server_id: str, host: str, power_state: str) -> str | None:
-    """Bring a server's record in line with what its host sees; what was changed, in words. Servers with a task are left alone."""
+def settle_power(
+    tx: Transaction, server_id: str, host: str, power_state: str, *, generation: int | None = None
+) -> str | None:
+    """Bring a server's record in line with what its host sees; what was changed, in words. Servers with a task are left alone,
+    and so are those that have moved since they were at this ``generation``."""
     server = servers.find(tx, server_id)
     if server is None or server.deleted or server.host != host or server.task_state is not None:
+        return None
+    if generation is not None and server.generation != generation:
         return None
     number = lifecycle.POWER_NUMBERS[power_state]
     state = server.vm_state

@@ -1,5 +1,8 @@
 """Power states: what hosts see of their machines goes into the servers' records."""
 
+from functools import partial
+
+from minicloud.base import trace
 from minicloud.base.errors import Conflict, NotFound
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.host_reports import settle_power
@@ -29,19 +32,20 @@ class PowerStates:
                 state = seen.get(server.id, OFF)
                 if server.vm_state not in WATCHED or lifecycle.POWER_NUMBERS[state] == server.power_state:
                     continue
-                told = await at.world.database.write(lambda tx, s=server, p=state: _mend(tx, at, s, p))  # type: ignore[misc]
+                told = await at.world.database.write(partial(_mend, at=at, server=server, seen=state))
                 if told is not None:
                     mended.append(told)
         return mended
 
 
-def _mend(tx: Transaction, at: Mending, server: Idle, seen: str) -> str | None:
+def _mend(tx: Transaction, *, at: Mending, server: Idle, seen: str) -> str | None:
     try:
         if server.vm_state == lifecycle.STOPPED and seen == "running":
-            taken, action_id = servers.seize(tx, server, "stop")
-            at.executor.begin(
-                tx, StopServer(server_id=taken.id, action_id=action_id, claimed=lifecycle.TABLE["stop"].claims or "")
-            )
+            # The work is about a request of its own, so that it can be asked for as any other.
+            with trace.about(request_id=f"req-{tx.ids.uuid()}", resource=server.id):
+                taken, action_id = servers.seize(tx, server, "stop")
+                claimed = taken.task_state or ""
+                at.executor.begin(tx, StopServer(server_id=taken.id, action_id=action_id, claimed=claimed))
             return f"server {server.id}: running on {server.host} although it is stopped, so it is stopped again"
         return settle_power(tx, server.id, server.host, seen, generation=server.generation)
     except (Conflict, NotFound):

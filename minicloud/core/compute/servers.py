@@ -12,7 +12,7 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.compute import actions, lifecycle
-from minicloud.core.context import Context
+from minicloud.core.context import Context, administrator
 from minicloud.engines.database import Transaction
 
 
@@ -149,6 +149,27 @@ def on_host(tx: Transaction, host: str) -> list[Server]:
     return records.select(tx, Server, "host = ? AND deleted = 0 ORDER BY created_at, id", [host])
 
 
+class Idle(msgspec.Struct, frozen=True):
+    """A server on a host that nobody works on, at one moment: at any other it has another ``generation``."""
+
+    id: str
+    host: str
+    vm_state: str
+    power_state: int
+    generation: int
+
+
+def idle(tx: Transaction) -> dict[str, list[Idle]]:
+    """The servers on hosts that have no task, by host."""
+    found: dict[str, list[Idle]] = {}
+    for row in tx.all(
+        "SELECT id, host, vm_state, power_state, generation FROM servers "
+        "WHERE deleted = 0 AND task_state IS NULL AND host IS NOT NULL ORDER BY created_at, id"
+    ):
+        found.setdefault(row[1], []).append(Idle(*row))
+    return found
+
+
 def named(tx: Transaction, context: Context, text: str) -> Server:
     """A server by id, or by name if only one has it. Raises NotFound, Conflict."""
     by_id = records.find(tx, Server, text)
@@ -185,6 +206,22 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
     lifecycle.check(action, server_id, server.vm_state, server.task_state)
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
     asked = actions.begin(tx, context, server_id, name.removesuffix("_soft").removesuffix("_hard"))
+    actions.begin_event(tx, asked.id, action.event, server.host)
+    trace.note("server_taken", action=name, task_state=action.claims)
+    return server, asked.id
+
+
+def seize(tx: Transaction, idle: Idle, name: str) -> tuple[Server, int]:
+    """Take a server for an action that nobody asked for, in whatever state it is; only as it was seen.
+
+    Raises NotFound, Conflict.
+    """
+    action = lifecycle.TABLE[name]
+    server = living(tx, idle.id)
+    if server.generation != idle.generation:
+        raise Conflict(f"Instance {idle.id} was changed since it was seen", kind="stale")
+    server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
+    asked = actions.begin(tx, administrator(trace.request_id()), server.id, name)
     actions.begin_event(tx, asked.id, action.event, server.host)
     trace.note("server_taken", action=name, task_state=action.claims)
     return server, asked.id

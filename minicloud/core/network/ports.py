@@ -268,6 +268,12 @@ def of_server(tx: Transaction, server_id: str) -> list[Port]:
     )
 
 
+def bindings(tx: Transaction) -> list[tuple[str, str, str]]:
+    """Every port that is bound to a host or belongs to a device: its id, the host ('' for none) and the device."""
+    rows = tx.all("SELECT id, host, device_id FROM ports WHERE host <> '' OR device_id <> ''")
+    return [(port_id, host, device_id) for port_id, host, device_id in rows]
+
+
 def release_of_server(tx: Transaction, server_id: str) -> None:
     """Delete the ports that were made for a server; its user's own are unbound and free again."""
     for port in of_server(tx, server_id):
