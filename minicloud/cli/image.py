@@ -98,9 +98,10 @@ def _bar(title: str) -> Iterator[Callable[[str, int, int], None]]:
         said = [""]
 
         def plain(words: str, done: int, total: int) -> None:
-            if words != said[0]:
-                said[0] = words
-                print(f"  {words}", file=sys.stderr, flush=True)
+            what = words.partition(" (")[0]
+            if what != said[0]:
+                said[0] = what
+                print(f"  {what}", file=sys.stderr, flush=True)
 
         yield plain
         return

@@ -32,6 +32,7 @@ class Up(msgspec.Struct, frozen=True, kw_only=True):
     """What is told when the cloud answers."""
 
     running: Running
+    asked_driver: str
     passwords: dict[str, str]
     seconds: float
 
@@ -115,7 +116,8 @@ class _Serving:
             credentials.write(self._folder, credentials.clouds(running.url, cloud.settings.region, passwords))
             await server.up.wait()
             self._folder.announce(running)
-            self._ready(Up(running=running, passwords=passwords, seconds=time.time() - self._began))
+            asked = self._found.settings.driver
+            self._ready(Up(running=running, asked_driver=asked, passwords=passwords, seconds=time.time() - self._began))
             await self._stop.wait()
             self._tell("stopping: requests under way")
             server.should_exit = True

@@ -18,6 +18,8 @@ def welcome(up: "Up", data: str) -> list[str]:
     option = Folder(data).option()
     hosts = "1 host" if settings["hosts"] == 1 else f"{settings['hosts']} hosts"
     driver = {"qemu": "real guests on QEMU", "fake": "simulated servers"}.get(settings["driver"], settings["driver"])
+    if settings["driver"] == "fake" and up.asked_driver == "auto":
+        driver += " (QEMU is missing, see `minicloud doctor`)"
     return [
         f"minicloud is up at {running.url} after {duration(up.seconds)} (process {running.pid})",
         f"  servers  {driver}, {hosts}",
