@@ -47,6 +47,7 @@ class Loop:
         self._clock = clock
         self._interval_s = interval_s
         self._pokes = {name: anyio.Event() for name in self._reconcilers}
+        self._turns = {name: anyio.Lock() for name in self._reconcilers}
         self.last: dict[str, LastRun] = {}
 
     async def run(self) -> None:
@@ -63,7 +64,7 @@ class Loop:
         """One run of each, in order."""
         for name in self._reconcilers:
             await self._mend(name)
-        return self.last
+        return dict(self.last)
 
     async def _repeat(self, name: str) -> None:
         while True:
@@ -73,6 +74,10 @@ class Loop:
             await self._mend(name)
 
     async def _mend(self, name: str) -> None:
+        async with self._turns[name]:
+            await self._run(name)
+
+    async def _run(self, name: str) -> None:
         at = stamp(self._clock.now())
         with trace.about(request_id="", resource=""), trace.span("reconcile", reconciler=name) as facts:
             try:

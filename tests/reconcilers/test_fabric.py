@@ -1,0 +1,62 @@
+"""Fabric: what hosts lost is laid again, what no record knows is taken down, and a healthy host hears nothing new of it."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+from minicloud.drivers.fabric import Network, Router
+from minicloud.drivers.fabric.fake import FakeFabric
+from tests.support.clouds import TestedCloud, a_cloud
+
+pytestmark = pytest.mark.anyio
+STRANGER = "5eed0000-0000-4000-8000-000000000001"
+
+
+def fabric(cloud: TestedCloud, host: str) -> FakeFabric:
+    found = cloud.cloud.agents[host].fabric
+    assert isinstance(found, FakeFabric)
+    return found
+
+
+async def test_what_a_host_lost_is_laid_again_and_only_there() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        for number in range(2):
+            await cloud.a_server(name=f"web{number}")
+        before = {host: fabric(cloud, host).state() for host in ("host-1", "host-2")}
+        assert all(state.ports and state.networks and state.routers for state in before.values())
+        assert (await cloud.reconciled())["fabric"] == []
+        await fabric(cloud, "host-1").purge()
+        mended = (await cloud.reconciled())["fabric"]
+        assert mended
+        assert all("was missing on host-1" in told for told in mended)
+        assert {host: fabric(cloud, host).state() for host in before} == before
+        assert (await cloud.reconciled())["fabric"] == []
+
+
+async def test_networks_and_routers_that_no_record_knows_are_taken_down() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        await cloud.a_server()
+        before = fabric(cloud, "host-1").state()
+        await fabric(cloud, "host-1").ensure_network(Network(id=STRANGER, subnets=[], leases=[]))
+        await fabric(cloud, "host-1").ensure_router(Router(id=STRANGER, interfaces=[]))
+        assert sorted((await cloud.reconciled())["fabric"]) == [
+            f"network {STRANGER} was left on host-1",
+            f"router {STRANGER} was left on host-1",
+        ]
+        assert fabric(cloud, "host-1").state() == before
+        assert (await cloud.reconciled())["fabric"] == []
+
+
+async def test_a_host_that_is_down_is_passed_over() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        for number in range(2):
+            await cloud.a_server(name=f"web{number}")
+        await cloud.host_silent("host-1")
+        await fabric(cloud, "host-1").purge()
+        assert (await cloud.reconciled())["fabric"] == []
+        cloud.cloud.world.servicegroup.resume("nova-compute@host-1")
+        assert (await cloud.reconciled())["fabric"] != []
+        assert len(fabric(cloud, "host-1").state().ports) == 1
