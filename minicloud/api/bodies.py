@@ -9,6 +9,8 @@
 
 import functools
 import re
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
@@ -118,26 +120,31 @@ def _as_invalid(error: msgspec.ValidationError) -> Invalid:
     return Invalid(f"Invalid request body. {reason}.", kind="body", path=path)
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """A field of an answer at a version: where it is, what it is called, and whether something in it differs by version."""
+class _Outline(msgspec.Struct, frozen=True):
+    """The fields of an answer at a version: their names in JSON, how all are read at once, and which differ inside."""
 
-    attribute: str
-    name: str
-    deep: bool
+    names: tuple[str, ...]
+    read: Callable[[Any], tuple[Any, ...]]
+    deep: tuple[str, ...]
 
 
 @functools.cache
-def _outline(kind: type[msgspec.Struct], version: Version | None) -> list[_Part] | None:
+def _outline(kind: type[msgspec.Struct], version: Version | None) -> _Outline | None:
     """The fields that exist at a version; None when nothing has to be left out."""
     if version is None or not has_marks(kind):
         return None
     hints = get_type_hints(kind, include_extras=True)
-    parts = []
+    attributes, names, deep = [], [], []
     for field in msgspec.structs.fields(kind):
         plain, marks = marks_of(hints[field.name])
         if exists(marks, version):
-            parts.append(_Part(field.name, field.encode_name, any(has_marks(inner) for inner in structs_in(plain))))
-    return parts
+            attributes.append(field.name)
+            names.append(field.encode_name)
+            if any(has_marks(inner) for inner in structs_in(plain)):
+                deep.append(field.encode_name)
+    if len(attributes) > 1:
+        return _Outline(tuple(names), attrgetter(*attributes), tuple(deep))
+    return _Outline(tuple(names), lambda value: tuple(getattr(value, name) for name in attributes), tuple(deep))
 
 
 def render(value: Any, version: Version | None) -> Any:
@@ -149,11 +156,11 @@ def render(value: Any, version: Version | None) -> Any:
         outline = _outline(type(value), version)
         if outline is None:
             return value
-        made = {}
-        for part in outline:
-            found = getattr(value, part.attribute)
-            if found is not msgspec.UNSET:
-                made[part.name] = render(found, version) if part.deep else found
+        values = zip(outline.names, outline.read(value), strict=True)
+        made = {name: found for name, found in values if found is not msgspec.UNSET}
+        for name in outline.deep:
+            if name in made:
+                made[name] = render(made[name], version)
         return made
     if isinstance(value, list):
         return [render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part for part in value]

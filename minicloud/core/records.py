@@ -94,7 +94,14 @@ def _column(name: str, hint: Any) -> _Column:
     if plain:
         return _Column(name, None, None, not any(m in (int, float) for m in members))
     decoder = msgspec.json.Decoder(hint)
+    if _is_frozen(hint):
+        # Many rows hold the very same text (a flavor, an image), and nobody can change what comes out: read it once.
+        return _Column(name, functools.lru_cache(256)(decoder.decode), _dump_json, True)
     return _Column(name, lambda v: None if v is None else decoder.decode(v), _dump_json, True)
+
+
+def _is_frozen(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint.__struct_config__.frozen
 
 
 @functools.cache
