@@ -32,12 +32,18 @@ class Journey:
     """One cloud and its user's shell. ``before`` are words put before every command, such as those that become another user."""
 
     def __init__(
-        self, home: Path, *, before: tuple[str, ...] = (), cache: Path | None = None, **settings: object
+        self,
+        home: Path,
+        *,
+        before: tuple[str, ...] = (),
+        cache: Path | None = None,
+        commands: Path = COMMANDS,
+        **settings: object,
     ) -> None:
         self.home = home
         self.data = home / "data"
         self.environment = {
-            "PATH": f"{COMMANDS}:{SYSTEM_PATH}",
+            "PATH": f"{commands}:{SYSTEM_PATH}",
             "HOME": str(home),
             "MINICLOUD_DATA": str(self.data),
             "MINICLOUD_PORT": "0",
