@@ -1,9 +1,10 @@
 """Runs the benchmarks: all of them, or those that are named."""
 
-import asyncio
 import importlib
 import inspect
 import sys
+
+import uvloop
 
 ALL = ("startup", "boot_storm", "requests", "sign_in", "candidates", "image_transfer", "qemu_boot")
 
@@ -11,4 +12,4 @@ for name in sys.argv[1:] or ALL:
     print(f"# {name}", flush=True)
     result = importlib.import_module(f"bench.{name}").main()
     if inspect.iscoroutine(result):
-        asyncio.run(result)
+        uvloop.run(result)
