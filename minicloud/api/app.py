@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from minicloud.api import bodies, faults
+from minicloud.api import access, bodies, faults
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Call, Means, Reply
 from minicloud.api.microversions import Version
@@ -160,6 +160,10 @@ class Api:
             who = Context(request_id=request_id)
         else:
             who = await self._authenticate(request, request_id, mounted)
+            if who.allowed_requests:
+                access.require(
+                    who, service=service.name, method=request.method, path=request.scope["path"], below=below
+                )
         if found is None:
             raise NotFound(service.not_found)
         if not routes:

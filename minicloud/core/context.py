@@ -5,8 +5,20 @@ from typing import Literal
 import msgspec
 
 
+class AllowedRequest(msgspec.Struct, frozen=True):
+    """A kind of request that an application credential may be used for; the path may have wildcards."""
+
+    service: str
+    method: str
+    path: str
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks. Scope is exactly one of project, domain, system, or none (an unscoped token)."""
+    """Who asks. Scope is exactly one of project, domain, system, or none (an unscoped token).
+
+    ``methods`` tell how the token was got; one of a trust or of an application credential names that. Where there are
+    ``allowed_requests``, nothing else may be asked for.
+    """
 
     request_id: str = ""
     global_request_id: str | None = None
@@ -23,6 +35,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     token_id: str = ""
     audit_ids: tuple[str, ...] = ()
     expires_at: str = ""
+    methods: tuple[str, ...] = ()
+    trust_id: str | None = None
+    application_credential_id: str | None = None
+    unrestricted: bool = False
+    allowed_requests: tuple[AllowedRequest, ...] = ()
 
     def sees(self, project_id: str | None) -> bool:
         """Whether this project's things exist for whoever asks; an administrator sees all."""

@@ -42,6 +42,7 @@ BASE_RULES = {
     "admin_or_owner": f"{ADMIN} or project_id:%(project_id)s",
     "owner": "user_id:%(user_id)s",
     "service_role": "role:service",
+    "service_or_admin": "rule:admin_required or rule:service_role",
     "token_subject": "user_id:%(target.token.user_id)s",
     "domain_managed_target_role": (
         "'manager':%(target.role.name)s or 'member':%(target.role.name)s or 'reader':%(target.role.name)s"

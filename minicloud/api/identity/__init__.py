@@ -2,7 +2,12 @@
 
 from minicloud.api.bodies import Reading
 from minicloud.api.identity import (
+    access_rules,
+    application_credentials,
+    credentials,
     domains,
+    ec2_credentials,
+    ec2_tokens,
     endpoints,
     grants,
     groups,
@@ -13,6 +18,7 @@ from minicloud.api.identity import (
     scopes,
     services,
     tokens,
+    trusts,
     users,
     version,
 )
@@ -43,6 +49,12 @@ def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Servic
             *regions.routes,
             *services.routes,
             *endpoints.routes,
+            *credentials.routes,
+            *ec2_credentials.routes,
+            *ec2_tokens.routes(token_hours),
+            *application_credentials.routes(passwords),
+            *access_rules.routes,
+            *trusts.routes,
         ],
         reading=Reading(forbid_unknown=False),
         content_type="any",

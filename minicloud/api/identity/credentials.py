@@ -1,143 +1,122 @@
-"""How identity reads a request for a token: which methods, for which user, in which scope."""
+"""Credentials of users: EC2 key pairs, seeds of one-time passwords, certificates, whatever a client keeps here."""
 
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from minicloud.api import bodies
 from minicloud.api.bodies import Body
-from minicloud.base.errors import Invalid
-from minicloud.core.identity import wording
-from minicloud.core.identity.sign_in import DomainNamed, ProjectNamed, ScopeNamed, UserNamed
+from minicloud.api.call import Call
+from minicloud.api.identity import documents, lists, views
+from minicloud.api.identity.targets import ADMIN, SYSTEM_READER
+from minicloud.api.identity.views import View
+from minicloud.api.listing import equal
+from minicloud.api.routes import Delete, Get, Patch, Post
+from minicloud.core.identity import credentials
+from minicloud.core.identity.credentials import Credential
+from minicloud.core.policy import Target
+from minicloud.core.records import Transaction
 
-METHODS = ("password", "token")
+OWNER = "user_id:%(target.credential.user_id)s"
+READ = f"({ADMIN}) or {SYSTEM_READER} or {OWNER}"
+CHANGE = f"({ADMIN}) or {OWNER}"
 
-
-class TokenCreate(Body, open=True):
-    """The document of ``POST /v3/auth/tokens``."""
-
-    auth: dict[str, Any] | UnsetType | None = UNSET
-
-
-class SignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for a token, understood. ``methods`` are those asked for, once each."""
-
-    methods: list[str]
-    user: UserNamed | None = None
-    password: str = ""
-    token: str | None = None
-    scope: ScopeNamed | None = None
+CREDENTIALS = lists.listing("credentials", {"user_id": equal("user_id"), "type": equal("type")}, sort="id")
 
 
-class _Auth(msgspec.Struct):
-    identity: dict[str, Any]
-    scope: dict[str, Any] | str | UnsetType | None = UNSET
+class CredentialDocument(Body, open=True):
+    """A document with a credential."""
+
+    credential: dict[str, Any]
 
 
-class _Identity(msgspec.Struct):
-    methods: list[str]
+class CredentialFields(msgspec.Struct):
+    """What a credential has by the API's definition; anything else is kept as it comes."""
+
+    blob: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+    project_id: str | UnsetType | None = UNSET
 
 
-class _PasswordUser(msgspec.Struct):
-    id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    password: str | UnsetType | None = UNSET
-    domain: dict[str, Any] | UnsetType = UNSET
+class NewCredentialFields(CredentialFields, kw_only=True):
+    """A new credential says what it is and whose."""
+
+    blob: str
+    type: str
+    user_id: str
 
 
-class _PasswordMethod(msgspec.Struct):
-    user: dict[str, Any] | UnsetType = UNSET
+def about(user_id: Any) -> Target:
+    """The target of a policy about a user's credential."""
+    return {} if user_id is None else {"target.credential.user_id": user_id}
 
 
-class _TokenMethod(msgspec.Struct):
-    id: str
+def _judged(tx: Transaction, call: Call, credential_id: str) -> Credential:
+    """The credential, if whoever asks may. Raises Forbidden before NotFound, and for delegated tokens."""
+    found = credentials.find(tx, credential_id)
+    call.judge(about(None if found is None else found.user_id))
+    found = found or credentials.get(tx, credential_id)
+    credentials.require_own(call.context)
+    return found
 
 
-class _Named(msgspec.Struct):
-    id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
+async def index(call: Call) -> View:
+    """``GET /v3/credentials``: those that whoever asks may see one by one."""
+    call.judge(about(call.context.user_id) if call.context.system_scope is None else {})
+    query = call.page.query
+    delegated = credentials.is_delegated(call.context)
+    found = [
+        one
+        for one in ([] if delegated else await call.read(lambda tx: credentials.page(tx, query)))
+        if call.allows("identity:get_credential", about(one.user_id))
+    ]
+    return views.listed(call, found, views.credential)
 
 
-class _ProjectNamed(msgspec.Struct):
-    id: str | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    domain: dict[str, Any] | UnsetType = UNSET
+async def create(call: Call, body: CredentialDocument) -> View:
+    """``POST /v3/credentials``"""
+    fields, extra = documents.read(NewCredentialFields, body.credential)
+    call.judge(about(fields["user_id"]))
+    credentials.require_own(call.context)
+    made = await call.write(lambda tx: credentials.create(tx, Credential(id=tx.ids.hex(), extra=extra, **fields)))
+    return {"credential": views.credential(call, made)}
 
 
-class _System(msgspec.Struct):
-    all: bool | UnsetType = UNSET
+async def show(call: Call, credential_id: str) -> View:
+    """``GET /v3/credentials/{credential_id}``"""
+    return {"credential": views.credential(call, await call.read(lambda tx: _judged(tx, call, credential_id)))}
 
 
-def sign_in(body: TokenCreate) -> SignIn:
-    """What a request for a token asks for. Raises Invalid; Unauthenticated for methods that this cloud does not have."""
-    if not body.auth:
-        raise wording.expecting("auth", "request body")
-    auth = bodies.convert(body.auth, _Auth)
-    methods = list(dict.fromkeys(bodies.convert(auth.identity, _Identity).methods))
-    user, password, token = None, "", None
-    if "password" in auth.identity:
-        user, password = _password(auth.identity["password"], required="password" in methods)
-    if "token" in auth.identity:
-        token = bodies.convert(auth.identity["token"], _TokenMethod).id
-    for method in methods:
-        if method not in auth.identity:
-            raise wording.expecting(method, "identity")
-    for method in methods:
-        if method not in METHODS:
-            raise wording.unsupported_method(method)
-    return SignIn(
-        methods=methods,
-        user=user if "password" in methods else None,
-        password=password,
-        token=token if "token" in methods else None,
-        scope=_scope(auth.scope),
-    )
+async def update(call: Call, credential_id: str, body: CredentialDocument) -> View:
+    """``PATCH /v3/credentials/{credential_id}``: nobody may make it somebody else's whose credentials are not theirs to change."""
+    fields, extra = documents.read(CredentialFields, body.credential)
+
+    def change(tx: Transaction) -> Credential:
+        old = _judged(tx, call, credential_id)
+        documents.require_same_id(body.credential, credential_id)
+        call.judge(about(fields.get("user_id", old.user_id)))
+        return credentials.update(tx, credential_id, fields, extra)
+
+    return {"credential": views.credential(call, await call.write(change))}
 
 
-def _password(document: Any, *, required: bool) -> tuple[UserNamed | None, str]:
-    found = bodies.convert(document, _PasswordMethod)
-    if found.user is UNSET:
-        if required:
-            raise wording.expecting("user", "password")
-        return None, ""
-    user = bodies.convert(found.user, _PasswordUser)
-    if user.id is UNSET and user.name is UNSET:
-        raise _nameless("identity/password/user")
-    domain = None if user.domain is UNSET else _domain(user.domain, "identity/password/user/domain")
-    named = UserNamed(id=user.id or None, name=user.name or None, domain=domain)
-    return named, user.password or ""
+async def delete(call: Call, credential_id: str) -> None:
+    """``DELETE /v3/credentials/{credential_id}``"""
+
+    def remove(tx: Transaction) -> None:
+        _judged(tx, call, credential_id)
+        credentials.delete(tx, credential_id)
+
+    await call.write(remove)
 
 
-def _scope(document: dict[str, Any] | str | UnsetType | None) -> ScopeNamed | None:
-    if document is UNSET or document is None:
-        return None
-    if isinstance(document, str):
-        document = {document: {}}
-    if sum(name in document for name in ("project", "domain", "unscoped", "system", "OS-TRUST:trust")) != 1:
-        raise wording.expecting("system, project, domain, OS-TRUST:trust or unscoped", "scope")
-    if "OS-TRUST:trust" in document:
-        raise wording.refused("trusts are not there")
-    if "project" in document:
-        project = bodies.convert(document["project"], _ProjectNamed)
-        if project.id is UNSET and project.name is UNSET:
-            raise _nameless("scope/project")
-        domain = None if project.domain is UNSET else _domain(project.domain, "scope/project/domain")
-        return ScopeNamed(project=ProjectNamed(id=project.id or None, name=project.name or None, domain=domain))
-    if "domain" in document:
-        return ScopeNamed(domain=_domain(document["domain"], "scope/domain"))
-    if "system" in document:
-        bodies.convert(document["system"], _System)
-        return ScopeNamed(system=True)
-    return ScopeNamed(unscoped=True)
+_ONE = "/credentials/{credential_id}"
 
-
-def _domain(document: Any, where: str) -> DomainNamed:
-    found = bodies.convert(document, _Named)
-    if found.id is UNSET and found.name is UNSET:
-        raise _nameless(where)
-    return DomainNamed(id=found.id or None, name=found.name or None)
-
-
-def _nameless(where: str) -> Invalid:
-    return Invalid(f"Invalid input for field {where}: id or name must be present.", kind="body")
+routes = [
+    Get("/credentials", index, policy="identity:list_credentials", allow=READ, late=True, listing=CREDENTIALS),
+    Post("/credentials", create, policy="identity:create_credential", allow=CHANGE, late=True, status=201),
+    Get(_ONE, show, policy="identity:get_credential", allow=READ, late=True),
+    Patch(_ONE, update, policy="identity:update_credential", allow=CHANGE, late=True),
+    Delete(_ONE, delete, policy="identity:delete_credential", allow=CHANGE, late=True),
+]

@@ -2,17 +2,23 @@
 
 import secrets
 
+import msgspec
+
 from minicloud.api.auth import digest
 from minicloud.api.call import Call, Reply
-from minicloud.api.identity import credentials, views
-from minicloud.api.identity.credentials import SignIn, TokenCreate
+from minicloud.api.identity import sign_in as signing
+from minicloud.api.identity import views
 from minicloud.api.identity.passwords import Passwords
+from minicloud.api.identity.sign_in import SignIn, TokenCreate
 from minicloud.api.listing import truth
 from minicloud.api.routes import Delete, Get, Head, Post, Route
 from minicloud.base import trace
 from minicloud.base.errors import NotFound
-from minicloud.core.identity import catalog, sign_in, tokens, wording
+from minicloud.core.identity import catalog, sign_in, tokens, trusts, wording
+from minicloud.core.identity.application_credentials import ApplicationCredential
+from minicloud.core.identity.assignments import project_scope
 from minicloud.core.identity.catalog import CatalogService
+from minicloud.core.identity.sign_in import ApplicationCredentialNamed, UserNamed
 from minicloud.core.identity.tokens import Standing, Token
 from minicloud.core.identity.users import User
 from minicloud.core.records import Transaction
@@ -36,56 +42,110 @@ class Tokens:
 
     async def create(self, call: Call, body: TokenCreate) -> Reply:
         """``POST /v3/auth/tokens``: the document in the body, the secret in a header."""
-        asked = credentials.sign_in(body)
-        checked = await self._check_password(call, asked) if asked.user is not None else None
+        asked = signing.sign_in(body)
+        checked = _Checked(
+            None if asked.user is None else await self._check_password(call, asked.user, asked.password),
+            None
+            if asked.application_credential is None
+            else await self._check_secret(call, asked.application_credential, asked.secret),
+        )
         secret = new_secret()
         with_catalog = call.parameter("nocatalog") is None
 
         def issue(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
-            user, parent, methods = _who(tx, asked, checked)
-            sign_in.check_methods(user, methods, credentials.METHODS)
-            standing = tokens.issue(
-                tx,
-                token_id=digest(secret),
-                user=user,
-                methods=methods,
-                scope=sign_in.find_scope(tx, asked.scope, user),
-                hours=self._hours,
-                parent=parent,
-            )
-            return standing, _catalog(tx, call, standing) if with_catalog else None
+            who = _who(tx, asked, checked)
+            sign_in.check_methods(who.user, who.methods, signing.METHODS)
+            standing = _issue(tx, asked, who, digest(secret), self._hours)
+            return standing, catalog_for(tx, call, standing) if with_catalog else None
 
         standing, services = await call.write(issue)
         trace.note("sign_in", user=standing.user.id, let_in=True, methods=standing.token.methods)
         return Reply(views.token(standing, services), 201, _headers(secret))
 
-    async def _check_password(self, call: Call, asked: SignIn) -> User:
-        named = asked.user
-        assert named is not None
+    async def _check_password(self, call: Call, named: UserNamed, password: str) -> User:
         found = await call.read(lambda tx: sign_in.find_user(tx, named))
         if found is None:
-            await self._passwords.verify(None, None, asked.password)
+            await self._passwords.verify(None, None, password)
             raise wording.refused("there is no such user, or it is disabled")
-        if not await self._passwords.verify(found.id, found.password_hash, asked.password):
+        if not await self._passwords.verify(found.id, found.password_hash, password):
             trace.note("sign_in", user=found.id, let_in=False, why="the password is another one")
             raise wording.refused("wrong password")
         return found
 
+    async def _check_secret(self, call: Call, named: ApplicationCredentialNamed, secret: str) -> ApplicationCredential:
+        found = await call.read(lambda tx: sign_in.find_application_credential(tx, named))
+        if found is None:
+            await self._passwords.verify(None, None, secret)
+            raise wording.refused("there is no such application credential")
+        if not await self._passwords.verify(found.id, found.secret_hash, secret):
+            trace.note("sign_in", application_credential=found.id, let_in=False, why="the secret is another one")
+            raise wording.refused("wrong secret")
+        return found
 
-def _who(tx: Transaction, asked: SignIn, checked: User | None) -> tuple[User, Token | None, list[str]]:
-    """The user whom all methods agree on, the token used if one was, and the methods that count for the new token."""
-    user, parent, methods = None, None, list(asked.methods)
-    if checked is not None:
-        user = sign_in.recheck(tx, checked.id, checked.password_hash or "")
+
+class _Checked(msgspec.Struct, frozen=True):
+    """What was found, and its secret checked, before the token's own transaction."""
+
+    user: User | None
+    application_credential: ApplicationCredential | None
+
+
+class _Who(msgspec.Struct, frozen=True):
+    """Whom all methods agree on, by which methods, with which token or application credential."""
+
+    user: User
+    methods: list[str]
+    parent: Token | None
+    application_credential: ApplicationCredential | None
+
+
+def _who(tx: Transaction, asked: SignIn, checked: _Checked) -> _Who:
+    found: list[User] = []
+    parent, credential, methods = None, None, list(asked.methods)
+    if checked.user is not None:
+        found.append(sign_in.recheck(tx, checked.user.id, checked.user.password_hash or ""))
+    if asked.passcode_user is not None:
+        found.append(sign_in.by_passcode(tx, asked.passcode_user, asked.passcode))
+    if checked.application_credential is not None:
+        user, credential = sign_in.by_application_credential(tx, checked.application_credential)
+        found.append(user)
     if asked.token is not None:
-        bearer, parent = sign_in.by_token(tx, digest(asked.token), asked.scope)
-        if user is not None and user.id != bearer.id:
-            raise wording.refused("password and token are of different users")
-        user = bearer
+        user, parent = sign_in.by_token(tx, digest(asked.token), asked.scope)
+        found.append(user)
         methods = list(dict.fromkeys([*parent.methods, *methods]))
-    if user is None:
+    if not found:
         raise wording.refused("no method named a user")
-    return user, parent, methods
+    if len({user.id for user in found}) > 1:
+        raise wording.refused("the methods are of different users")
+    return _Who(found[0], methods, parent, credential)
+
+
+def _issue(tx: Transaction, asked: SignIn, who: _Who, token_id: str, hours: float) -> Standing:
+    """The token, in the scope that was asked for, or that its trust or application credential has."""
+    trust, credential = None, who.application_credential
+    if asked.scope is not None and asked.scope.trust_id is not None:
+        trust = sign_in.find_trust(tx, asked.scope.trust_id, who.user)
+        scope = None if trust.project_id is None else project_scope(trust.project_id)
+        latest = trust.expires_at
+    elif credential is not None:
+        scope, latest = project_scope(credential.project_id), credential.expires_at
+    else:
+        scope, latest = sign_in.find_scope(tx, asked.scope, who.user), None
+    standing = tokens.issue(
+        tx,
+        token_id=token_id,
+        user=who.user,
+        methods=who.methods,
+        scope=scope,
+        hours=hours,
+        parent=who.parent,
+        trust=trust,
+        application_credential_id=None if credential is None else credential.id,
+        ends_at_latest=latest,
+    )
+    if trust is not None:
+        trusts.consume(tx, trust)
+    return standing
 
 
 async def show(call: Call) -> Reply:
@@ -96,7 +156,7 @@ async def show(call: Call) -> Reply:
 
     def read(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
         standing = _subject(tx, call, secret, expired_too=expired_too)
-        return standing, _catalog(tx, call, standing) if with_catalog else None
+        return standing, catalog_for(tx, call, standing) if with_catalog else None
 
     standing, services = await call.read(read)
     return Reply(views.token(standing, services), 200, _headers(secret or ""))
@@ -130,7 +190,8 @@ def _subject(tx: Transaction, call: Call, secret: str | None, *, expired_too: bo
     return standing
 
 
-def _catalog(tx: Transaction, call: Call, standing: Standing) -> list[CatalogService] | None:
+def catalog_for(tx: Transaction, call: Call, standing: Standing) -> list[CatalogService] | None:
+    """The catalog as the bearer of a token sees it; None without a scope."""
     if standing.token.scope is None:
         return None
     return catalog.render(

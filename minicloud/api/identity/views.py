@@ -5,11 +5,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from minicloud.api.call import Call
+from minicloud.core.identity.access_rules import AccessRule
+from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.catalog import CatalogService, Endpoint, Region, Service
+from minicloud.core.identity.credentials import Credential
 from minicloud.core.identity.groups import Group
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.tokens import Standing
+from minicloud.core.identity.trusts import Trust
 from minicloud.core.identity.users import User
 
 View = dict[str, Any]
@@ -147,6 +151,84 @@ def endpoint(call: Call, found: Endpoint) -> View:
     }
 
 
+def credential(call: Call, found: Credential) -> View:
+    """A credential, with its secret."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "user_id": found.user_id,
+        "project_id": found.project_id,
+        "type": found.type,
+        "blob": found.blob,
+        "links": links(call, f"/credentials/{found.id}"),
+    }
+
+
+def application_credential(call: Call, found: Shown) -> View:
+    """An application credential, without its secret."""
+    one = found.credential
+    made: View = {
+        "id": one.id,
+        "name": one.name,
+        "description": one.description,
+        "user_id": one.user_id,
+        "project_id": one.project_id,
+        "system": None,
+        "expires_at": one.expires_at,
+        "unrestricted": one.unrestricted,
+        "roles": [
+            {
+                "id": held.id,
+                "name": held.name,
+                "domain_id": held.domain_id,
+                "description": held.description,
+                "options": held.options,
+            }
+            for held in found.roles
+        ],
+        "links": links(call, f"/users/{one.user_id}/application_credentials/{one.id}"),
+    }
+    return {**made, "access_rules": [_rule(rule) for rule in found.rules]} if found.rules else made
+
+
+def trust(call: Call, found: Trust, roles: list[Role] | None = None) -> View:
+    """A trust; lists show it without its roles."""
+    made: View = {
+        **found.extra,
+        "id": found.id,
+        "trustor_user_id": found.trustor_user_id,
+        "trustee_user_id": found.trustee_user_id,
+        "project_id": found.project_id,
+        "impersonation": found.impersonation,
+        "expires_at": None if found.expires_at is None else f"{found.expires_at}Z",
+        "remaining_uses": found.remaining_uses,
+        "redelegated_trust_id": found.redelegated_trust_id,
+        "redelegation_count": found.redelegation_count,
+        "deleted_at": None,
+        "links": links(call, f"/OS-TRUST/trusts/{found.id}"),
+    }
+    if roles is not None:
+        made["roles"] = [role(call, one) for one in roles]
+        made["roles_links"] = {**links(call, f"/OS-TRUST/trusts/{found.id}/roles"), "next": None, "previous": None}
+    return made
+
+
+def access_rule(call: Call, found: AccessRule) -> View:
+    """An access rule, by itself."""
+    return {**_rule(found), "links": links(call, f"/users/{found.user_id}/access_rules/{found.id}")}
+
+
+def _rule(found: AccessRule) -> View:
+    return {"id": found.id, "service": found.service, "path": found.path, "method": found.method}
+
+
+def _borne(found: Shown) -> View:
+    """An application credential as a token tells of it."""
+    credential = found.credential
+    made: View = {"id": credential.id, "name": credential.name, "restricted": not credential.unrestricted}
+    return {**made, "access_rules": [_rule(rule) for rule in found.rules]} if found.rules else made
+
+
 def token(standing: Standing, catalog: list[CatalogService] | None) -> View:
     """What a token says of its bearer."""
     row = standing.token
@@ -173,7 +255,17 @@ def token(standing: Standing, catalog: list[CatalogService] | None) -> View:
             "id": standing.project.id,
             "name": standing.project.name,
         }
-        made["is_domain"] = standing.project.is_domain
+        if standing.trust is None:
+            made["is_domain"] = standing.project.is_domain
+    if standing.trust is not None:
+        made["OS-TRUST:trust"] = {
+            "id": standing.trust.id,
+            "trustor_user": {"id": standing.trust.trustor_user_id},
+            "trustee_user": {"id": standing.trust.trustee_user_id},
+            "impersonation": standing.trust.impersonation,
+        }
+    if standing.application_credential is not None:
+        made["application_credential"] = _borne(standing.application_credential)
     if row.scope is not None:
         made["roles"] = [{"id": held.id, "name": held.name} for held in standing.roles]
         if catalog is not None:

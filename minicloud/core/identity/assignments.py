@@ -127,9 +127,18 @@ def require(tx: Transaction, wanted: Grant) -> Role:
 
 
 def revoke(tx: Transaction, wanted: Grant) -> None:
-    """Take a role away; tokens that stood on it alone are void from now on. Raises NotFound."""
+    """Take a role away; tokens that stood on it alone are void from now on. Raises NotFound.
+
+    Application credentials for a project do not outlive the loss of a role there.
+    """
     require(tx, wanted)
     records.remove(tx, wanted)
+    if wanted.target_type == "project":
+        who = "= ?" if wanted.actor_type == "user" else "IN (SELECT user_id FROM group_members WHERE group_id = ?)"
+        tx.execute(
+            f"DELETE FROM application_credentials WHERE project_id = ? AND user_id {who}",
+            [wanted.target_id, wanted.actor_id],
+        )
 
 
 def granted(tx: Transaction, actor: ActorType, actor_id: str, scope: Scope, *, inherited: bool = False) -> list[Role]:

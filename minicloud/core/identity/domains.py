@@ -64,6 +64,7 @@ def delete(tx: Transaction, domain_id: str) -> None:
         [domain_id],
     )
     tx.execute("DELETE FROM user_groups WHERE domain_id = ?", [domain_id])
+    tx.execute("DELETE FROM credentials WHERE user_id IN (SELECT id FROM users WHERE domain_id = ?)", [domain_id])
     tx.execute("DELETE FROM users WHERE domain_id = ?", [domain_id])
     tx.execute("DELETE FROM roles WHERE domain_id = ?", [domain_id])
     projects.remove(tx, domain)

@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.identity import wording
+from minicloud.core.identity import credentials, wording
 from minicloud.core.records import Condition, Query
 from minicloud.engines.database import Transaction
 
@@ -193,6 +193,7 @@ def remove(tx: Transaction, project: Project) -> None:
     target = "domain" if project.is_domain else "project"
     tx.execute("DELETE FROM role_assignments WHERE target_type = ? AND target_id = ?", [target, project.id])
     tx.execute("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", [project.id])
+    credentials.forget_project(tx, project.id)
     records.remove(tx, project)
 
 

@@ -8,10 +8,23 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Forbidden, NotFound
-from minicloud.core.identity import assignments, domains, projects, tokens, users, wording
+from minicloud.core.identity import (
+    application_credentials,
+    assignments,
+    credentials,
+    domains,
+    one_time_passwords,
+    projects,
+    tokens,
+    trusts,
+    users,
+    wording,
+)
+from minicloud.core.identity.application_credentials import ApplicationCredential
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.tokens import Token
+from minicloud.core.identity.trusts import Trust
 from minicloud.core.identity.users import User
 from minicloud.engines.database import Transaction
 
@@ -39,6 +52,14 @@ class ProjectNamed(msgspec.Struct, frozen=True):
     domain: DomainNamed | None = None
 
 
+class ApplicationCredentialNamed(msgspec.Struct, frozen=True):
+    """An application credential as a request names it: by id, or by name with its user."""
+
+    id: str | None = None
+    name: str | None = None
+    user: UserNamed | None = None
+
+
 class ScopeNamed(msgspec.Struct, frozen=True):
     """The scope a request asks for: exactly one of these."""
 
@@ -46,6 +67,7 @@ class ScopeNamed(msgspec.Struct, frozen=True):
     domain: DomainNamed | None = None
     system: bool = False
     unscoped: bool = False
+    trust_id: str | None = None
 
 
 def find_user(tx: Transaction, named: UserNamed) -> User | None:
@@ -100,12 +122,66 @@ def check_methods(user: User, methods: list[str], offered: tuple[str, ...]) -> N
 def by_token(tx: Transaction, token_id: str, asked: ScopeNamed | None) -> tuple[User, Token]:
     """Who signs in with a token. Raises NotFound when it is void, Forbidden when it may not be turned into another scope."""
     standing = tokens.show(tx, token_id)
+    if standing.token.trust_id is not None:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using trust-scoped token to create another token. "
+            "Create a new trust-scoped token instead."
+        )
+    if not credentials.OWN_METHODS.issuperset(standing.token.methods):
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using a delegated token to create another token is "
+            "not allowed.."
+        )
     if standing.token.system is not None and asked is not None and (asked.project or asked.domain):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using a system-scoped token to create a "
             "project-scoped or domain-scoped token is not allowed.."
         )
     return standing.user, standing.token
+
+
+def find_application_credential(tx: Transaction, named: ApplicationCredentialNamed) -> ApplicationCredential | None:
+    """The application credential that is named, if it and its user are there; the trace tells why not."""
+    if named.id:
+        found = application_credentials.find(tx, named.id)
+    else:
+        user = None if named.user is None else find_user(tx, named.user)
+        found = None if user is None else application_credentials.find_by_name(tx, user.id, named.name or "")
+    if found is None:
+        trace.note("sign_in", application_credential=named.id or named.name, let_in=False, why="there is none")
+    return found
+
+
+def by_application_credential(tx: Transaction, checked: ApplicationCredential) -> tuple[User, ApplicationCredential]:
+    """Who signs in with an application credential whose secret was checked a moment ago. Raises Unauthenticated."""
+    found = application_credentials.find(tx, checked.id)
+    if found is None or found.secret_hash != checked.secret_hash:
+        raise wording.refused("the application credential changed while its secret was checked")
+    if found.expires_at is not None and found.expires_at <= tx.now:
+        raise wording.refused(f"application credential {found.id} has expired")
+    user = users.find(tx, found.user_id)
+    if user is None or not user.enabled:
+        raise wording.refused("the user of the application credential is disabled")
+    return user, found
+
+
+def by_passcode(tx: Transaction, named: UserNamed, passcode: str) -> User:
+    """Who signs in with a one-time password. Raises Unauthenticated."""
+    user = find_user(tx, named)
+    if user is None or not one_time_passwords.accepts(tx, user.id, passcode):
+        raise wording.refused("the passcode is none of the user's")
+    return user
+
+
+def find_trust(tx: Transaction, trust_id: str, user: User) -> Trust:
+    """The trust that a trustee signs in with. Raises Unauthenticated when it is not there, Forbidden for anybody else."""
+    try:
+        trust = trusts.get(tx, trust_id)
+    except NotFound as error:
+        raise wording.refused(error.message) from error
+    if trust.trustee_user_id != user.id:
+        raise Forbidden("User is not a trustee.")
+    return trust
 
 
 def find_scope(tx: Transaction, asked: ScopeNamed | None, user: User) -> Scope | None:

@@ -7,13 +7,15 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.base.clock import moment, stamp
-from minicloud.base.errors import NotFound
+from minicloud.base.errors import Forbidden, NotFound
 from minicloud.core import records
-from minicloud.core.context import Context
-from minicloud.core.identity import assignments, wording
+from minicloud.core.context import AllowedRequest, Context
+from minicloud.core.identity import application_credentials, assignments, trusts, wording
+from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.roles import Role
+from minicloud.core.identity.trusts import Trust
 from minicloud.core.identity.users import User
 from minicloud.engines.database import Transaction
 
@@ -22,7 +24,10 @@ KEPT_AFTER_EXPIRY = timedelta(hours=48)
 
 
 class Token(records.Record, kw_only=True):
-    """A token. ``chain`` is the audit id of the token that it came from by rescoping, or its own."""
+    """A token. ``chain`` is the audit id of the token that it came from by rescoping, or its own.
+
+    With a trust, ``user_id`` is the trustee's, whoever the token then stands for.
+    """
 
     TABLE = "tokens"
 
@@ -34,6 +39,8 @@ class Token(records.Record, kw_only=True):
     project_id: str | None = None
     domain_id: str | None = None
     system: str | None = None
+    trust_id: str | None = None
+    application_credential_id: str | None = None
     issued_at: str
     expires_at: str
 
@@ -53,7 +60,10 @@ class Token(records.Record, kw_only=True):
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """A valid token with everything it stands on, as it is now. ``project`` or ``domain`` is set when that is the scope."""
+    """A valid token with everything it stands on, as it is now. ``project`` or ``domain`` is set when that is the scope.
+
+    ``user`` is whom the token stands for: with a trust that impersonates, the trustor.
+    """
 
     token: Token
     user: User
@@ -62,6 +72,8 @@ class Standing(msgspec.Struct, kw_only=True):
     project_domain: Project | None = None
     domain: Project | None = None
     roles: list[Role] = []
+    trust: Trust | None = None
+    application_credential: Shown | None = None
 
 
 def issue(
@@ -73,15 +85,20 @@ def issue(
     scope: Scope | None,
     hours: float,
     parent: Token | None = None,
+    trust: Trust | None = None,
+    application_credential_id: str | None = None,
+    ends_at_latest: str | None = None,
 ) -> Standing:
     """Write down a new token under the hash of its secret.
 
-    A token got with another one ends when that one does, and shares its chain. Raises Unauthenticated when user, scope or
-    roles do not bear it.
+    A token got with another one ends when that one does, and shares its chain; none outlives its trust or application
+    credential. Raises Unauthenticated when user, scope or roles do not bear it, Forbidden when a trust does not.
     """
     _remove_expired(tx)
     audit_id = base64.urlsafe_b64encode(bytes.fromhex(tx.ids.hex())).decode()[:22]
-    ends = (moment(tx.now) + timedelta(hours=hours)).replace(microsecond=0)
+    ends = (
+        stamp((moment(tx.now) + timedelta(hours=hours)).replace(microsecond=0)) if parent is None else parent.expires_at
+    )
     token = Token(
         id=token_id,
         user_id=user.id,
@@ -91,8 +108,10 @@ def issue(
         project_id=scope.target_id if scope is not None and scope.target_type == "project" else None,
         domain_id=scope.target_id if scope is not None and scope.target_type == "domain" else None,
         system=scope.target_id if scope is not None and scope.target_type == "system" else None,
+        trust_id=None if trust is None else trust.id,
+        application_credential_id=application_credential_id,
         issued_at=tx.now,
-        expires_at=stamp(ends) if parent is None else parent.expires_at,
+        expires_at=ends if ends_at_latest is None else min(ends, ends_at_latest),
     )
     try:
         standing = _stand(tx, token)
@@ -110,7 +129,10 @@ def show(tx: Transaction, token_id: str, *, allow_expired: bool = False) -> Stan
     limit = moment(tx.now) - KEPT_AFTER_EXPIRY if allow_expired else moment(tx.now)
     if token.expires_at <= stamp(limit):
         raise _invalid("it has expired")
-    return _stand(tx, token)
+    try:
+        return _stand(tx, token)
+    except Forbidden as error:
+        raise _invalid(error.message) from error
 
 
 def context(tx: Transaction, token_id: str) -> Context:
@@ -118,6 +140,7 @@ def context(tx: Transaction, token_id: str) -> Context:
     standing = show(tx, token_id)
     token, user, project = standing.token, standing.user, standing.project
     roles = frozenset(role.name.lower() for role in standing.roles)
+    credential = standing.application_credential
     return Context(
         user_id=user.id,
         user_name=user.name,
@@ -132,6 +155,13 @@ def context(tx: Transaction, token_id: str) -> Context:
         token_id=token.id,
         audit_ids=token.audit_ids,
         expires_at=token.expires_at,
+        methods=tuple(token.methods),
+        trust_id=token.trust_id,
+        application_credential_id=token.application_credential_id,
+        unrestricted=credential is not None and credential.credential.unrestricted,
+        allowed_requests=()
+        if credential is None
+        else tuple(AllowedRequest(rule.service, rule.method, rule.path) for rule in credential.rules),
     )
 
 
@@ -144,13 +174,10 @@ def revoke(tx: Transaction, token: Token, *, chain: bool = True) -> None:
 
 def _stand(tx: Transaction, token: Token) -> Standing:
     """Everything a token needs is there and enabled, and its bearer still holds a role in its scope."""
-    user = records.find(tx, User, token.user_id)
-    if user is None or not user.enabled:
-        raise _invalid("its user is gone or disabled")
-    user_domain = records.get(tx, Project, user.domain_id)
-    if not user_domain.enabled:
-        raise _invalid("the domain of its user is disabled")
+    user, user_domain = _user(tx, token.user_id)
     standing = Standing(token=token, user=user, user_domain=user_domain)
+    if token.trust_id is not None:
+        _stand_on_trust(tx, standing, token.trust_id)
     scope = token.scope
     if scope is None:
         return standing
@@ -160,10 +187,39 @@ def _stand(tx: Transaction, token: Token) -> Standing:
             standing.project_domain = _enabled(tx, standing.project.domain_id)
     if token.domain_id is not None:
         standing.domain = _enabled(tx, token.domain_id)
-    standing.roles = assignments.effective_roles(tx, user.id, scope)
+    if standing.trust is None:
+        standing.roles = assignments.effective_roles(tx, user.id, scope)
+    if token.application_credential_id is not None:
+        found = application_credentials.find(tx, token.application_credential_id)
+        if found is None:
+            raise _invalid("its application credential is gone")
+        standing.application_credential = application_credentials.shown(tx, [found])[0]
+        standing.roles = [role for role in standing.roles if role.id in found.role_ids]
     if not standing.roles:
         raise _invalid(f"user {user.id} has no role on {scope.target_type} {scope.target_id}")
     return standing
+
+
+def _stand_on_trust(tx: Transaction, standing: Standing, trust_id: str) -> None:
+    """Trustor and trustee are there and enabled, and the trustor still holds what was delegated."""
+    trust = records.find(tx, Trust, trust_id)
+    if trust is None:
+        raise _invalid("its trust is gone")
+    trustor, domain = _user(tx, trust.trustor_user_id)
+    standing.trust, standing.roles = trust, trusts.delegated_roles(tx, trust)
+    if trust.impersonation:
+        standing.user, standing.user_domain = trustor, domain
+
+
+def _user(tx: Transaction, user_id: str) -> tuple[User, Project]:
+    """A user who is enabled, in a domain that is."""
+    user = records.find(tx, User, user_id)
+    if user is None or not user.enabled:
+        raise _invalid("its user is gone or disabled")
+    domain = records.get(tx, Project, user.domain_id)
+    if not domain.enabled:
+        raise _invalid("the domain of its user is disabled")
+    return user, domain
 
 
 def _enabled(tx: Transaction, project_id: str) -> Project:

@@ -4,7 +4,7 @@ from typing import Any
 
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
-from minicloud.core.identity import domains, wording
+from minicloud.core.identity import credentials, domains, wording
 from minicloud.core.identity.projects import Project
 from minicloud.core.records import Query
 from minicloud.engines.database import Transaction
@@ -100,12 +100,14 @@ def delete(tx: Transaction, user_id: str) -> None:
     user = get(tx, user_id)
     tx.execute("DELETE FROM role_assignments WHERE actor_type = 'user' AND actor_id = ?", [user_id])
     forget_tokens(tx, user_id)
+    credentials.forget_user(tx, user_id)
     records.remove(tx, user)
 
 
 def forget_tokens(tx: Transaction, user_id: str) -> None:
-    """Revoke all tokens of a user."""
+    """Revoke all tokens of a user, and those that others have through the user's trusts."""
     tx.execute("DELETE FROM tokens WHERE user_id = ?", [user_id])
+    tx.execute("DELETE FROM tokens WHERE trust_id IN (SELECT id FROM trusts WHERE trustor_user_id = ?)", [user_id])
 
 
 def _check_default_project(tx: Transaction, project_id: str | None) -> None:
