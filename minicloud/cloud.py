@@ -88,6 +88,7 @@ class Cloud:
         world: World,
         executor: Executor,
         reconcilers: Loop,
+        sink: trace.Sink,
         trace_file: TraceFile | None,
         agents: dict[str, HostAgent],
         fabrics: list[Fabric],
@@ -99,6 +100,7 @@ class Cloud:
         self.world = world
         self.executor = executor
         self.reconcilers = reconcilers
+        self.sink = sink
         self.trace_file = trace_file
         self.agents = agents
         self.fabrics = fabrics
@@ -255,6 +257,7 @@ async def open_cloud(
             world=world,
             executor=executor,
             reconcilers=loop,
+            sink=sink,
             trace_file=trace_file,
             agents={agent.host: agent for agent in hosts_of_cloud},
             fabrics=fabrics,

@@ -140,3 +140,21 @@ class Latest:
 
     def take(self, note: Note) -> None:
         self.notes.append(note)
+
+    def read(
+        self,
+        *,
+        request_id: str | None = None,
+        resource: str | None = None,
+        since: float | None = None,
+        limit: int = 10_000,
+    ) -> list[Note]:
+        """As ``TraceReader.read``."""
+        found = [
+            note
+            for note in list(self.notes)
+            if (request_id is None or note.request_id == request_id)
+            and (resource is None or note.resource == resource)
+            and (since is None or note.at >= since)
+        ]
+        return sorted(found, key=lambda note: note.at)[-limit:]

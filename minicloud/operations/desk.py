@@ -11,6 +11,8 @@ import msgspec
 
 from minicloud.agent import calls
 from minicloud.base.errors import Conflict, Invalid
+from minicloud.base.trace import Latest
+from minicloud.base.trace_file import TraceFile
 from minicloud.cloud import Cloud
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.demo import Demo, PlayDemo, Word
@@ -66,10 +68,10 @@ async def status(cloud: Cloud, given: dict[str, Any]) -> dict[str, Any]:
 
 async def notes(cloud: Cloud, given: dict[str, Any]) -> list[Any]:
     """Notes of the trace, as ``TraceReader.read`` takes its arguments; up to this moment."""
-    trace_file = cloud.trace_file
-    if trace_file is None:
-        raise Conflict("this cloud keeps no trace file")
-    read = partial(trace_file.read, **given)
+    sink = cloud.sink
+    if not isinstance(sink, TraceFile | Latest):
+        raise Conflict("the trace of this cloud goes elsewhere: ask there")
+    read = partial(sink.read, **given)
     return await anyio.to_thread.run_sync(read)
 
 
