@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from minicloud.base import trace
-from minicloud.base.errors import Failed, Invalid
+from minicloud.base.errors import Failed, Invalid, ToolFailed
 from minicloud.base.imageformat import Inspector, qcow2
 from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, Fetch
@@ -22,6 +22,8 @@ _PIECE = 1 << 20
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
 _QEMU_NAMES = {"vhd": "vpc"}
+_SOUND = (0, 3)
+"""What ``qemu-img check`` answers for images without damage; 3: some of their room is wasted."""
 
 
 class BaseCache:
@@ -60,6 +62,8 @@ class BaseCache:
             make_private(self._folder)
             self._sweep()
             size = await _download(part, checksum, format, fetch)
+            if format == "qcow2":
+                await _check_whole(part, checksum)
             whole = part
             if format not in ("raw", "qcow2") and STORED_AS[format] == "qcow2":
                 name = _QEMU_NAMES.get(format, format)
@@ -133,6 +137,17 @@ async def _download(part: Path, checksum: str, format: str, fetch: Fetch) -> int
     finally:
         os.close(fd)
     return size
+
+
+async def _check_whole(part: Path, checksum: str) -> None:
+    """A guest reads zeros, or errors, where its image refers to bytes that it does not have: told here, not in the guest."""
+    try:
+        await qemu_img("check", "-q", "-f", "qcow2", str(part), accept=_SOUND, cpu_s=600, timeout_s=600.0)
+    except ToolFailed as error:
+        raise Failed(
+            f"image {checksum[:12]} was damaged already when it was uploaded ({error.message}): "
+            "repair it (qemu-img check -r all), or fetch it anew, and upload that"
+        ) from error
 
 
 @contextlib.asynccontextmanager

@@ -193,3 +193,15 @@ async def test_disks_of_one_machine_may_be_made_at_once(tmp_path: Path) -> None:
         for name in ("disk", "disk", "disk.eph0", "disk.swap"):
             tasks.start_soon(make, name)
     assert sorted(os.listdir(tmp_path / "instances" / "m1")) == ["disk", "disk.eph0", "disk.swap"]
+
+
+async def test_an_image_that_lacks_what_it_refers_to_is_refused_and_not_kept(tmp_path: Path) -> None:
+    raw, whole = tmp_path / "raw", tmp_path / "qcow2"
+    raw.write_bytes(os.urandom(2 * MiB))
+    call("qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", str(raw), str(whole))
+    storage = FilesStorage(tmp_path / "host")
+    content = whole.read_bytes()
+    with pytest.raises(Failed, match=r"damaged already when it was uploaded .*qemu-img check -r all"):
+        await base_of(storage, content[: MiB + 65536], "qcow2")
+    assert await storage.bases() == []
+    assert (await base_of(storage, content, "qcow2")).virtual_size == 2 * MiB
