@@ -9,8 +9,6 @@
 
 import functools
 import re
-from collections.abc import Callable
-from operator import attrgetter
 from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
@@ -121,30 +119,28 @@ def _as_invalid(error: msgspec.ValidationError) -> Invalid:
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """The fields of an answer at a version: their names in JSON, how all are read at once, and which differ inside."""
+    """What has to be done to a struct for a version: fields it lacks then, and fields in which something differs."""
 
-    names: tuple[str, ...]
-    read: Callable[[Any], tuple[Any, ...]]
+    absent: dict[str, Any]
     deep: tuple[str, ...]
 
 
 @functools.cache
 def _outline(kind: type[msgspec.Struct], version: Version | None) -> _Outline | None:
-    """The fields that exist at a version; None when nothing has to be left out."""
+    """What a version changes of a struct; None when it is whole at that version, and so is everything in it."""
     if version is None or not has_marks(kind):
         return None
-    hints = get_type_hints(kind, include_extras=True)
-    attributes, names, deep = [], [], []
-    for field in msgspec.structs.fields(kind):
-        plain, marks = marks_of(hints[field.name])
-        if exists(marks, version):
-            attributes.append(field.name)
-            names.append(field.encode_name)
-            if any(has_marks(inner) for inner in structs_in(plain)):
-                deep.append(field.encode_name)
-    if len(attributes) > 1:
-        return _Outline(tuple(names), attrgetter(*attributes), tuple(deep))
-    return _Outline(tuple(names), lambda value: tuple(getattr(value, name) for name in attributes), tuple(deep))
+    absent: dict[str, Any] = {}
+    deep = []
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if name not in kind.__struct_fields__:
+            continue
+        plain, marks = marks_of(hint)
+        if not exists(marks, version):
+            absent[name] = msgspec.UNSET
+        elif any(_outline(inner, version) is not None for inner in structs_in(plain)):
+            deep.append(name)
+    return _Outline(absent, tuple(deep)) if absent or deep else None
 
 
 def render(value: Any, version: Version | None) -> Any:
@@ -156,12 +152,11 @@ def render(value: Any, version: Version | None) -> Any:
         outline = _outline(type(value), version)
         if outline is None:
             return value
-        values = zip(outline.names, outline.read(value), strict=True)
-        made = {name: found for name, found in values if found is not msgspec.UNSET}
+        changes = dict(outline.absent)
         for name in outline.deep:
-            if name in made:
-                made[name] = render(made[name], version)
-        return made
+            changes[name] = render(getattr(value, name), version)
+        # What is UNSET is left out by the encoder.
+        return msgspec.structs.replace(value, **changes)
     if isinstance(value, list):
         return [render(part, version) if isinstance(part, (msgspec.Struct, list, dict)) else part for part in value]
     if isinstance(value, dict):

@@ -135,15 +135,10 @@ def _names(kind: type[Record]) -> frozenset[str]:
 def _loader(kind: type[R]) -> Callable[[Row], R]:
     """Row to record: only the columns that need it are converted."""
     columns = _statements(kind).columns
-    conversions = [(i, c.load) for i, c in enumerate(columns) if c.load is not None]
-    names = [c.name for c in columns]
-
-    def load(row: Row) -> R:
-        values = list(row)
-        for i, convert in conversions:
-            values[i] = convert(values[i])
-        return kind(**dict(zip(names, values, strict=True)))
-
+    # Written out as one call with constant keywords, which the interpreter makes several times faster than ``kind(**dict)``.
+    words = [f"{c.name}=row[{i}]" if c.load is None else f"{c.name}=load{i}(row[{i}])" for i, c in enumerate(columns)]
+    names: dict[str, Any] = {"kind": kind, **{f"load{i}": c.load for i, c in enumerate(columns)}}
+    load: Callable[[Row], R] = eval(f"lambda row: kind({', '.join(words)})", names)
     return load
 
 
