@@ -66,6 +66,8 @@ from minicloud.reconcilers.loop import Loop, Mending
 from minicloud.settings import Settings
 
 Progress = Callable[[str], None]
+STARTING_AT_ONCE = 256
+"""Hosts that register side by side: enough to share commits, fewer than the control side's queue holds."""
 SAGAS: tuple[type[Saga], ...] = (
     CreateServer,
     DeleteServer,
@@ -300,8 +302,12 @@ async def _start_all(stack: AsyncExitStack, agents: list[HostAgent]) -> None:
     stop = anyio.Event()
     ready = [anyio.Event() for _ in agents]
 
+    limiter = anyio.CapacityLimiter(STARTING_AT_ONCE)
+
     async def live(agent: HostAgent, up: anyio.Event) -> None:
-        async with agent.running():
+        async with AsyncExitStack() as life:
+            async with limiter:
+                await life.enter_async_context(agent.running())
             up.set()
             await stop.wait()
 
