@@ -67,12 +67,12 @@ def material(folder: Folder, what: str) -> tuple[Any, list[Note], dict[str, str]
         raise NotFound(
             f"nothing is known of {what}: is it a request to this cloud ({folder.path}), and not too long ago?"
         )
-    ids = _mentioned(found)[:MOST_NAMES]
+    ids = mentioned(found)[:MOST_NAMES]
     names: dict[str, str] = read(folder, "names", dict[str, str], ids=ids) if ids else {}
     return subject, found, names
 
 
-def _mentioned(notes: list[Note]) -> list[str]:
+def mentioned(notes: list[Note]) -> list[str]:
     """Every id in the notes' facts."""
     ids: dict[str, None] = {}
     for note in notes:

@@ -137,7 +137,9 @@ def glance(tx: Transaction) -> Overview:
     return Overview(
         servers=overview.counts(tx),
         hosts=[
-            _host(service, nodes.get(service.host)) for service in hosts.services(tx) if service.binary == hosts.COMPUTE
+            _host(service, nodes.get(service.host))
+            for service in sorted(hosts.services(tx), key=lambda one: one.host)
+            if service.binary == hosts.COMPUTE
         ],
         open_sagas=records.count(tx, SagaRow, _NOT_ENDED) - stuck,
         stuck_sagas=stuck,
