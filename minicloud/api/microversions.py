@@ -155,7 +155,11 @@ def structs_in(hint: Any) -> list[type[msgspec.Struct]]:
 
 @functools.cache
 def struct_at(kind: type[msgspec.Struct], at: Version | None, forbid_unknown: bool) -> type[msgspec.Struct]:
-    """The struct as it stood at a version, to decode a request with; refuses unknown fields where the service does."""
+    """The struct as it stood at a version, to decode a request with; refuses unknown fields where the service does, unless
+    the struct itself says otherwise (``open=``)."""
+    own: bool | None = getattr(kind, "OPEN", None)
+    if own is not None:
+        forbid_unknown = not own
     hints = get_type_hints(kind, include_extras=True)
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
