@@ -2,6 +2,7 @@
 
 from minicloud.api.bodies import Reading
 from minicloud.api.compute import (
+    admin_actions,
     aggregates,
     availability_zones,
     extensions,
@@ -10,6 +11,7 @@ from minicloud.api.compute import (
     flavors,
     hypervisors,
     instance_actions,
+    interfaces,
     keypairs,
     limits,
     locks,
@@ -18,9 +20,11 @@ from minicloud.api.compute import (
     server_actions,
     server_addresses,
     server_creation,
+    server_details,
     server_groups,
     server_listing,
     server_metadata,
+    server_security_groups,
     server_tags,
     servers,
     services,
@@ -51,6 +55,10 @@ def service() -> Service:
             *server_tags.routes,
             *server_addresses.routes,
             *locks.routes,
+            *admin_actions.routes,
+            *interfaces.routes,
+            *server_security_groups.routes,
+            *server_details.routes,
             *instance_actions.routes,
             *services.routes,
             *hypervisors.routes,
