@@ -152,8 +152,9 @@ def test_any_document_is_read_or_refused_in_words(document: Any, reading: Readin
     try:
         found = read(document, reading)
     except Invalid as error:
-        assert error.message
-        assert error.kind in ("body", "json")
+        found, told = None, (error.kind, bool(error.message))
+    if found is None:
+        assert told in (("body", True), ("json", True))
     else:
         assert 1 <= len(found.name) <= 255
         assert 1 <= found.count <= 9

@@ -58,7 +58,7 @@ def test_latest_is_the_newest() -> None:
 
 @pytest.mark.parametrize("text", ["2", "2.01", "two", "2.1.1", "-2.1", "2.1a", "Latest", "2.1\t2"])
 def test_what_is_no_version_is_malformed(text: str) -> None:
-    with pytest.raises(Invalid, match="invalid format. Must be of format MajorNum.MinorNum"):
+    with pytest.raises(Invalid, match=r"invalid format\. Must be of format MajorNum\.MinorNum"):
         asked(OpenStack_API_Version=f"compute {text}")
 
 
