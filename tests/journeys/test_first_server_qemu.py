@@ -29,6 +29,11 @@ echo once >>/root/runs
 def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
     with a_journey(tmp_path_factory.mktemp("qemu"), cache=cache, driver="qemu") as journey:
         journey.up()
+        [host] = journey.facts()["hosts"]
+        if host["fabric"] == "user":
+            pytest.skip(
+                "this machine allows no networks but QEMU's own (minicloud doctor), which have a journey of their own"
+            )
         yield journey
 
 
@@ -103,11 +108,11 @@ def test_a_guest_through_its_life(cloud: Journey) -> None:
             *("start", "stop", "reboot", "reboot", "create")
         ]
         [port] = admin.network.ports(device_id=server_id)
-        assert cloud.taps() == [port.id]
+        assert port.id in cloud.ports()
         delete(admin, admin.compute.get_server(server_id))
     assert cloud.guests() == {}
     assert not list(cloud.data.glob(f"hosts/*/instances/{server_id}*"))
-    assert cloud.taps() == []
+    assert cloud.ports() == []
 
 
 def test_a_guest_with_its_data_on_a_drive_and_no_network(cloud: Journey) -> None:

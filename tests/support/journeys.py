@@ -140,13 +140,16 @@ class Journey:
                 found[words[words.index("-uuid") + 1]] = pid
         return found
 
-    def taps(self) -> list[str]:
-        """The ids of the ports whose taps stand in its namespaces."""
-        found = []
-        for name in namespaces(self.cloud_id()):
-            links = subprocess.run(["ip", "-n", name, "-json", "link"], capture_output=True, check=True).stdout
-            found += [link["ifalias"] for link in json.loads(links) if link["ifname"].startswith("tap")]
-        return found
+    def ports(self) -> list[str]:
+        """The ids of the ports that its fabric knows; those of root's namespaces must be those of the taps that stand there."""
+        known = sorted(path.name.partition(".")[0] for path in (self.data / "fabric" / "ports").glob("[0-9a-f]*"))
+        if os.geteuid() == 0 and not self._before:
+            taps = []
+            for name in namespaces(self.cloud_id()):
+                links = subprocess.run(["ip", "-n", name, "-json", "link"], capture_output=True, check=True).stdout
+                taps += [link["ifalias"] for link in json.loads(links) if link["ifname"].startswith("tap")]
+            assert sorted(taps) == known
+        return known
 
     def cloud_id(self) -> str:
         """The short name by which its namespaces and programs are marked."""
