@@ -45,6 +45,7 @@ from minicloud.conductor.world import Options, World
 from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
 from minicloud.core.policy import Policy
+from minicloud.core.scheduler.options import read_options
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.hypervisor.fake import FakeWorld
 from minicloud.engines.blobs import Blobs
@@ -198,6 +199,7 @@ async def open_cloud(
             # Real guests of all hosts hang on one fabric of the process; simulated hosts have one each.
             wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
+            scheduler=read_options(msgspec.structs.asdict(settings)),
         )
         executor = Executor(world, SAGAS)
         passwords = Passwords(settings.password_cost)

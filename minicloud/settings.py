@@ -81,6 +81,105 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     reserved_host_memory_mb: int = 512
     """Memory of a host that is never offered to servers."""
 
+    enabled_filters: str = ""
+    """Filters of the scheduler by Nova's names, separated by commas. Default: those of upstream, and what servers cannot do without."""
+
+    max_placement_results: int = 1000
+    """Candidates that the scheduler looks at for one server."""
+
+    host_subset_size: int = 1
+    """Among so many of the best hosts one is taken, another for each server."""
+
+    max_instances_per_host: int = 50
+    """Servers that NumInstancesFilter allows on a host."""
+
+    max_io_ops_per_host: int = 8
+    """Servers that IoOpsFilter allows to be built or moved on a host at once."""
+
+    isolated_hosts: str = ""
+    """Hosts that IsolatedHostsFilter keeps for isolated images, separated by commas."""
+
+    isolated_images: str = ""
+    """Ids of images that IsolatedHostsFilter puts on isolated hosts only, separated by commas."""
+
+    restrict_isolated_hosts_to_isolated_images: bool = True
+    """Whether isolated hosts take isolated images only."""
+
+    aggregate_image_properties_isolation_namespace: str = ""
+    """Only keys of aggregates with this beginning count for AggregateImagePropertiesIsolation."""
+
+    image_properties_default_architecture: str = ""
+    """Architecture that ImagePropertiesFilter takes for images that name none."""
+
+    ram_weight_multiplier: float = 1.0
+    """Weight of free memory when a host is chosen; negative: servers are stacked."""
+
+    cpu_weight_multiplier: float = 1.0
+    """Weight of free vCPUs when a host is chosen; negative: servers are stacked."""
+
+    disk_weight_multiplier: float = 1.0
+    """Weight of free disk when a host is chosen; negative: servers are stacked."""
+
+    io_ops_weight_multiplier: float = -1.0
+    """Weight of servers that are built or moved on a host."""
+
+    pci_weight_multiplier: float = 1.0
+    """Weight with which hosts are preferred that have few free PCI devices."""
+
+    soft_affinity_weight_multiplier: float = 1.0
+    """Weight of the policy soft-affinity of server groups."""
+
+    soft_anti_affinity_weight_multiplier: float = 1.0
+    """Weight of the policy soft-anti-affinity of server groups."""
+
+    build_failure_weight_multiplier: float = 1_000_000.0
+    """Weight against hosts on which builds failed since the last that worked."""
+
+    hypervisor_version_weight_multiplier: float = 1.0
+    """Weight of newer hypervisors."""
+
+    num_instances_weight_multiplier: float = 0.0
+    """Weight of hosts that have many servers; negative: those with few."""
+
+    image_props_weight_multiplier: float = 0.0
+    """Weight of hosts whose servers come from images with the same properties."""
+
+    image_props_weight_setting: str = ""
+    """Which properties count, as name=ratio, separated by commas. Default: all alike."""
+
+    image_locality_weight_multiplier: float = 0.0
+    """Weight of hosts that have servers of the same image, and so its bytes."""
+
+    metrics_weight_multiplier: float = 1.0
+    """Weight of the metrics that hosts tell."""
+
+    metrics_weight_setting: str = ""
+    """Which metrics count, as name=ratio, separated by commas. Default: none."""
+
+    metrics_required: bool = True
+    """Whether no server is placed while a host does not tell a metric that counts."""
+
+    metrics_weight_of_unavailable: float = -10000.0
+    """Score of a host that does not tell a metric that counts."""
+
+    limit_tenants_to_placement_aggregate: bool = False
+    """Whether projects that aggregates name (`filter_tenant_id`) are kept to them already by Placement."""
+
+    placement_aggregate_required_for_tenants: bool = False
+    """Whether projects that no aggregate names get no host at all."""
+
+    query_placement_for_image_type_support: bool = False
+    """Whether hosts must have the trait of the image's disk format."""
+
+    enable_isolated_aggregate_filtering: bool = False
+    """Whether aggregates that require traits take only servers that ask for them."""
+
+    image_metadata_prefilter: bool = False
+    """Whether hosts must have the traits of the devices that an image asks for."""
+
+    pci_alias: str = ""
+    """PCI devices that flavors may ask for: a JSON list of objects with name, vendor_id, product_id, device_type, numa_policy."""
+
     report_interval: float = 10.0
     """Seconds between two heartbeats of a host."""
 

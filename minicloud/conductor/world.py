@@ -6,7 +6,7 @@ from minicloud.agent.calls import Agents
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler.hosts import KnownHosts
-from minicloud.core.scheduler.select import SchedulerOptions
+from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
 from minicloud.engines.servicegroup import ServiceGroup

@@ -150,6 +150,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         zone=zone,
         host=host,
         node=node,
+        forced=":" in (body.availability_zone or ""),
         hints=body.hints or body.old_hints,
         access_ip_v4=body.access_ip_v4,
         access_ip_v6=body.access_ip_v6,

@@ -41,7 +41,24 @@ def _selected(f: Facts) -> Said:
     return f"host {f['host']} is chosen of {f['of']}{others}"
 
 
+def _prefilter(f: Facts) -> Said:
+    facts = dict(f.items())
+    name = f["prefilter"]
+    if facts.get("disabled"):
+        told = [f"{one['host']}" + (f": {one['why']}" if one["why"] else "") for one in f["disabled"]]
+        return Sentence(f"pre-filter {name} leaves out {f['of']} disabled host{'' if f['of'] == 1 else 's'}", told)
+    if facts.get("aggregates"):
+        zone = f" of zone {f['zone']}" if facts.get("zone") else ""
+        return f"pre-filter {name} asks for hosts in {len(f['aggregates'])} aggregate(s){zone}"
+    if facts.get("barred"):
+        return f"pre-filter {name} leaves out the hosts of {len(f['barred'])} aggregate(s)"
+    if facts.get("required"):
+        return f"pre-filter {name} asks for hosts with {f['required']}"
+    return f"pre-filter {name} asks for nothing: there is no trait {facts.get('unknown', '')}"
+
+
 SENTENCES: dict[str, Tell] = {
+    "prefilter": _prefilter,
     "placement_index": lambda f: f"Placement's index is brought up to date: {f['providers']} providers read",
     "placement_request": _asked,
     "placement_candidates": _candidates,

@@ -11,9 +11,7 @@ from minicloud.core import records
 from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
-from minicloud.core.placement import allocations
-from minicloud.core.scheduler import select
-from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler import asking, select, workload
 from minicloud.engines.database import Transaction
 
 
@@ -58,7 +56,7 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
         chosen = select.select_hosts(
             tx,
             world.placement,
-            request_spec(server, ignored=saga.tried),
+            asking.request_of(tx, server, world.scheduler, ignored=saga.tried),
             is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
             options=world.scheduler,
             known=world.known_hosts,
@@ -67,7 +65,7 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
         if saga.tried and saga.failed is not None:
             raise _exhausted(saga, saga.failed) from error
         raise
-    allocations.claim(tx, server.id, server.project_id, server.user_id, chosen.allocations)
+    asking.claim(tx, server, chosen)
     saga.host = chosen.host
     records.change(
         tx, server, host=chosen.host, node=chosen.node, zone=chosen.zone, task_state="networking", updated_at=tx.now
@@ -76,8 +74,10 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
 
 def free(tx: Transaction, saga: CreateServer, world: World) -> None:
     """Give the claim back, and remember that this host failed."""
-    allocations.free(tx, saga.server_id)
+    asking.free(tx, saga.server_id)
     if saga.host is not None:
+        if saga.failed is not None and saga.failed.kind != "deleting":
+            workload.build_failed(tx, saga.host)
         saga.tried.append(saga.host)
         saga.host = None
     server = servers.find(tx, saga.server_id)
@@ -147,6 +147,8 @@ def mark_active(tx: Transaction, saga: CreateServer, world: World) -> None:
     server = _unless_deleting(tx, saga)
     for port in ports.of_server(tx, server.id):
         ports.activate(tx, port.id)
+    if server.host is not None:
+        workload.build_worked(tx, server.host)
     servers.settle(
         tx,
         server.id,
@@ -173,30 +175,6 @@ def mark_error(tx: Transaction, saga: CreateServer, world: World) -> None:
         error,
         vm_state=lifecycle.ERROR,
         fault=servers.fault_of(tx, error),
-    )
-
-
-def request_spec(server: Server, *, ignored: list[str]) -> RequestSpec:
-    """What the scheduler is asked for a server."""
-    flavor = server.flavor
-    return RequestSpec(
-        server_id=server.id,
-        project_id=server.project_id,
-        user_id=server.user_id,
-        flavor_id=flavor.id,
-        flavor_name=flavor.name,
-        vcpus=flavor.vcpus,
-        memory_mb=flavor.memory_mb,
-        root_gb=flavor.disk,
-        ephemeral_gb=flavor.ephemeral,
-        swap_mb=flavor.swap,
-        extra_specs=flavor.extra_specs,
-        image_properties=server.image_properties.properties,
-        availability_zone=server.requested_zone,
-        force_host=server.requested_host,
-        force_node=server.requested_node,
-        ignored_hosts=ignored,
-        hints=server.scheduler_hints,
     )
 
 

@@ -8,7 +8,7 @@ from minicloud.conductor.world import World
 from minicloud.core import records
 from minicloud.core.compute import actions, hosts, lifecycle, servers
 from minicloud.core.network import ports
-from minicloud.core.placement import allocations
+from minicloud.core.scheduler import asking
 from minicloud.engines.database import Transaction
 
 
@@ -45,7 +45,7 @@ def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
     """Ports, claims and the record: all in the commit in which the server ceases to be."""
     server = servers.find(tx, saga.server_id)
     ports.release_of_server(tx, saga.server_id)
-    allocations.free(tx, saga.server_id)
+    asking.free(tx, saga.server_id)
     if server is None or server.deleted:
         return
     actions.finish(tx, saga.action_id, host=server.host)

@@ -35,6 +35,7 @@ class ServerRequest(msgspec.Struct, kw_only=True):
     zone: str | None = None
     host: str | None = None
     node: str | None = None
+    forced: bool = False
     hints: dict[str, Any] = {}
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
@@ -102,6 +103,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             requested_zone=request.zone,
             requested_host=request.host,
             requested_node=request.node,
+            forced=request.forced,
             access_ip_v4=request.access_ip_v4,
             access_ip_v6=request.access_ip_v6,
             disk_config=request.disk_config,

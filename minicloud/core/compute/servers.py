@@ -93,6 +93,7 @@ class Server(records.Record, kw_only=True):
     requested_zone: str | None = None
     requested_host: str | None = None
     requested_node: str | None = None
+    forced: bool = False
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     disk_config: str = "MANUAL"

@@ -1,18 +1,44 @@
 """Hosts as filters and weighers see them: what compute knows of them, and what Placement says is left."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from minicloud.core.compute import hosts
+from minicloud.core.compute import aggregates, details, hosts
+from minicloud.core.compute.aggregates import Aggregate
+from minicloud.core.compute.details import Cell, Device, HostDetails
 from minicloud.core.compute.hosts import HostRow
 from minicloud.core.placement.index import Provider
+from minicloud.core.scheduler.occupancy import Occupancy
+from minicloud.core.scheduler.workload import Workload
 from minicloud.engines.database import Transaction
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays of a host from one choice to the next.
+
+    ``values``: its aggregates' metadata as written, ``metadata``: the same with lists of values taken apart at commas;
+    ``multipliers``: what its aggregates say of weighers (the least of them).
+    """
+
+    host_ip: str = "127.0.0.1"
+    cpu_features: frozenset[str] = frozenset()
+    cells: tuple[Cell, ...] = ()
+    devices: tuple[Device, ...] = ()
+    metrics: Mapping[str, float] = {}
+    values: Mapping[str, frozenset[str]] = {}
+    metadata: Mapping[str, frozenset[str]] = {}
+    multipliers: Mapping[str, float] = {}
+    cpu_ratio: float = 1.0
+    ram_ratio: float = 1.0
+
+
+PLAIN = Described()
 
 
 class HostState(msgspec.Struct, frozen=True, gc=False):
     """A host at the moment of choosing. Totals are what may be allocated (overcommitted), free is that less what is used;
-    MiB and GiB."""
+    MiB and GiB. ``occupancy`` is there where the request asks for CPUs, pages or devices of its own."""
 
     host: str
     node: str
@@ -33,13 +59,21 @@ class HostState(msgspec.Struct, frozen=True, gc=False):
     free_ram_mb: int
     free_disk_gb: int
     num_instances: int
+    num_io_ops: int = 0
+    failed_builds: int = 0
+    described: Described = PLAIN
+    occupancy: Occupancy = Occupancy()
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """All compute hosts by provider, at one version of compute's tables."""
+    """All compute hosts by provider, and all aggregates, at one version of compute's tables."""
 
     version: int
     rows: Mapping[str, HostRow]
+    described: Mapping[str, Described] = {}
+    aggregates: tuple[Aggregate, ...] = ()
+    has_devices: bool = False
+    disabled: tuple[HostRow, ...] = ()
 
 
 class KnownHosts:
@@ -60,13 +94,71 @@ class KnownHosts:
 
 def read_directory(tx: Transaction, version: int | None = None) -> Directory:
     """All hosts from the tables."""
+    told = details.all_of(tx)
+    groups = aggregates.by_host(tx)
+    rows = {row.provider_id: row for row in hosts.scheduling_hosts(tx)}
+    described: dict[str, Described] = {}
+    same: list[Described] = []
+    for row in rows.values():
+        one = _described(told.get(row.host), groups.get(row.host, ()))
+        if one != PLAIN:
+            # Hosts are mostly alike: one description for all that are keeps a directory of thousands small.
+            known = next((other for other in same[:32] if other == one), None)
+            if known is None:
+                same.append(one)
+            described[row.host] = known or one
     return Directory(
         hosts.hosts_version(tx) if version is None else version,
-        {row.provider_id: row for row in hosts.scheduling_hosts(tx)},
+        rows,
+        described,
+        tuple(members.aggregate for members in aggregates.listed(tx)),
+        any(one.devices for one in described.values()),
+        tuple(row for row in rows.values() if row.disabled),
     )
 
 
-def state_of(row: HostRow, provider: Provider, is_up: Callable[[str], bool]) -> HostState:
+def _described(told: HostDetails | None, groups: Iterable[Aggregate]) -> Described:
+    values: dict[str, set[str]] = {}
+    for aggregate in groups:
+        for key, value in aggregate.metadata.items():
+            values.setdefault(key, set()).add(value)
+    told = told or HostDetails(host="")
+    return Described(
+        host_ip=told.host_ip,
+        cpu_features=frozenset(told.cpu_features),
+        cells=tuple(told.cells),
+        devices=tuple(told.devices),
+        metrics=told.metrics,
+        values={key: frozenset(found) for key, found in values.items()},
+        metadata={
+            key: frozenset(part.strip() for value in found for part in value.split(","))
+            for key, found in values.items()
+        },
+        multipliers=_multipliers(values),
+        cpu_ratio=told.cpu_ratio,
+        ram_ratio=told.ram_ratio,
+    )
+
+
+def _multipliers(values: Mapping[str, Iterable[str]]) -> dict[str, float]:
+    found = {}
+    for key, texts in values.items():
+        if key.endswith("_weight_multiplier"):
+            try:
+                found[key] = min(float(text) for text in texts)
+            except ValueError:
+                continue  # what is no number says nothing, as upstream has it
+    return found
+
+
+def state_of(
+    row: HostRow,
+    provider: Provider,
+    is_up: Callable[[str], bool],
+    described: Described = PLAIN,
+    workload: Workload | None = None,
+    occupancy: Occupancy | None = None,
+) -> HostState:
     """A host with what is left on it. A provider without inventory of something has nothing of it."""
     vcpus, total_vcpus = _left(provider, "VCPU")
     ram_mb, total_ram_mb = _left(provider, "MEMORY_MB")
@@ -91,7 +183,14 @@ def state_of(row: HostRow, provider: Provider, is_up: Callable[[str], bool]) -> 
         ram_mb,
         disk_gb,
         provider.consumers,
+        0 if workload is None else workload.io_ops.get(row.host, 0),
+        0 if workload is None else workload.failures.get(row.host, 0),
+        described,
+        occupancy or FREE,
     )
+
+
+FREE = Occupancy()
 
 
 def _left(provider: Provider, resource_class: str) -> tuple[int, int]:

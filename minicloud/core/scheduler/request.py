@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 
 from minicloud.base.errors import Invalid
+from minicloud.core.compute.topology import HYPERTHREADING, ISOLATE, REQUIRE, Wanted
 from minicloud.core.placement.allocation_candidates import Amounts, Group
 from minicloud.core.placement.names import CUSTOM_NAME, NAME
+from minicloud.core.scheduler.company import Company
+from minicloud.core.scheduler.pci import Asked
+from minicloud.core.scheduler.workload import Workload
 
 _RESOURCES = re.compile(r"resources([a-zA-Z0-9_-]{1,64})?:(.+)")
 _TRAIT = re.compile(r"trait([a-zA-Z0-9_-]{1,64})?:(.+)")
@@ -19,7 +23,8 @@ class RequestSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``force_host`` and ``force_node`` are an administrator's ``zone:host:node``: no filter is asked then.
     ``requested_host`` and ``requested_node`` restrict the choice, and filters are asked. ``num_instances`` is how many
-    servers the same request makes, for whoever reads the trace.
+    servers the same request makes, for whoever reads the trace. ``topology`` and ``devices`` follow from flavor and image;
+    ``company`` and ``workload`` are what ``select`` finds in the tables.
     """
 
     server_id: str
@@ -42,6 +47,12 @@ class RequestSpec(msgspec.Struct, frozen=True, kw_only=True):
     ignored_hosts: list[str] = []
     hints: Mapping[str, Any] = {}
     num_instances: int = 1
+    image_id: str | None = None
+    image_format: str = ""
+    topology: Wanted | None = None
+    devices: tuple[Asked, ...] = ()
+    company: Company = Company()
+    workload: Workload = Workload()
 
     @property
     def disk_gb(self) -> int:
@@ -52,15 +63,17 @@ class RequestSpec(msgspec.Struct, frozen=True, kw_only=True):
 def groups_of(request: RequestSpec) -> dict[str, Group]:
     """The groups that Placement is asked for: what the flavor takes, changed by ``resources:`` and ``trait:`` of its extra
     specs and the traits of the image. Raises Invalid for an extra spec that cannot be read."""
-    resources: dict[str, Amounts] = {
-        "": {"VCPU": request.vcpus, "MEMORY_MB": request.memory_mb, "DISK_GB": request.disk_gb}
-    }
+    resources: dict[str, Amounts] = {"": {**_cpus(request), "MEMORY_MB": request.memory_mb, "DISK_GB": request.disk_gb}}
     for suffix, name, value in _matching(_RESOURCES, request.extra_specs):
         if not value.isdigit():
             raise Invalid(f"The flavor's extra spec resources{suffix}:{name} should be a number, not {value!r}")
         resources.setdefault(suffix, {})[name] = int(value)
     required: dict[str, set[str]] = {}
     forbidden: dict[str, set[str]] = {}
+    if request.topology is not None and request.topology.threads == REQUIRE:
+        required[""] = {HYPERTHREADING}
+    if request.topology is not None and request.topology.threads == ISOLATE:
+        forbidden[""] = {HYPERTHREADING}
     for specs in (request.extra_specs, request.image_properties):
         for suffix, name, value in _matching(_TRAIT, specs):
             if value not in ("required", "forbidden"):
@@ -75,6 +88,14 @@ def groups_of(request: RequestSpec) -> dict[str, Group]:
         for suffix, amounts in resources.items()
         if suffix == "" or any(amounts.values())
     }
+
+
+def _cpus(request: RequestSpec) -> Amounts:
+    """Shared and pinned CPUs are two classes. What extra specs name by class stands in its place."""
+    named = {key.partition(":")[2] for key in request.extra_specs if _RESOURCES.fullmatch(key)}
+    if request.topology is None or not request.topology.pinned:
+        return {} if "PCPU" in named else {"VCPU": request.vcpus}
+    return {} if "PCPU" in named else {"VCPU": request.topology.shared, "PCPU": request.topology.pinned}
 
 
 def isolates(request: RequestSpec) -> bool:

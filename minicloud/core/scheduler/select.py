@@ -1,41 +1,42 @@
 """Choosing a host: Placement's candidates, filters, weighers, in this order, with a note for each step."""
 
+import functools
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import Invalid, NotFound, NoValidHost
-from minicloud.core.placement import allocation_candidates, resource_classes, traits
-from minicloud.core.placement.allocation_candidates import Amounts, Candidate, Group, Request
+from minicloud.base.errors import Invalid, NoValidHost
+from minicloud.core.placement.allocation_candidates import Amounts, Candidate
 from minicloud.core.placement.index import Picture, Placement
+from minicloud.core.scheduler import occupancy, seats
+from minicloud.core.scheduler.candidates import EXAMPLES, NOT_ENOUGH, candidates_of, left_out
+from minicloud.core.scheduler.company import company_of
 from minicloud.core.scheduler.filters import all_filters
-from minicloud.core.scheduler.hosts import Directory, HostState, KnownHosts, read_directory, state_of
-from minicloud.core.scheduler.request import RequestSpec, groups_of, isolates
+from minicloud.core.scheduler.hosts import PLAIN, Directory, HostState, KnownHosts, read_directory, state_of
+from minicloud.core.scheduler.options import SchedulerOptions
+from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.seats import Seat
 from minicloud.core.scheduler.verdict import Filter, Weigher
 from minicloud.core.scheduler.weighers import all_weighers, weigh
+from minicloud.core.scheduler.workload import workload
 from minicloud.engines.database import Transaction
 
 NOTED = 64
 """Up to so many hosts each verdict and weight is noted; beyond, counts and the first examples."""
-EXAMPLES = 8
-NOT_ENOUGH = "No valid host was found. There are not enough hosts available."
-
-
-class SchedulerOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings, by Nova's names where it has them. ``max_placement_results``: how many candidates are looked at."""
-
-    enabled_filters: tuple[str, ...] = ("ComputeFilter", "AvailabilityZoneFilter")
-    ram_weight_multiplier: float = 1.0
-    cpu_weight_multiplier: float = 1.0
-    disk_weight_multiplier: float = 1.0
-    max_placement_results: int = 1000
-    alternates: int = 2
+LATE = (
+    "NUMATopologyFilter",
+    "PciPassthroughFilter",
+    "ServerGroupAntiAffinityFilter",
+    "ServerGroupAffinityFilter",
+)
+"""Filters that a forced host must pass, too: what they refuse could not be, or must not be, whoever asks for it."""
 
 
 class HostChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A host for the server. ``allocations``, by provider and class, are what is to be claimed there."""
+    """A host for the server. ``allocations``, by provider and class, are what is to be claimed there; ``seat`` says on which of
+    its CPUs, pages and devices."""
 
     host: str
     node: str
@@ -43,6 +44,7 @@ class HostChoice(msgspec.Struct, frozen=True, kw_only=True):
     zone: str
     allocations: dict[str, Amounts]
     score: float
+    seat: Seat | None = None
 
 
 def select_hosts(
@@ -61,16 +63,24 @@ def select_hosts(
     """
     picture = placement.picture(tx)
     directory = read_directory(tx) if known is None else known.directory(tx)
-    groups = groups_of(request)
-    candidates = _candidates(tx, picture, directory, request, groups, options)
-    hosts, by_provider = _hosts(picture, directory, candidates, request, is_up)
-    if request.force_host is None and request.force_node is None:
-        hosts = _filtered(hosts, request, _filters(options))
+    candidates = candidates_of(tx, picture, directory, request, options)
+    request = msgspec.structs.replace(
+        request,
+        company=company_of(tx, request.server_id, request.hints),
+        workload=workload(tx, request.image_id, options),
+    )
+    hosts, by_provider = _hosts(tx, picture, directory, candidates, request, is_up, options)
+    forced = request.force_host is not None or request.force_node is not None
+    hosts = _filtered(hosts, request, _filters(LATE if forced else options.enabled_filters, options), directory)
     shares = weigh(hosts, request, _weighers(options))
     totals = [sum(share.values()) for share in shares]
     order = sorted(range(len(hosts)), key=lambda i: (-totals[i], hosts[i].num_instances, hosts[i].host))
     for i in order[: NOTED if len(hosts) <= NOTED else EXAMPLES]:
         trace.note("weigh", host=hosts[i].host, scores=shares[i], total=totals[i])
+    subset = min(options.host_subset_size, len(order))
+    if subset > 1:
+        # Any of the best few; always the same one for the same server.
+        order.insert(0, order.pop(zlib.crc32(request.server_id.encode()) % subset))
     chosen = [
         HostChoice(
             host=hosts[i].host,
@@ -79,6 +89,7 @@ def select_hosts(
             zone=hosts[i].zone,
             allocations=by_provider[hosts[i].provider_id].allocations,
             score=totals[i],
+            seat=_seat(hosts[i], request),
         )
         for i in order[: options.alternates + 1]
     ]
@@ -86,96 +97,32 @@ def select_hosts(
     return chosen
 
 
-def _candidates(
-    tx: Transaction,
-    picture: Picture,
-    directory: Directory,
-    request: RequestSpec,
-    groups: dict[str, Group],
-    options: SchedulerOptions,
-) -> list[Candidate]:
-    """What Placement offers. Raises NoValidHost with what was missing."""
-    anchors = _anchors(directory, request, many=len(picture) > options.max_placement_results)
-    trace.note(
-        "placement_request",
-        resources=groups[""].resources,
-        required=[sorted(names) for group in groups.values() for names in group.required],
-        forbidden=sorted(name for group in groups.values() for name in group.forbidden),
-        groups=len(groups),
-        only=None if anchors is None else len(anchors),
-    )
-    try:
-        for group in groups.values():
-            resource_classes.require(tx, list(group.resources))
-            traits.require(tx, [*group.forbidden, *(name for names in group.required for name in names)])
-    except NotFound as error:
-        raise Invalid(
-            f"Flavor {request.flavor_name} or its image asks for what nobody knows: {error.message}"
-        ) from error
-    wanted = Request(
-        groups=groups,
-        limit=options.max_placement_results,
-        isolate=isolates(request),
-        anchors=anchors,
-        # More hosts than are looked at: each server begins elsewhere, or the first ones would be filled and the rest idle.
-        start=zlib.crc32(request.server_id.encode()) if len(picture) > options.max_placement_results else 0,
-    )
-    found = allocation_candidates.search(picture, wanted)
-    if found:
-        trace.note("placement_candidates", count=len(found))
-        return found
-    best = allocation_candidates.best_room(picture, groups[""].resources)
-    short = {name: room for name, room in best.items() if room < groups[""].resources[name]}
-    trace.note("placement_candidates", count=0, why_none=short or best)
-    raise NoValidHost(f"{NOT_ENOUGH[:-1]}: {_missing(request, groups, short, anchors)}.", why_none=short or best)
-
-
-def _missing(request: RequestSpec, groups: dict[str, Group], short: Amounts, anchors: Collection[str] | None) -> str:
-    """In words, why Placement offers nothing."""
-    if anchors is not None and not anchors:
-        if request.force_host or request.force_node or request.requested_host or request.requested_node:
-            return f"there is no compute host {_named(request)}"
-        return f"no host is in zone {request.availability_zone}"
-    if short:
-        return "; ".join(
-            f"no host can give {groups[''].resources[name]} {name} (the best could give {room})"
-            for name, room in short.items()
-        )
-    where = f" on {_named(request)}" if _named(request) else ""
-    features = sorted({name for group in groups.values() for names in group.required for name in names})
-    return f"no host has everything at once{where}" + (f", with the traits {', '.join(features)}" if features else "")
-
-
-def _named(request: RequestSpec) -> str:
-    return request.force_host or request.force_node or request.requested_host or request.requested_node or ""
-
-
-def _anchors(directory: Directory, request: RequestSpec, *, many: bool) -> Collection[str] | None:
-    """The only providers worth asking for. A zone is left to its filter, that can tell why, unless there are so many hosts
-    that not all of them are looked at."""
-    host = request.force_host or request.requested_host
-    node = request.force_node or request.requested_node
-    zone = request.availability_zone if many and not host and not node else None
-    if not host and not node and not zone:
+def _seat(host: HostState, request: RequestSpec) -> Seat | None:
+    if request.topology is None and not request.devices:
         return None
-    return {
-        row.provider_id
-        for row in directory.rows.values()
-        if (not host or row.host == host) and (not node or row.node == node) and (not zone or row.zone == zone)
-    }
+    found = seats.seat(host, request)
+    if isinstance(found, str):
+        raise NoValidHost(f"{NOT_ENOUGH[:-1]}: {host.host} {found}.")
+    return found
 
 
 def _hosts(
+    tx: Transaction,
     picture: Picture,
     directory: Directory,
     candidates: Sequence[Candidate],
     request: RequestSpec,
     is_up: Callable[[str], bool],
+    options: SchedulerOptions,
 ) -> tuple[list[HostState], dict[str, Candidate]]:
     """The hosts behind the candidates, and for each its first candidate."""
     by_provider: dict[str, Candidate] = {}
     hosts = []
     ignored = set(request.ignored_hosts)
+    particular = request.topology is not None or bool(request.devices)
+    weighed = directory.has_devices and options.pci_weight_multiplier != 0
+    taken = occupancy.all_occupied(tx) if particular or weighed else {}
+    described, work = directory.described, request.workload
     for candidate in candidates:
         row = directory.rows.get(candidate.anchor)
         if row is None or candidate.anchor in by_provider:
@@ -184,16 +131,21 @@ def _hosts(
             trace.note("filter", filter="ignored", host=row.host, passed=False, why="was to be left out")
             continue
         by_provider[candidate.anchor] = candidate
-        hosts.append(state_of(row, picture[candidate.anchor], is_up))
+        hosts.append(
+            state_of(row, picture[candidate.anchor], is_up, described.get(row.host, PLAIN), work, taken.get(row.host))
+        )
     if not hosts:
         raise NoValidHost(
             f"{NOT_ENOUGH[:-1]}: of {len(candidates)} that have room none is a compute host that may be used"
-            + (f" (left out: {', '.join(sorted(ignored))})." if ignored else ".")
+            + (f" (left out: {', '.join(sorted(ignored))})" if ignored else "")
+            + f"{left_out(directory)}."
         )
     return hosts, by_provider
 
 
-def _filtered(hosts: list[HostState], request: RequestSpec, filters: Sequence[Filter]) -> list[HostState]:
+def _filtered(
+    hosts: list[HostState], request: RequestSpec, filters: Sequence[Filter], directory: Directory
+) -> list[HostState]:
     """The hosts that pass all filters. Raises NoValidHost that says which filter refused how many, and why."""
     refused: list[str] = []
     for one in filters:
@@ -216,23 +168,22 @@ def _filtered(hosts: list[HostState], request: RequestSpec, filters: Sequence[Fi
             told = ", ".join(f"{example['host']} {example['why']}" for example in examples[:3])
             refused.append(f"{one.name} refused {len(hosts) - len(passing)} of {len(hosts)} ({told})")
         if not passing:
-            raise NoValidHost(f"{NOT_ENOUGH[:-1]}: {'; '.join(refused)}.", filter=one.name)
+            raise NoValidHost(f"{NOT_ENOUGH[:-1]}: {'; '.join(refused)}{left_out(directory)}.", filter=one.name)
         hosts = passing
     return hosts
 
 
-def _filters(options: SchedulerOptions) -> list[Filter]:
-    known = all_filters()
-    unknown = [name for name in options.enabled_filters if name not in known]
+@functools.cache
+def _filters(names: tuple[str, ...], options: SchedulerOptions) -> tuple[Filter, ...]:
+    known = all_filters(options)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise Invalid(f"The setting enabled_filters names {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[name] for name in options.enabled_filters]
+    return tuple(known[name] for name in names)
 
 
-def _weighers(options: SchedulerOptions) -> list[tuple[Weigher, float]]:
-    known = all_weighers()
-    return [
-        (known["RAMWeigher"], options.ram_weight_multiplier),
-        (known["CPUWeigher"], options.cpu_weight_multiplier),
-        (known["DiskWeigher"], options.disk_weight_multiplier),
-    ]
+@functools.cache
+def _weighers(options: SchedulerOptions) -> tuple[tuple[Weigher, float], ...]:
+    weighers = all_weighers(options).values()
+    silent = {"MetricsWeigher"} if not options.metrics_weight_setting else set()
+    return tuple((one, getattr(options, one.setting)) for one in weighers if one.name not in silent)

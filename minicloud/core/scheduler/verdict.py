@@ -25,9 +25,11 @@ class Filter(Protocol):
 
 
 class Weigher(Protocol):
-    """Says how good a host is; scores are put on a common scale afterwards. ``name`` is Nova's."""
+    """Says how good a host is; scores are put on a common scale afterwards. ``name`` is Nova's, ``setting`` that of its
+    multiplier, which aggregates may set for their hosts."""
 
     name: str
+    setting: str
 
     def score(self, host: HostState, request: RequestSpec) -> float:
         """More is better, in any unit."""

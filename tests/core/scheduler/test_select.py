@@ -12,8 +12,9 @@ from minicloud.core.placement import allocations
 from minicloud.core.placement.index import Placement
 from minicloud.core.placement.inventories import Stocked
 from minicloud.core.scheduler.hosts import KnownHosts
+from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
-from minicloud.core.scheduler.select import HostChoice, SchedulerOptions, select_hosts
+from minicloud.core.scheduler.select import HostChoice, select_hosts
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
 from tests.support.scheduling import a_host, a_request
@@ -75,7 +76,8 @@ async def test_servers_spread_and_what_is_to_be_claimed_comes_with_the_choice() 
         "why": "is enabled and up",
     }
     assert [fact["host"] for fact in trace.facts("selected")] == ["a", "a", "b", "c", "a", "b", "c"]
-    assert trace.facts("weigh")[3]["scores"].keys() == {"RAMWeigher", "CPUWeigher", "DiskWeigher"}
+    assert trace.facts("weigh")[0]["scores"] == {}, "all alike: nobody has a say"
+    assert trace.facts("weigh")[6]["scores"].keys() == {"RAMWeigher", "CPUWeigher", "DiskWeigher"}
 
 
 async def test_a_negative_multiplier_stacks() -> None:
@@ -132,16 +134,17 @@ async def test_each_filter_says_what_it_refused() -> None:
         with pytest.raises(NoValidHost) as none:
             choose(a_request(availability_zone="east"), down=("dead",))
         assert none.value.message == (
-            "No valid host was found. There are not enough hosts available: ComputeFilter refused 2 of 3 (closed is "
-            "disabled (new disks), dead is down: its compute service does not report); AvailabilityZoneFilter refused 1 of 1 "
-            "(far is in zone west, not in east)."
+            "No valid host was found. There are not enough hosts available: ComputeFilter refused 1 of 2 (dead is down: its "
+            "compute service does not report); AvailabilityZoneFilter refused 1 of 1 (far is in zone west, not in east); "
+            "not looked at: closed is disabled (new disks)."
         )
         hosts.change_service(tx, hosts.service_of(tx, "closed") or service, disabled=False, disabled_reason=None)
         assert names(choose(a_request(availability_zone="east"), down=("dead",))) == ["closed"]
 
     trace = await told(story)
     refused = [(fact["filter"], fact["host"]) for fact in trace.facts("filter") if not fact["passed"]]
-    assert refused[:3] == [("ComputeFilter", "closed"), ("ComputeFilter", "dead"), ("AvailabilityZoneFilter", "far")]
+    assert refused[:2] == [("ComputeFilter", "dead"), ("AvailabilityZoneFilter", "far")]
+    assert trace.facts("prefilter")[0]["disabled"] == [{"host": "closed", "why": "new disks"}]
 
 
 async def test_a_forced_host_is_asked_for_room_only() -> None:
@@ -171,7 +174,7 @@ async def test_among_many_hosts_the_zone_is_found_and_servers_begin_elsewhere() 
         assert len(wide) == 3
 
     trace = await told(story)
-    last = trace.facts("filter")[-2]
+    last = [fact for fact in trace.facts("filter") if fact["filter"] == "ComputeFilter"][-1]
     assert (last["filter"], last["passed"], last["rejected"]) == ("ComputeFilter", 98, 2)
     assert last["examples"][0] == {"host": "h00", "why": "is down: its compute service does not report"}
 
@@ -198,7 +201,7 @@ async def test_extra_specs_change_what_placement_is_asked_for() -> None:
 async def test_a_setting_that_names_no_filter_is_refused_in_words() -> None:
     def story(tx: Transaction, choose: Choose) -> None:
         a_host(tx, "one")
-        with pytest.raises(Invalid, match="enabled_filters names OldFilter; there are ComputeFilter, Availability"):
+        with pytest.raises(Invalid, match="enabled_filters names OldFilter; there are Aggregate"):
             choose(a_request(), options=SchedulerOptions(enabled_filters=("OldFilter",)))
 
     await told(story)

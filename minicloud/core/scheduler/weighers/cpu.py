@@ -8,6 +8,7 @@ class CPUWeigher:
     """What is free, overcommitment included."""
 
     name = "CPUWeigher"
+    setting = "cpu_weight_multiplier"
 
     def score(self, host: HostState, request: RequestSpec) -> float:
         return host.free_vcpus

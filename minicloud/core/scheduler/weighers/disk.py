@@ -8,6 +8,7 @@ class DiskWeigher:
     """What is free, overcommitment included."""
 
     name = "DiskWeigher"
+    setting = "disk_weight_multiplier"
 
     def score(self, host: HostState, request: RequestSpec) -> float:
         return host.free_disk_gb

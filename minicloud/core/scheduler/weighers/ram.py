@@ -8,6 +8,7 @@ class RAMWeigher:
     """What is free, overcommitment included."""
 
     name = "RAMWeigher"
+    setting = "ram_weight_multiplier"
 
     def score(self, host: HostState, request: RequestSpec) -> float:
         return host.free_ram_mb

@@ -1,0 +1,14 @@
+"""ImageLocalityWeigher: hosts that have servers of the same image, and so its bytes, first; no say by default."""
+
+from minicloud.core.scheduler.hosts import HostState
+from minicloud.core.scheduler.request import RequestSpec
+
+
+class ImageLocalityWeigher:
+    """How many servers of the image are there."""
+
+    name = "ImageLocalityWeigher"
+    setting = "image_locality_weight_multiplier"
+
+    def score(self, host: HostState, request: RequestSpec) -> float:
+        return request.workload.same_image.get(host.host, 0)
