@@ -23,6 +23,7 @@ async def test_what_a_host_lost_is_laid_again_and_only_there() -> None:
         cloud = await a_cloud(stack, hosts=2)
         for number in range(2):
             await cloud.a_server(name=f"web{number}")
+        await cloud.reconciled()  # the first host's security groups hear of the second host's server
         before = {host: fabric(cloud, host).state() for host in ("host-1", "host-2")}
         assert all(state.ports and state.networks and state.routers for state in before.values())
         assert (await cloud.reconciled())["fabric"] == []

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from minicloud.drivers.fabric import Rule
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.reconcilers.network_changes import BURST_S
 from tests.support.clouds import TestedCloud, a_cloud
@@ -48,6 +49,51 @@ async def test_a_floating_address_works_a_moment_after_it_was_led_to_a_server() 
         await anyio.sleep(2 * BURST_S)
         [router] = fabric_of(cloud).state().routers.values()
         assert router.floating == {}
+
+
+async def test_security_groups_reach_the_host_of_their_ports() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        port = await one(cloud, f"/ports?device_id={server['id']}")
+        default = await one(cloud, "/security-groups?name=default")
+        address = port["fixed_ips"][0]["ip_address"]
+        [network] = [n for n in fabric_of(cloud).state().networks.values() if n.id == port["network_id"]]
+        [group] = network.groups
+        assert fabric_of(cloud).state().ports[port["id"]].groups == [group.id] == [default["id"]]
+        assert sorted(((rule.ingress, rule.version, rule.members_of) for rule in group.rules), key=str) == [
+            *((False, version, None) for version in (4, 6)),
+            *((True, version, default["id"]) for version in (4, 6)),
+        ]
+        assert network.members == {default["id"]: [address]}
+
+        rule = {"security_group_id": default["id"], "direction": "ingress", "protocol": "tcp", "port_range_min": 22}
+        rule |= {"port_range_max": 23, "remote_ip_prefix": "192.0.2.0/24"}
+        made = await cloud.demo.post(f"{NETWORK}/security-group-rules", json={"security_group_rule": rule})
+        assert made.status_code == 201, made.text
+        await anyio.sleep(2 * BURST_S)
+        [group] = fabric_of(cloud).state().networks[network.id].groups
+        assert Rule(ingress=True, version=4, protocol=6, first=22, last=23, remote="192.0.2.0/24") in group.rules
+
+        other = await cloud.demo.post(f"{NETWORK}/security-groups", json={"security_group": {"name": "other"}})
+        wanted = {"security_groups": [other.json()["security_group"]["id"]]}
+        pairs = [{"ip_address": "198.51.100.7"}]
+        changed = await cloud.demo.put(
+            f"{NETWORK}/ports/{port['id']}", json={"port": wanted | {"allowed_address_pairs": pairs}}
+        )
+        assert changed.status_code == 200, changed.text
+        await anyio.sleep(2 * BURST_S)
+        state = fabric_of(cloud).state()
+        assert [group.id for group in state.networks[network.id].groups] == wanted["security_groups"]
+        assert state.networks[network.id].members == {}
+        assert state.ports[port["id"]].groups == wanted["security_groups"]
+
+        back = await cloud.demo.put(
+            f"{NETWORK}/ports/{port['id']}", json={"port": {"security_groups": [default["id"]]}}
+        )
+        assert back.status_code == 200, back.text
+        await anyio.sleep(2 * BURST_S)
+        assert fabric_of(cloud).state().networks[network.id].members == {default["id"]: [address, "198.51.100.7"]}
 
 
 async def test_a_second_look_changes_nothing() -> None:

@@ -166,7 +166,7 @@ def seeing(call: Call) -> Any:
             "binding:profile": port.profile,
             "binding:host_id": port.host,
             "binding:vif_type": "bridge" if port.host else "unbound",
-            "binding:vif_details": {"connectivity": "l2", "port_filter": False} if port.host else {},
+            "binding:vif_details": {"connectivity": "l2", "port_filter": True} if port.host else {},
             "port_security_enabled": port.port_security_enabled,
             "tags": port.tags,
             "created_at": f"{port.created_at[:19]}Z",

@@ -121,7 +121,7 @@ async def create(call: Call, body: bytes) -> Any:
             made.append((security_group_rules.create(tx, call.context, group, **given), group.is_default))
         return made
 
-    found = [view(*pair) for pair in await call.write(work)]
+    found = [view(*pair) for pair in await guard.write(call, work)]
     return {"security_group_rules": found} if bulk else {"security_group_rule": found[0]}
 
 
@@ -133,7 +133,7 @@ async def delete(call: Call, rule_id: str) -> Any:
         guard.permit(call, "delete_security_group_rule", _target(rule.project_id))
         security_group_rules.delete(tx, rule)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

@@ -68,7 +68,7 @@ async def create(call: Call, body: bytes) -> Any:
         made = [security_groups.create(tx, project_id=one.project_id, **one.values) for one in wanted]
         return _with_rules(tx, made)
 
-    found = [view(*pair) for pair in await call.write(work)]
+    found = [view(*pair) for pair in await guard.write(call, work)]
     return {"security_groups": found} if bulk else {"security_group": found[0]}
 
 
@@ -83,7 +83,7 @@ async def update(call: Call, group_id: str, body: bytes) -> Any:
         standard.expect(group, revision)
         return _with_rules(tx, [security_groups.change(tx, group, **wanted.values)])[0]
 
-    return {"security_group": view(*await call.write(work))}
+    return {"security_group": view(*await guard.write(call, work))}
 
 
 async def delete(call: Call, group_id: str) -> Any:
@@ -96,7 +96,7 @@ async def delete(call: Call, group_id: str) -> Any:
         standard.expect(group, revision)
         security_groups.delete(tx, call.context, group)
 
-    await call.write(work)
+    await guard.write(call, work)
     return Reply()
 
 

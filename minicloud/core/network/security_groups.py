@@ -10,7 +10,7 @@ from minicloud.base.errors import Conflict, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import quotas, standard
-from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
+from minicloud.core.network.rows import AddressPair, SecurityGroup, SecurityGroupRule
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
@@ -105,6 +105,29 @@ def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for port_id, group_id in rows:
         found.setdefault(port_id, []).append(group_id)
+    return found
+
+
+def addresses_in(tx: Transaction, group_ids: Sequence[str]) -> dict[str, list[str]]:
+    """What the ports of groups send from, by group and in order: their addresses and allowed address pairs."""
+    found: dict[str, list[str]] = {group_id: [] for group_id in group_ids}
+    if not found:
+        return found
+    wanted = [msgspec.json.encode(list(group_ids)).decode()]
+    rows = tx.all(
+        "SELECT b.security_group_id, a.address FROM port_security_groups b JOIN ip_allocations a ON a.port_id = b.port_id "
+        "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) ORDER BY a.address",
+        wanted,
+    )
+    for group_id, address in rows:
+        found[group_id].append(address)
+    rows = tx.all(
+        "SELECT b.security_group_id, p.allowed_address_pairs FROM port_security_groups b JOIN ports p ON p.id = b.port_id "
+        "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) AND p.allowed_address_pairs <> '[]' ORDER BY p.id",
+        wanted,
+    )
+    for group_id, pairs in rows:
+        found[group_id] += [pair.ip_address for pair in msgspec.json.decode(pairs, type=list[AddressPair])]
     return found
 
 

@@ -10,9 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from minicloud.core import records
-from minicloud.core.network import addressing, ports
+from minicloud.core.network import addressing, ports, security_group_rules, security_groups
 from minicloud.core.network.addressing import FixedIp
-from minicloud.core.network.rows import DHCP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Router, Subnet
+from minicloud.core.network.rows import (
+    DHCP,
+    ROUTER_GATEWAY,
+    ROUTER_INTERFACE,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from minicloud.engines.database import Transaction
 
 
@@ -36,14 +46,36 @@ class LeaseWish(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
 
 
+class RuleWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a security group lets pass; ``members_of`` is a key of the network's ``members``."""
+
+    ingress: bool
+    version: int
+    protocol: int | None
+    first: int | None
+    last: int | None
+    remote: str | None
+    members_of: str | None
+
+
+class GroupWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A security group as a host shall have it."""
+
+    id: str
+    stateful: bool
+    rules: list[RuleWish]
+
+
 class NetworkWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as a host shall have it."""
+    """A network as a host shall have it; ``groups`` are those of its ports there, ``members`` the addresses that they name."""
 
     id: str
     mtu: int
     external: bool
     subnets: list[SubnetWish]
     leases: list[LeaseWish]
+    groups: list[GroupWish] = []
+    members: dict[str, list[str]] = {}
 
 
 class RouterPortWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +115,17 @@ class PortWish(msgspec.Struct, frozen=True, kw_only=True):
     machine_id: str
     port_security: bool
     allowed_pairs: list[tuple[str, str]]
+    groups: list[str]
     host: str
 
 
 def network_of(
-    network: Network, subnets: Sequence[Subnet], dhcp_addresses: Mapping[str, str], leases: Sequence[LeaseWish]
+    network: Network,
+    subnets: Sequence[Subnet],
+    dhcp_addresses: Mapping[str, str],
+    leases: Sequence[LeaseWish],
+    groups: Sequence[GroupWish] = (),
+    members: Mapping[str, list[str]] | None = None,
 ) -> NetworkWish:
     """The wish for a network. ``dhcp_addresses`` are those of its DHCP port, by subnet."""
     return NetworkWish(
@@ -107,6 +145,28 @@ def network_of(
             for subnet in subnets
         ],
         leases=list(leases),
+        groups=list(groups),
+        members=dict(members or {}),
+    )
+
+
+def group_of(group: SecurityGroup, rules: Sequence[SecurityGroupRule]) -> GroupWish:
+    """The wish for a security group."""
+    return GroupWish(
+        id=group.id,
+        stateful=group.stateful,
+        rules=[
+            RuleWish(
+                ingress=rule.direction == "ingress",
+                version=6 if rule.ethertype == "IPv6" else 4,
+                protocol=None if rule.protocol is None else security_group_rules.number(rule.protocol),
+                first=rule.port_range_min,
+                last=rule.port_range_max,
+                remote=rule.remote_ip_prefix,
+                members_of=rule.remote_group_id,
+            )
+            for rule in rules
+        ],
     )
 
 
@@ -130,7 +190,7 @@ def router_of(
     )
 
 
-def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp]) -> PortWish:
+def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp], groups: Sequence[str]) -> PortWish:
     """The wish for a port."""
     return PortWish(
         id=port.id,
@@ -141,6 +201,7 @@ def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp]) -> PortWish:
         machine_id=port.device_id,
         port_security=port.port_security_enabled,
         allowed_pairs=[(pair.ip_address, pair.mac_address or port.mac_address) for pair in port.allowed_address_pairs],
+        groups=sorted(groups),
         host=port.host,
     )
 
@@ -167,11 +228,15 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
         [host, network_id],
     )
+    groups = _groups_on(tx, network_id, host)
+    named = sorted({rule.members_of for group in groups for rule in group.rules if rule.members_of is not None})
     return network_of(
         network,
         addressing.subnets_of(tx, network_id),
         dict(addresses),
         [LeaseWish(mac=mac, address=address, hostname=name or hostname(address)) for mac, address, name in leases],
+        groups,
+        security_groups.addresses_in(tx, named),
     )
 
 
@@ -211,8 +276,7 @@ def routers_of_network(tx: Transaction, network_id: str) -> list[RouterWish]:
 def port_wish(tx: Transaction, port_id: str) -> PortWish:
     """A port as its host shall have it now. Raises NotFound."""
     port = records.get(tx, Port, port_id)
-    network = records.get(tx, Network, port.network_id)
-    return port_of(port, network.mtu, addressing.held_by(tx, [port_id]).get(port_id, []))
+    return _wishes(tx, [port])[0]
 
 
 def port_wishes(tx: Transaction, port_ids: Iterable[str]) -> list[PortWish]:
@@ -228,7 +292,21 @@ def port_wishes_of(tx: Transaction, server_id: str) -> list[PortWish]:
 def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
     over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in found}))}
     held = addressing.held_by(tx, [port.id for port in found])
-    return [port_of(port, over[port.network_id].mtu, held.get(port.id, [])) for port in found]
+    groups = security_groups.of_ports(tx, [port.id for port in found])
+    return [port_of(port, over[port.network_id].mtu, held.get(port.id, []), groups.get(port.id, [])) for port in found]
+
+
+def _groups_on(tx: Transaction, network_id: str, host: str | None) -> list[GroupWish]:
+    rows = tx.all(
+        "SELECT DISTINCT b.security_group_id FROM ports p JOIN port_security_groups b ON b.port_id = p.id "
+        "WHERE p.host <> '' AND p.host = COALESCE(?, p.host) AND p.network_id = ? AND p.port_security_enabled = 1 "
+        "ORDER BY b.security_group_id",
+        [host, network_id],
+    )
+    ids = [group_id for (group_id,) in rows]
+    rules = security_groups.rules_of(tx, ids)
+    found = sorted(records.select_in(tx, SecurityGroup, "id", ids), key=lambda group: group.id)
+    return [group_of(group, rules[group.id]) for group in found]
 
 
 def networks_on(tx: Transaction, host: str) -> list[str]:

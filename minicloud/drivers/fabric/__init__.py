@@ -58,10 +58,34 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a security group lets pass: all that is given must hold. Numbers are those of IP; for ICMP ``first`` is the type.
+
+    ``remote`` is a CIDR, ``members_of`` a key of the network's ``members``: where it may come from, or go to.
+    """
+
+    ingress: bool
+    version: int
+    protocol: int | None = None
+    first: int | None = None
+    last: int | None = None
+    remote: str | None = None
+    members_of: str | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A security group; with ``stateful`` the answers to what passed may pass, too."""
+
+    id: str
+    stateful: bool = True
+    rules: list[Rule] = []
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as this host shall have it: subnets and every lease.
+    """A network as this host shall have it: subnets and every lease, and the security groups of its ports here.
 
     ``external`` asks for a leg of the machine itself on the network, with the gateway's address, where that is free.
+    ``members`` are addresses and CIDRs by the names under which rules refer to them.
     """
 
     id: str
@@ -69,6 +93,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     external: bool = False
     subnets: list[Subnet] = []
     leases: list[Lease] = []
+    groups: list[Group] = []
+    members: dict[str, list[str]] = {}
 
 
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +121,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     """A machine's port. ``addresses`` are its fixed addresses, for anti-spoofing and for SSH.
 
     ``allowed_pairs`` are further (address or CIDR, MAC) that it may send from; without ``port_security`` it may send anything.
+    ``groups`` are ids of its network's groups: what none of them lets pass is dropped. None: nothing is filtered.
     """
 
     id: str
@@ -105,6 +132,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     machine_id: str = ""
     port_security: bool = True
     allowed_pairs: list[tuple[str, str]] = []
+    groups: list[str] | None = None
 
 
 class FabricFacts(msgspec.Struct, frozen=True, kw_only=True):

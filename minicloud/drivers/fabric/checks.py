@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minicloud.base.errors import Invalid
-from minicloud.drivers.fabric import Network, Port, Router, RouterPort
+from minicloud.drivers.fabric import Network, Port, Router, RouterPort, Rule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
@@ -42,6 +42,14 @@ def check_network(network: Network) -> None:
             ipaddress.ip_address(lease.address)
             if lease.hostname and not _HOSTNAME.fullmatch(lease.hostname):
                 raise ValueError(f"{lease.hostname!r} is no hostname")
+        for name, members in network.members.items():
+            check_id("address group", name)
+            for member in members:
+                ipaddress.ip_network(member, strict=False)
+        for group in network.groups:
+            check_id("security group", group.id)
+            for rule in group.rules:
+                _check_rule(rule, network)
 
 
 def check_router(router: Router) -> None:
@@ -74,11 +82,25 @@ def check_port(port: Port) -> None:
         for pair, mac in port.allowed_pairs:
             ipaddress.ip_network(pair, strict=False)
             _mac(mac)
+        for group_id in port.groups or ():
+            check_id("security group", group_id)
 
 
 def router_ports(router: Router) -> list[RouterPort]:
     """All interfaces of a router, the gateway's last."""
     return [*router.interfaces, *([router.gateway] if router.gateway else [])]
+
+
+def _check_rule(rule: Rule, network: Network) -> None:
+    if rule.version not in (4, 6):
+        raise ValueError(f"there is no IP version {rule.version}")
+    if rule.remote is not None and ipaddress.ip_network(rule.remote, strict=False).version != rule.version:
+        raise ValueError(f"a rule for IPv{rule.version} cannot name {rule.remote}")
+    if rule.members_of is not None and rule.members_of not in network.members:
+        raise ValueError(f"a rule names the addresses of {rule.members_of}, which are not given")
+    for number, most in ((rule.protocol, 255), (rule.first, 65535), (rule.last, 65535)):
+        if number is not None and not 0 <= number <= most:
+            raise ValueError(f"a rule has a number of {number}; at most {most} is possible")
 
 
 def _mac(text: str) -> None:

@@ -250,7 +250,11 @@ async def test_a_port_that_is_taken_down_is_not_laid_again_by_a_refresh() -> Non
         await cloud.database.write(
             lambda tx: ports.change(tx, records.get(tx, Port, port_id), allowed_address_pairs=pairs)
         )
-        assert await cloud.wiring.refresh("one") == [f"port {port_id} on one"]
+        sent = await cloud.wiring.refresh("one")
+        assert sent == [
+            f"network {cloud.fabrics['one'].state().ports[port_id].network_id} on one",
+            f"port {port_id} on one",
+        ]
         assert cloud.fabrics["one"].state().ports[port_id].allowed_pairs[0][0] == "10.10.0.200"
         await cloud.wiring.ensure_no_port("one", port_id)
         await cloud.database.write(

@@ -10,12 +10,13 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import ToolFailed
 from minicloud.base.tools import PACKAGES, find, need, run
-from minicloud.drivers.fabric import Port, Router, RouterPort
-from minicloud.drivers.fabric.linux import guard, routers
+from minicloud.drivers.fabric import Group, Network, Port, Router, RouterPort, Rule
+from minicloud.drivers.fabric.linux import guard, routers, security
 from minicloud.drivers.fabric.together import together
 
 _PROGRAMS = ("ip", "nft", "dnsmasq", "nsenter", "unshare", "setpriv")
 _TUN = "/dev/net/tun"
+_BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 _DEVICES = """\
 link add name br0 type bridge stp_state 0 forward_delay 0
@@ -49,6 +50,8 @@ async def probe() -> FabricProbe:
         missing.append(f"{_TUN} may not be opened: chmod 0666 {_TUN}, as root")
     if find("unshare") is None:
         return FabricProbe(best="user", root=root, user_namespaces=False, missing=missing)
+    if not os.access(_BRIDGE_FILTER, os.F_OK):
+        missing.append("bridges do not show their frames to security groups: modprobe br_netfilter, as root")
     as_user = ["--user", "--map-root-user", "--net", "--mount"]
     namespaces = await _works(*as_user, "mount", "-t", "tmpfs", "tmpfs", "/run") is None
     if not root and not namespaces:
@@ -98,8 +101,11 @@ async def _works(*argv: str, script: str = "") -> str | None:
 
 
 def _bridge_rules() -> str:
-    port = Port(id="probe", network_id="probe", mac="fa:16:3e:00:00:01", addresses=["10.0.0.10"])
-    return guard.base() + guard.allow(port)
+    port = Port(id="probe", network_id="probe", mac="fa:16:3e:00:00:01", addresses=["10.0.0.10"], groups=["probe"])
+    rule = Rule(ingress=True, version=4, protocol=6, first=22, members_of="probe")
+    network = Network(id="probe", groups=[Group(id="probe", rules=[rule])], members={"probe": ["10.0.0.0/24"]})
+    table = security.with_port(security.with_network(security.Table(), network), port)
+    return guard.base() + guard.allow(port) + security.whole(table)
 
 
 def _router_rules() -> str:
