@@ -13,7 +13,7 @@ from minicloud.conductor.executor import Executor
 from minicloud.conductor.image.import_image import guest_image
 from minicloud.core.compute import flavors, hosts
 from minicloud.core.identity import users
-from minicloud.core.identity.bootstrap import Bootstrap, bootstrap
+from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
 from minicloud.core.identity.domains import DEFAULT
 from minicloud.core.image import uploads
 from minicloud.core.network import bootstrap as networks
@@ -23,6 +23,8 @@ from minicloud.settings import Settings, cache_folder
 CONTROL_SERVICES = ("nova-conductor", "nova-scheduler")
 CONTROL_HOST = "control"
 GUEST = "minilinux"
+NOT_OFFERED = ("volumev3", "block-storage")
+"""Services that the catalog does not name, so that clients do not ask for what is not there yet."""
 
 
 def prepare_folder(settings: Settings) -> tuple[Settings, bool]:
@@ -56,7 +58,10 @@ def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]
 
     Returns keys of blobs that a crash left half uploaded.
     """
-    wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region)
+    offered = tuple(endpoint for endpoint in ENDPOINTS if endpoint.service_type not in NOT_OFFERED)
+    wanted = Bootstrap(
+        admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=offered
+    )
     known = users.find_by_name(tx, DEFAULT, "admin")
     made = bootstrap(tx, wanted)
     if known is not None and hashed:
