@@ -65,7 +65,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]
     known = users.find_by_name(tx, DEFAULT, "admin")
     made = bootstrap(tx, wanted)
     if known is not None and hashed:
-        users.change_password(tx, known.id, old_hash=known.password_hash or "", new_hash=hashed)
+        users.update(tx, known.id, {"password_hash": hashed}, {})
     flavors.bootstrap(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:
