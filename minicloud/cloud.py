@@ -32,9 +32,13 @@ from minicloud.base.trace_file import TraceFile
 from minicloud.conductor import host_reports
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
+from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
+from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
+from minicloud.conductor.compute.suspend_server import SuspendServer
+from minicloud.conductor.compute.unpause_server import UnpauseServer
 from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.image.import_image import ImportImage
@@ -75,6 +79,10 @@ SAGAS: tuple[type[Saga], ...] = (
     StartServer,
     StopServer,
     RebootServer,
+    PauseServer,
+    UnpauseServer,
+    SuspendServer,
+    ResumeServer,
     ImportImage,
     PlayDemo,
 )

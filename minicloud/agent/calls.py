@@ -43,6 +43,8 @@ __all__ = [
     "EnsureServerGone",
     "EnsureServerPaused",
     "EnsureServerShutdown",
+    "EnsureServerSuspended",
+    "EnsureServerUnpaused",
     "FabricFacts",
     "HostFacts",
     "HostReport",
@@ -172,6 +174,18 @@ class EnsureServerPaused(Message[None], tag="ensure_server_paused", kw_only=True
     server_id: str
 
 
+class EnsureServerUnpaused(Message[None], tag="ensure_server_unpaused", kw_only=True):
+    """The server that stood still goes on."""
+
+    server_id: str
+
+
+class EnsureServerSuspended(Message[None], tag="ensure_server_suspended", kw_only=True):
+    """The server's memory lies in a file, and nothing of it runs."""
+
+    server_id: str
+
+
 class EnsureServerGone(Message[None], tag="ensure_server_gone", kw_only=True):
     """Neither the machine nor its disks are left."""
 
@@ -232,6 +246,8 @@ TO_HOST = (
     EnsureServer,
     EnsureServerShutdown,
     EnsureServerPaused,
+    EnsureServerUnpaused,
+    EnsureServerSuspended,
     EnsureServerGone,
     RebootServer,
     ConsoleOutput,

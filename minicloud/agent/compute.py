@@ -99,6 +99,10 @@ class HostAgent:
                 return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
             case calls.EnsureServerPaused():
                 return await self.hypervisor.ensure_paused(message.server_id)
+            case calls.EnsureServerUnpaused():
+                return await self.hypervisor.ensure_unpaused(message.server_id)
+            case calls.EnsureServerSuspended():
+                return await self.hypervisor.ensure_suspended(message.server_id)
             case calls.EnsureServerGone():
                 await self.hypervisor.ensure_gone(message.server_id)
                 return await self.storage.ensure_no_disks(message.server_id)

@@ -185,6 +185,8 @@ async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> No
             lambda: hypervisor.console_output(str(uuid4()), tail_bytes=10),
             lambda: hypervisor.ensure_shutdown(str(uuid4()), grace_s=0),
             lambda: hypervisor.ensure_paused(str(uuid4())),
+            lambda: hypervisor.ensure_unpaused(str(uuid4())),
+            lambda: hypervisor.ensure_suspended(str(uuid4())),
             lambda: hypervisor.reboot_soft(str(uuid4()), grace_s=1),
         ]
         for verb in verbs:
@@ -238,6 +240,42 @@ async def test_a_paused_machine_stands_still_and_running_resumes_it(house: House
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         with pytest.raises(Conflict, match="only a running machine can be paused"):
             await hypervisor.ensure_paused(machine.id)
+    assert house.changes.heard == []
+
+
+async def test_a_machine_that_stood_still_goes_on(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_paused(machine.id)
+        for _ in range(2):
+            await hypervisor.ensure_unpaused(machine.id)
+            assert await power(hypervisor, machine.id) is PowerState.RUNNING
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="only a paused machine can go on"):
+            await hypervisor.ensure_unpaused(machine.id)
+    assert house.changes.heard == []
+
+
+async def test_a_suspended_machine_is_taken_up_where_it_was_also_by_another_process(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        for _ in range(2):
+            await hypervisor.ensure_suspended(machine.id)
+            assert await power(hypervisor, machine.id) is PowerState.SUSPENDED
+    async with house.entered() as hypervisor:
+        assert await power(hypervisor, machine.id) is PowerState.SUSPENDED
+        said = await hypervisor.console_output(machine.id, tail_bytes=1 << 16)
+        await hypervisor.ensure_running(machine)
+        assert await power(hypervisor, machine.id) is PowerState.RUNNING
+        assert await hypervisor.console_output(machine.id, tail_bytes=1 << 16) == said, "it did not boot again"
+        await hypervisor.ensure_suspended(machine.id)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        assert await power(hypervisor, machine.id) is PowerState.SHUTDOWN
+        with pytest.raises(Conflict, match="only a running machine can be suspended"):
+            await hypervisor.ensure_suspended(machine.id)
+        await hypervisor.ensure_gone(machine.id)
     assert house.changes.heard == []
 
 

@@ -85,6 +85,10 @@ TABLE = {
             word="reboot",
             tasks=REBOOTABLE_TASKS,
         ),
+        _row("pause", (ACTIVE,), "pausing", "PauseServer", "compute_pause_instance"),
+        _row("unpause", (PAUSED,), "unpausing", "UnpauseServer", "compute_unpause_instance"),
+        _row("suspend", (ACTIVE,), "suspending", "SuspendServer", "compute_suspend_instance"),
+        _row("resume", (SUSPENDED,), "resuming", "ResumeServer", "compute_resume_instance"),
     )
 }  # fmt: skip
 """Every action on a server."""

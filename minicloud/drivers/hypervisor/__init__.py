@@ -110,7 +110,7 @@ class Hypervisor(Protocol):
         """One machine, or None when there is no such machine here."""
 
     async def ensure_running(self, machine: Machine) -> MachineFacts:
-        """The machine exists as specified and runs (also resumes a paused one); a changed specification counts from the next start.
+        """The machine exists as specified and runs (also resumes a paused or suspended one); a changed specification counts from the next start.
 
         A start that fails leaves nothing new behind. Raises ToolMissing, Failed, Invalid, Unavailable (no memory).
         """
@@ -126,6 +126,15 @@ class Hypervisor(Protocol):
 
     async def ensure_paused(self, machine_id: str) -> None:
         """The machine stands still in memory. Raises NotFound, Conflict (it does not run)."""
+
+    async def ensure_unpaused(self, machine_id: str) -> None:
+        """A machine that stood still goes on; one that runs is left alone. Raises NotFound, Conflict (it is off)."""
+
+    async def ensure_suspended(self, machine_id: str) -> None:
+        """The machine's memory lies in a file of its host, and nothing of it runs; ``ensure_running`` takes it up where it was.
+
+        Raises NotFound, Conflict (it is off), Failed (disk full: it runs on).
+        """
 
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
         """Ask the guest to power off within ``grace_s`` and start it again; False when the guest did not react and nothing was done.

@@ -127,7 +127,7 @@ class FakeHypervisor:
         known = self._machines.get(machine.id)
         if known is None:
             self._keep(_Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
-        elif known.power is PowerState.PAUSED:
+        elif known.power in (PowerState.PAUSED, PowerState.SUSPENDED):
             self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
         elif known.power is not PowerState.RUNNING:
             self._keep(_Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
@@ -159,6 +159,24 @@ class FakeHypervisor:
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be paused")
         self._keep(_Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
+        if late is not None:
+            raise late
+
+    async def ensure_unpaused(self, machine_id: str) -> None:
+        late = await self._faults.meet("ensure_unpaused", self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
+            raise Conflict(f"machine {machine_id} is {known.power}: only a paused machine can go on")
+        self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+        if late is not None:
+            raise late
+
+    async def ensure_suspended(self, machine_id: str) -> None:
+        late = await self._faults.meet("ensure_suspended", self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        if known.power not in (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED):
+            raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be suspended")
+        self._keep(_Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
         if late is not None:
             raise late
 

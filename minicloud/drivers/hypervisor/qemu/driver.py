@@ -125,6 +125,12 @@ class QemuHypervisor:
     async def ensure_paused(self, machine_id: str) -> None:
         await self._known(machine_id).pause()
 
+    async def ensure_unpaused(self, machine_id: str) -> None:
+        await self._known(machine_id).unpause()
+
+    async def ensure_suspended(self, machine_id: str) -> None:
+        await self._known(machine_id).suspend()
+
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
         return await self._known(machine_id).reboot_soft(grace_s)
 

@@ -17,7 +17,7 @@ from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
     *("qmp", "monitor", "serial", "pid", "qemu.log", "vars.fd"),
-    *("console.log", "console.log.1", ".machine.json.new", "machine.json"),
+    *("console.log", "console.log.1", "memory", ".memory.new", ".machine.json.new", "machine.json"),
 )
 _CONSOLE_LIMIT = 4 << 20
 _CONSOLE_KEPT = 1 << 20

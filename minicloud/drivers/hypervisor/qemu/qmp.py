@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -82,8 +84,15 @@ class Qmp:
         """Return when the connection is lost and every event before that was heard."""
         await self._ended.wait()
 
-    async def execute(self, command: str, arguments: dict[str, Any] | None = None, *, timeout_s: float = 60.0) -> Any:
-        """Run a command; the answer as plain values.
+    async def execute(
+        self,
+        command: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        timeout_s: float = 60.0,
+        descriptor: int | None = None,
+    ) -> Any:
+        """Run a command; the answer as plain values. ``descriptor`` is an open file that goes along with it.
 
         Raises:
             Failed: QEMU refused; ``kind`` is its error class.
@@ -102,7 +111,11 @@ class Qmp:
                 message["arguments"] = arguments
             with anyio.move_on_after(timeout_s) as scope:
                 try:
-                    self._writer.write(msgspec.json.encode(message) + b"\n")
+                    sent = msgspec.json.encode(message) + b"\n"
+                    if descriptor is None:
+                        self._writer.write(sent)
+                    else:
+                        self._send_with(sent, descriptor)
                     await self._writer.drain()
                 except OSError as error:
                     raise Unavailable(f"QEMU is gone: {command} was not sent") from error
@@ -117,6 +130,14 @@ class Qmp:
         if line.error is not None:
             raise Failed(f"QEMU refused {command}: {line.error.get('desc')}", kind=line.error.get("class"))
         return line.answer
+
+    def _send_with(self, line: bytes, descriptor: int) -> None:
+        """Streams carry no descriptors: this one message goes past the stream, whose own messages have all left."""
+        if self._writer.transport.get_write_buffer_size():
+            raise OSError("QEMU does not read its control socket")
+        with socket.socket(fileno=os.dup(self._writer.get_extra_info("socket").fileno())) as raw:
+            if socket.send_fds(raw, [line], [descriptor]) != len(line):
+                raise OSError("QEMU does not read its control socket")
 
     async def status(self) -> Status:
         """What the machine does."""

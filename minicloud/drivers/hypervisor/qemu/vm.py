@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
 
 import anyio
 import msgspec
@@ -12,29 +10,15 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
 from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
-from minicloud.drivers.hypervisor.qemu import hostfacts, plugs, process
+from minicloud.drivers.hypervisor.qemu import connection, hostfacts, plugs, process, suspension
 from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES, Emulator, command_line
 from minicloud.drivers.hypervisor.qemu.folder import Folder, Record
 from minicloud.drivers.hypervisor.qemu.process import Process
 from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
+from minicloud.drivers.hypervisor.qemu.surroundings import Surroundings
 
-_START_LIMIT_S = 60.0
 _QUIT_LIMIT_S = 10.0
 _KILL_LIMIT_S = 30.0
-_RETRY_S = 0.004
-
-
-class Surroundings(Protocol):
-    """What a machine needs from its driver."""
-
-    async def emulator(self, machine: Machine) -> Emulator:
-        """How to run it. Raises ToolMissing, Unavailable."""
-
-    def watch(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Do this in the background, until the driver closes."""
-
-    async def tell(self, machine_id: str, power: PowerState) -> None:
-        """It changed by itself."""
 
 
 class Vm:
@@ -110,10 +94,7 @@ class Vm:
         """As the promise's ``ensure_running``."""
         async with self._alone:
             if self._process is not None and self._process.alive:
-                if self._paused and self._qmp is not None:
-                    self._asked_pause = True
-                    await self._qmp.cont()
-                    self._paused = self._asked_pause = False
+                await self._go_on()
             else:
                 await self._start(machine)
             facts = self.facts()
@@ -129,6 +110,7 @@ class Vm:
             if self._process is None:
                 if record.power is not PowerState.SHUTDOWN:
                     self._keep(msgspec.structs.replace(record, power=PowerState.SHUTDOWN))
+                suspension.forget(self.folder.path)
                 return
             self._keep(msgspec.structs.replace(record, wanted="shutdown"))
             await self._stop(self._process, grace_s=grace_s)
@@ -145,13 +127,44 @@ class Vm:
     async def pause(self) -> None:
         """As the promise's ``ensure_paused``."""
         async with self._alone:
-            self._known()
-            if self._process is None or self._qmp is None:
-                power = self._known().power
-                raise Conflict(f"machine {self.machine_id} is {power}: only a running machine can be paused")
+            _, qmp = self._require_process("only a running machine can be paused")
             self._asked_pause = True
-            await self._qmp.stop()
+            await qmp.stop()
             self._paused = True
+
+    async def unpause(self) -> None:
+        """As the promise's ``ensure_unpaused``."""
+        async with self._alone:
+            self._require_process("only a paused machine can go on")
+            await self._go_on()
+
+    async def suspend(self) -> None:
+        """As the promise's ``ensure_suspended``."""
+        async with self._alone:
+            if self._process is None and self._known().power is PowerState.SUSPENDED:
+                return
+            running, qmp = self._require_process("only a running machine can be suspended")
+            paused, self._asked_pause, self._paused = self._paused, True, True
+            try:
+                await suspension.save(qmp, self.folder.path)
+            except CloudError:
+                if not paused:
+                    await self._go_on()
+                raise
+            await self._stop(running, grace_s=0, power=PowerState.SUSPENDED)
+
+    async def _go_on(self) -> None:
+        if self._paused and self._qmp is not None:
+            self._asked_pause = True
+            await self._qmp.cont()
+            self._paused = self._asked_pause = False
+            suspension.forget(self.folder.path)
+
+    def _require_process(self, why: str) -> tuple[Process, Qmp]:
+        power = self._known().power
+        if self._process is None or self._qmp is None:
+            raise Conflict(f"machine {self.machine_id} is {power}: {why}")
+        return self._process, self._qmp
 
     async def reboot_soft(self, grace_s: float) -> bool:
         """As the promise's ``reboot_soft``."""
@@ -181,16 +194,21 @@ class Vm:
         self._hurry.clear()
         started: Process | None = None
         try:
-            async with plugs.opened(machine.nics) as taps:
-                argv = command_line(machine, emulator, taps)
+            suspended = before is not None and before.power is PowerState.SUSPENDED
+            async with plugs.opened(machine.nics) as taps, suspension.saved(self.folder.path, suspended) as memory:
+                argv = [*command_line(machine, emulator, taps), *suspension.incoming(memory)]
                 # Before the process: should we die between the two, the next life knows what to look for.
                 record = Record(machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv)
                 self._keep(record)
                 self._prepare(machine, emulator)
-                started = process.start(argv, self.folder.path, tuple(taps.values()))
+                passed = (*taps.values(), *(() if memory is None else (memory,)))
+                started = process.start(argv, self.folder.path, passed)
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
             self._keep(record)
             await self._take(started, record)
+            if suspended and self._qmp is not None:
+                await suspension.restored(self._qmp)
+                await self._go_on()
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 await self._undo_start(started, before)
@@ -222,37 +240,16 @@ class Vm:
         """Connect to a process, learn what it does, and watch it from now on. Raises Failed with QEMU's own words."""
         self._end_reason = ""
         self._asked_pause = False
-        self._qmp = await self._connect(found)
+        self._qmp = await connection.connect(self.machine_id, self.folder, found, self._hear)
         try:
             status = await self._qmp.status()
             if record.accelerator == "tcg":
                 await self._qmp.reboot_action("shutdown")
         except Unavailable as error:
-            raise await self._failure(found) from error
+            raise await connection.failure(self.machine_id, self.folder, found) from error
         self._paused = not status.running
         self._process = found
         self._around.watch(lambda: self._watch(found), f"watch {self.machine_id}")
-
-    async def _connect(self, found: Process) -> Qmp:
-        with anyio.move_on_after(_START_LIMIT_S):
-            while found.alive:
-                with self.folder.socket("qmp") as path:
-                    try:
-                        return await Qmp.connect(path, self._hear, timeout_s=_START_LIMIT_S)
-                    except (OSError, Unavailable):
-                        # Not listening yet, or ended: the loop tells which.
-                        pass
-                with anyio.move_on_after(_RETRY_S):
-                    await found.wait()
-        raise await self._failure(found)
-
-    async def _failure(self, found: Process) -> Failed:
-        with anyio.move_on_after(2.0):
-            await found.wait()
-        if found.alive:
-            return Failed(f"QEMU for machine {self.machine_id} does not answer (pid {found.pid})")
-        said = self.folder.complaint() or f"exit code {found.code}, and it said nothing"
-        return Failed(f"QEMU could not start machine {self.machine_id}: {said}", code=found.code, stderr=said)
 
     def _hear(self, event: Event) -> None:
         if event.event == "SHUTDOWN":
@@ -310,7 +307,7 @@ class Vm:
             hurry.cancel()
         return not running.alive
 
-    async def _stop(self, running: Process, *, grace_s: float) -> None:
+    async def _stop(self, running: Process, *, grace_s: float, power: PowerState = PowerState.SHUTDOWN) -> None:
         """The process has ended, within limits that no guest can stretch; the record says that it was asked for."""
         if self._paused or not await self._powered_off(running, grace_s):
             if self._qmp is not None and running.alive:
@@ -321,7 +318,7 @@ class Vm:
         await self._close_connection()
         self._process = None
         self._hurry.clear()
-        self._ended(PowerState.SHUTDOWN)
+        self._ended(power)
 
     async def _kill(self, running: Process) -> None:
         if not running.alive:
