@@ -46,6 +46,8 @@ from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
+from minicloud.core.identity.password_rules import PasswordRules, check_pattern
+from minicloud.core.identity.registered_limits import MODELS
 from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
 from minicloud.core.policy import Policy
@@ -144,8 +146,30 @@ def services(passwords: Passwords, settings: Settings) -> list[Service]:
         placement_api.service(),
         volume_api.service(),
         health_api.service(),
-        identity_api.service(passwords, token_hours=settings.token_hours),
+        identity_api.service(
+            passwords,
+            token_hours=settings.token_hours,
+            rules=password_rules_of(settings),
+            limit_model=MODELS[settings.limit_model],
+        ),
     ]
+
+
+def password_rules_of(settings: Settings) -> PasswordRules:
+    """What passwords must be like. Raises Invalid for a pattern that is none."""
+    rules = PasswordRules(
+        lockout_attempts=settings.lockout_failure_attempts,
+        lockout_seconds=settings.lockout_duration,
+        expires_days=settings.password_expires_days,
+        unique_count=settings.unique_last_password_count,
+        minimum_age_days=settings.minimum_password_age,
+        regex=settings.password_regex,
+        regex_description=settings.password_regex_description,
+        change_upon_first_use=settings.change_password_upon_first_use,
+        inactive_days=settings.disable_user_account_days_inactive,
+    )
+    check_pattern(rules)
+    return rules
 
 
 def policy_of(all_services: list[Service], overrides: dict[str, str] | None = None) -> Policy:

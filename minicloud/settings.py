@@ -54,6 +54,36 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     region: str = "RegionOne"
     """Name of the cloud's only region."""
 
+    lockout_failure_attempts: int = 0
+    """Wrong passwords after which a user is locked out; 0: never."""
+
+    lockout_duration: float = 1800.0
+    """Seconds for which a user is locked out."""
+
+    password_expires_days: int = 0
+    """Days after which a password has to be changed; 0: never."""
+
+    unique_last_password_count: int = 0
+    """How many of a user's last passwords may not be chosen again."""
+
+    minimum_password_age: int = 0
+    """Days for which a password has to be used before its owner may change it."""
+
+    password_regex: str = ""
+    """Regular expression that passwords have to match."""
+
+    password_regex_description: str = ""
+    """What people are told when a password does not match."""
+
+    change_password_upon_first_use: bool = False
+    """Whether a password that an administrator chose has to be changed before it opens anything."""
+
+    disable_user_account_days_inactive: int = 0
+    """Days without signing in after which a user is kept out; 0: never."""
+
+    limit_model: Literal["flat", "strict_two_level"] = "flat"
+    """How unified limits are kept: each by itself, or none of a project above that of its domain."""
+
     fabric: Literal["auto", "linux", "user", "fake"] = "auto"
     """Network of QEMU servers: ``linux`` namespaces, or QEMU's ``user`` networking. ``auto`` takes what the machine allows."""
 

@@ -142,11 +142,11 @@ def rules(services: list[Service]) -> list[tuple[str, str]]:
 
 
 async def identity_api(
-    world: World, database: Database, clock: Clock, passwords: Passwords, notes: Recording
+    world: World, database: Database, clock: Clock, passwords: Passwords, notes: Recording, **more: Any
 ) -> tuple[Api, Bootstrapped]:
     """Identity with everything that it has from the first start on."""
     authenticator = Authenticator(database, clock)
-    services = [identity.service(passwords)]
+    services = [identity.service(passwords, **more)]
     means = Means(
         database=database,
         executor=Executor(world, []),
@@ -162,13 +162,13 @@ async def identity_api(
 
 
 @asynccontextmanager
-async def an_identity() -> AsyncIterator[IdentityCloud]:
-    """A cloud of identity alone, on trio's mock clock."""
+async def an_identity(**more: Any) -> AsyncIterator[IdentityCloud]:
+    """A cloud of identity alone, on trio's mock clock; ``more`` as ``identity.service`` takes it."""
     async with AsyncExitStack() as stack:
         clock = VirtualClock(datetime(2026, 11, 21, 10, tzinfo=UTC), trio.current_time)
         database = InlineDatabase(clock=clock)
         notes, passwords = Recording(), Passwords("cheap")
-        api, ids = await identity_api(await a_world(stack), database, clock, passwords, notes)
+        api, ids = await identity_api(await a_world(stack), database, clock, passwords, notes, **more)
         cloud = IdentityCloud(api, database, clock, passwords, ids, notes)
         stack.push_async_callback(cloud.http.aclose)
         yield cloud

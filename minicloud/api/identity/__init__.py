@@ -2,17 +2,24 @@
 
 from minicloud.api.bodies import Reading
 from minicloud.api.identity import (
+    absent,
     access_rules,
     application_credentials,
     credentials,
+    domain_configs,
     domains,
     ec2_credentials,
     ec2_tokens,
+    endpoint_groups,
     endpoints,
     grants,
     groups,
+    limits,
+    policies,
     projects,
     regions,
+    registered_limits,
+    revocations,
     role_assignments,
     roles,
     scopes,
@@ -24,12 +31,21 @@ from minicloud.api.identity import (
 )
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.service import Service
+from minicloud.core.identity.password_rules import PasswordRules
+from minicloud.core.identity.registered_limits import FLAT, Model
 
 TOKEN_HOURS = 24.0
 
 
-def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Service:
-    """The service, with how it checks passwords and how long its tokens last."""
+def service(
+    passwords: Passwords,
+    *,
+    token_hours: float = TOKEN_HOURS,
+    rules: PasswordRules | None = None,
+    limit_model: Model = FLAT,
+) -> Service:
+    """The service: how it checks passwords and what they must be like, how long its tokens last, how limits are kept."""
+    rules = rules or PasswordRules()
     return Service(
         name="identity",
         dialect="identity",
@@ -37,9 +53,9 @@ def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Servic
         prefix="/v3",
         routes=[
             *version.routes,
-            *tokens.routes(passwords, token_hours),
+            *tokens.routes(passwords, rules, token_hours),
             *scopes.routes,
-            *users.routes(passwords),
+            *users.routes(passwords, rules),
             *groups.routes,
             *projects.routes,
             *domains.routes,
@@ -55,6 +71,13 @@ def service(passwords: Passwords, *, token_hours: float = TOKEN_HOURS) -> Servic
             *application_credentials.routes(passwords),
             *access_rules.routes,
             *trusts.routes,
+            *registered_limits.routes,
+            *limits.routes(limit_model),
+            *endpoint_groups.routes,
+            *policies.routes,
+            *domain_configs.routes(rules),
+            *revocations.routes,
+            *absent.routes,
         ],
         reading=Reading(forbid_unknown=False),
         content_type="any",

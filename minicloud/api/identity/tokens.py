@@ -14,10 +14,11 @@ from minicloud.api.listing import truth
 from minicloud.api.routes import Delete, Get, Head, Post, Route
 from minicloud.base import trace
 from minicloud.base.errors import NotFound
-from minicloud.core.identity import catalog, sign_in, tokens, trusts, wording
+from minicloud.core.identity import catalog, password_rules, sign_in, tokens, trusts, wording
 from minicloud.core.identity.application_credentials import ApplicationCredential
 from minicloud.core.identity.assignments import project_scope
 from minicloud.core.identity.catalog import CatalogService
+from minicloud.core.identity.password_rules import PasswordRules
 from minicloud.core.identity.sign_in import ApplicationCredentialNamed, UserNamed
 from minicloud.core.identity.tokens import Standing, Token
 from minicloud.core.identity.users import User
@@ -36,8 +37,9 @@ def new_secret() -> str:
 class Tokens:
     """Handlers that issue tokens; they know how passwords are checked and how long a token lasts."""
 
-    def __init__(self, passwords: Passwords, token_hours: float) -> None:
+    def __init__(self, passwords: Passwords, rules: PasswordRules, token_hours: float) -> None:
         self._passwords = passwords
+        self._rules = rules
         self._hours = token_hours
 
     async def create(self, call: Call, body: TokenCreate) -> Reply:
@@ -53,7 +55,7 @@ class Tokens:
         with_catalog = call.parameter("nocatalog") is None
 
         def issue(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
-            who = _who(tx, asked, checked)
+            who = _who(tx, self._rules, asked, checked)
             sign_in.check_methods(who.user, who.methods, signing.METHODS)
             standing = _issue(tx, asked, who, digest(secret), self._hours)
             return standing, catalog_for(tx, call, standing) if with_catalog else None
@@ -63,13 +65,21 @@ class Tokens:
         return Reply(views.token(standing, services), 201, _headers(secret))
 
     async def _check_password(self, call: Call, named: UserNamed, password: str) -> User:
-        found = await call.read(lambda tx: sign_in.find_user(tx, named))
+        found = await call.read(lambda tx: self._not_locked(tx, named))
         if found is None:
             await self._passwords.verify(None, None, password)
             raise wording.refused("there is no such user, or it is disabled")
         if not await self._passwords.verify(found.id, found.password_hash, password):
             trace.note("sign_in", user=found.id, let_in=False, why="the password is another one")
+            if self._rules.lockout_attempts:
+                await call.write(lambda tx: password_rules.note_failure(tx, self._rules, found))
             raise wording.refused("wrong password")
+        return found
+
+    def _not_locked(self, tx: Transaction, named: UserNamed) -> User | None:
+        found = sign_in.find_user(tx, named)
+        if found is not None:
+            password_rules.check_locked(tx, self._rules, found)
         return found
 
     async def _check_secret(self, call: Call, named: ApplicationCredentialNamed, secret: str) -> ApplicationCredential:
@@ -99,11 +109,11 @@ class _Who(msgspec.Struct, frozen=True):
     application_credential: ApplicationCredential | None
 
 
-def _who(tx: Transaction, asked: SignIn, checked: _Checked) -> _Who:
+def _who(tx: Transaction, rules: PasswordRules, asked: SignIn, checked: _Checked) -> _Who:
     found: list[User] = []
     parent, credential, methods = None, None, list(asked.methods)
     if checked.user is not None:
-        found.append(sign_in.recheck(tx, checked.user.id, checked.user.password_hash or ""))
+        found.append(sign_in.recheck(tx, rules, checked.user.id, checked.user.password_hash or ""))
     if asked.passcode_user is not None:
         found.append(sign_in.by_passcode(tx, asked.passcode_user, asked.passcode))
     if checked.application_credential is not None:
@@ -203,9 +213,9 @@ def _headers(secret: str) -> dict[str, str]:
     return {"X-Subject-Token": secret, "Vary": "X-Auth-Token"}
 
 
-def routes(passwords: Passwords, token_hours: float) -> list[Route]:
+def routes(passwords: Passwords, rules: PasswordRules, token_hours: float) -> list[Route]:
     """The lines of this file."""
-    made = Tokens(passwords, token_hours)
+    made = Tokens(passwords, rules, token_hours)
     return [
         Post("/auth/tokens", made.create, policy=None, open=True, status=201),
         Get("/auth/tokens", show, policy="identity:validate_token", allow=VALIDATE, late=True),

@@ -15,7 +15,8 @@ from minicloud.api.identity.views import View
 from minicloud.api.listing import equal, flag
 from minicloud.api.routes import Delete, Get, Patch, Post, Route
 from minicloud.base.errors import Invalid
-from minicloud.core.identity import assignments, groups, users, wording
+from minicloud.core.identity import assignments, groups, password_rules, users, wording
+from minicloud.core.identity.password_rules import PasswordRules
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.users import User
 from minicloud.core.records import Transaction
@@ -74,10 +75,11 @@ class PasswordFields(msgspec.Struct):
 
 
 class Users:
-    """Handlers that see passwords; they know how those are hashed."""
+    """Handlers that see passwords; they know how those are hashed and what they must be like."""
 
-    def __init__(self, passwords: Passwords) -> None:
+    def __init__(self, passwords: Passwords, rules: PasswordRules) -> None:
         self._passwords = passwords
+        self._rules = rules
 
     async def create(self, call: Call, body: UserDocument) -> View:
         """``POST /v3/users``"""
@@ -87,7 +89,17 @@ class Users:
         documents.aside(fields, extra, "description")
         fields["domain_id"] = documents.domain_meant(call, fields.get("domain_id"))
         fields["options"] = wording.with_options({}, fields.get("options", {}))
-        made = await call.write(lambda tx: users.create(tx, User(id=tx.ids.hex(), extra=extra, **fields)))
+
+        def add(tx: Transaction) -> User:
+            user = User(id=tx.ids.hex(), extra=extra, **fields)
+            if user.password_hash is None:
+                return users.create(tx, user)
+            ends = password_rules.expiry(tx, self._rules, user, by_admin=True)
+            made = users.create(tx, user.with_(password_expires_at=ends))
+            password_rules.remember(tx, self._rules, made.id, user.password_hash)
+            return made
+
+        made = await call.write(add)
         return {"user": views.user(call, made)}
 
     async def update(self, call: Call, user_id: str, body: UserDocument) -> View:
@@ -100,15 +112,23 @@ class Users:
 
         def change(tx: Transaction) -> User:
             tx.after_commit(call.means.forget_tokens)
+            if fields.get("password_hash") is not None:
+                old = users.get(tx, user_id)
+                with_options = old.with_(options=wording.with_options(old.options, fields.get("options", {})))
+                ends = password_rules.expiry(tx, self._rules, with_options, by_admin=True)
+                password_rules.remember(tx, self._rules, user_id, fields["password_hash"])
+                return users.update(tx, user_id, {**fields, "password_expires_at": ends}, extra)
             return users.update(tx, user_id, fields, extra)
 
         return {"user": views.user(call, await call.write(change))}
 
     async def change_password(self, call: Call, user_id: str, body: PasswordDocument) -> None:
         """``POST /v3/users/{user_id}/password``: whoever knows the old one may; no token is asked for."""
-        found = await call.read(lambda tx: users.find(tx, user_id))
+        found = await call.read(lambda tx: self._not_locked(tx, user_id))
         old_hash = None if found is None else found.password_hash
         if not await self._passwords.verify(user_id, old_hash, body.user.original_password):
+            if found is not None and self._rules.lockout_attempts:
+                await call.write(lambda tx: password_rules.note_failure(tx, self._rules, found))
             raise wording.refused("the original password is another one")
         assert found is not None
         assert old_hash is not None
@@ -117,17 +137,32 @@ class Users:
                 "You cannot change your password at this time due to password policy disallowing password changes. "
                 "Please contact your administrator to reset your password."
             )
+        await call.read(lambda tx: password_rules.check_age(tx, self._rules, found))
+        password_rules.check_strength(self._rules, body.user.password)
+        for former in await call.read(lambda tx: password_rules.former(tx, self._rules, user_id)):
+            if await self._passwords.verify(user_id, former, body.user.password):
+                raise password_rules.repeated(self._rules)
         new_hash = await self._passwords.hash(body.user.password)
 
         def change(tx: Transaction) -> None:
             tx.after_commit(call.means.forget_tokens)
-            users.change_password(tx, user_id, old_hash=old_hash, new_hash=new_hash)
+            ends = password_rules.expiry(tx, self._rules, found, by_admin=False)
+            users.change_password(tx, user_id, old_hash=old_hash, new_hash=new_hash, expires_at=ends)
+            password_rules.remember(tx, self._rules, user_id, new_hash)
 
         await call.write(change)
+
+    def _not_locked(self, tx: Transaction, user_id: str) -> User | None:
+        found = users.find(tx, user_id)
+        if found is not None:
+            password_rules.check_locked(tx, self._rules, found)
+        return found
 
     async def _hash(self, fields: dict[str, Any]) -> None:
         if "password" in fields:
             password = fields.pop("password")
+            if password is not None:
+                password_rules.check_strength(self._rules, password)
             fields["password_hash"] = None if password is None else await self._passwords.hash(password)
 
 
@@ -204,9 +239,9 @@ async def revoke_tokens(call: Call, user_id: str) -> None:
     await call.write(remove)
 
 
-def routes(passwords: Passwords) -> list[Route]:
+def routes(passwords: Passwords, rules: PasswordRules) -> list[Route]:
     """The lines of this file."""
-    made = Users(passwords)
+    made = Users(passwords, rules)
     return [
         Get("/users", index, policy="identity:list_users", allow=DOMAIN_READER_LISTING, late=True, listing=USERS),
         Post("/users", made.create, policy="identity:create_user", allow=MANAGE, late=True, status=201),

@@ -9,8 +9,12 @@ from minicloud.core.identity.access_rules import AccessRule
 from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.catalog import CatalogService, Endpoint, Region, Service
 from minicloud.core.identity.credentials import Credential
+from minicloud.core.identity.endpoint_groups import EndpointGroup
 from minicloud.core.identity.groups import Group
+from minicloud.core.identity.limits import Limit
+from minicloud.core.identity.policies import Policy
 from minicloud.core.identity.projects import Project
+from minicloud.core.identity.registered_limits import RegisteredLimit
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.tokens import Standing
 from minicloud.core.identity.trusts import Trust
@@ -211,6 +215,56 @@ def trust(call: Call, found: Trust, roles: list[Role] | None = None) -> View:
         made["roles"] = [role(call, one) for one in roles]
         made["roles_links"] = {**links(call, f"/OS-TRUST/trusts/{found.id}/roles"), "next": None, "previous": None}
     return made
+
+
+def registered_limit(call: Call, found: RegisteredLimit) -> View:
+    """A registered limit."""
+    return {
+        "id": found.id,
+        "service_id": found.service_id,
+        "region_id": found.region_id,
+        "resource_name": found.resource_name,
+        "default_limit": found.default_limit,
+        "description": found.description,
+        "links": links(call, f"/registered_limits/{found.id}"),
+    }
+
+
+def limit(call: Call, found: Limit) -> View:
+    """A limit of a project or a domain."""
+    return {
+        "id": found.id,
+        "project_id": found.project_id,
+        "domain_id": found.domain_id,
+        "service_id": found.service_id,
+        "region_id": found.region_id,
+        "resource_name": found.resource_name,
+        "resource_limit": found.resource_limit,
+        "description": found.description,
+        "links": links(call, f"/limits/{found.id}"),
+    }
+
+
+def endpoint_group(call: Call, found: EndpointGroup) -> View:
+    """A group of endpoints."""
+    return {
+        "id": found.id,
+        "name": found.name,
+        "description": found.description,
+        "filters": found.filters,
+        "links": links(call, f"/OS-EP-FILTER/endpoint_groups/{found.id}"),
+    }
+
+
+def policy(call: Call, found: Policy) -> View:
+    """A policy document."""
+    return {
+        **found.extra,
+        "id": found.id,
+        "type": found.type,
+        "blob": found.blob,
+        "links": links(call, f"/policies/{found.id}"),
+    }
 
 
 def access_rule(call: Call, found: AccessRule) -> View:

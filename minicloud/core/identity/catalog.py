@@ -1,6 +1,7 @@
 """The catalog: regions, services, their endpoints, and what of it a token's bearer is told."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -79,7 +80,10 @@ class CatalogService(msgspec.Struct):
 
 
 def render(tx: Transaction, *, public_url: str, project_id: str | None, user_id: str) -> list[CatalogService]:
-    """The enabled part of the catalog for a bearer; endpoints that need a project are left out where there is none."""
+    """The enabled part of the catalog for a bearer; endpoints that need a project are left out where there is none.
+
+    A project that was given endpoints (OS-EP-FILTER) sees those alone.
+    """
     found = {
         service.id: CatalogService([], service.id, service.type, service.name)
         for service in records.select(tx, Service, "enabled = 1 ORDER BY type, id")
@@ -87,13 +91,35 @@ def render(tx: Transaction, *, public_url: str, project_id: str | None, user_id:
     values = {"public_url": public_url, "public_endpoint": public_url, "user_id": user_id}
     if project_id is not None:
         values |= {"project_id": project_id, "tenant_id": project_id}
+    given = None if project_id is None else _given(tx, project_id)
     for endpoint in records.select(tx, Endpoint, "enabled = 1 ORDER BY interface, id"):
+        if given is not None and not given(endpoint):
+            continue
         url = fill(endpoint.url, values)
         if url is not None and endpoint.service_id in found:
             found[endpoint.service_id].endpoints.append(
                 CatalogEndpoint(endpoint.id, endpoint.interface, endpoint.region_id, url, endpoint.region_id)
             )
     return list(found.values())
+
+
+def _given(tx: Transaction, project_id: str) -> Callable[[Endpoint], bool] | None:
+    """Whether a project was given an endpoint, by itself or by a group's filters; None where it was given nothing."""
+    ids = {row[0] for row in tx.all("SELECT endpoint_id FROM project_endpoints WHERE project_id = ?", [project_id])}
+    groups: list[dict[str, Any]] = [
+        msgspec.json.decode(row[0])
+        for row in tx.all(
+            "SELECT filters FROM endpoint_groups WHERE id IN "
+            "(SELECT endpoint_group_id FROM project_endpoint_groups WHERE project_id = ?)",
+            [project_id],
+        )
+    ]
+    if not ids and not groups:
+        return None
+    return lambda endpoint: (
+        endpoint.id in ids
+        or any(all(getattr(endpoint, name) == value for name, value in filters.items()) for filters in groups)
+    )
 
 
 def fill(url: str, values: dict[str, str]) -> str | None:

@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.identity import credentials, wording
+from minicloud.core.identity import credentials, revocations, wording
 from minicloud.core.records import Condition, Query
 from minicloud.engines.database import Transaction
 
@@ -168,10 +168,12 @@ def update(tx: Transaction, project_id: str, changes: dict[str, Any], extra: dic
 def forget_tokens(tx: Transaction, project: Project) -> None:
     """Revoke what is scoped to a project, or to a domain and its users."""
     if project.is_domain:
+        revocations.note(tx, domain_id=project.id)
         tx.execute("DELETE FROM tokens WHERE domain_id = ?", [project.id])
         tx.execute("DELETE FROM tokens WHERE user_id IN (SELECT id FROM users WHERE domain_id = ?)", [project.id])
         tx.execute("DELETE FROM tokens WHERE project_id IN (SELECT id FROM projects WHERE domain_id = ?)", [project.id])
     else:
+        revocations.note(tx, project_id=project.id)
         tx.execute("DELETE FROM tokens WHERE project_id = ?", [project.id])
 
 

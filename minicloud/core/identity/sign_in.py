@@ -14,6 +14,7 @@ from minicloud.core.identity import (
     credentials,
     domains,
     one_time_passwords,
+    password_rules,
     projects,
     tokens,
     trusts,
@@ -22,6 +23,7 @@ from minicloud.core.identity import (
 )
 from minicloud.core.identity.application_credentials import ApplicationCredential
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
+from minicloud.core.identity.password_rules import PasswordRules
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.tokens import Token
 from minicloud.core.identity.trusts import Trust
@@ -96,13 +98,17 @@ def find_user(tx: Transaction, named: UserNamed) -> User | None:
     return user
 
 
-def recheck(tx: Transaction, user_id: str, password_hash: str) -> User:
-    """The user whose password was checked a moment ago. Raises Unauthenticated when user or password changed meanwhile."""
+def recheck(tx: Transaction, rules: PasswordRules, user_id: str, password_hash: str) -> User:
+    """The user whose password was checked a moment ago.
+
+    Raises Unauthenticated when user or password changed meanwhile, or the rules for passwords keep the user out.
+    """
     user = users.find(tx, user_id)
     if user is None or not user.enabled or user.password_hash != password_hash:
         raise wording.refused("the user changed while the password was checked")
-    if user.password_expires_at is not None and user.password_expires_at <= tx.now:
-        raise wording.refused("the password has expired")
+    password_rules.check_expired(tx, user)
+    password_rules.check_active(tx, rules, user)
+    password_rules.note_success(tx, rules, user)
     return user
 
 

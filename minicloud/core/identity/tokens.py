@@ -10,7 +10,7 @@ from minicloud.base.clock import moment, stamp
 from minicloud.base.errors import Forbidden, NotFound
 from minicloud.core import records
 from minicloud.core.context import AllowedRequest, Context
-from minicloud.core.identity import application_credentials, assignments, trusts, wording
+from minicloud.core.identity import application_credentials, assignments, revocations, trusts, wording
 from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
 from minicloud.core.identity.projects import Project
@@ -167,8 +167,10 @@ def context(tx: Transaction, token_id: str) -> Context:
 
 def revoke(tx: Transaction, token: Token, *, chain: bool = True) -> None:
     """Make a token void, and with ``chain`` also those that were got with it."""
+    revocations.note(tx, audit_id=token.audit_id)
     tx.execute("DELETE FROM tokens WHERE id = ?", [token.id])
     if chain:
+        revocations.note(tx, audit_chain_id=token.audit_id)
         tx.execute("DELETE FROM tokens WHERE chain = ?", [token.audit_id])
 
 

@@ -7,7 +7,7 @@ import msgspec
 from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.identity import assignments, credentials, projects, roles, users
+from minicloud.core.identity import assignments, credentials, projects, revocations, roles, users
 from minicloud.core.identity.application_credentials import RoleNamed
 from minicloud.core.identity.assignments import project_scope
 from minicloud.core.identity.roles import Role
@@ -202,7 +202,9 @@ def consume(tx: Transaction, trust: Trust) -> None:
 
 def delete(tx: Transaction, trust_id: str) -> None:
     """Remove a trust with those handed on from it and their tokens. Raises NotFound."""
-    records.remove(tx, records.get(tx, Trust, trust_id))
+    trust = records.get(tx, Trust, trust_id)
+    revocations.note(tx, trust_id=trust_id)
+    records.remove(tx, trust)
 
 
 def delegated_roles(tx: Transaction, trust: Trust) -> list[Role]:

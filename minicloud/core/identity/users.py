@@ -4,7 +4,7 @@ from typing import Any
 
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
-from minicloud.core.identity import credentials, domains, wording
+from minicloud.core.identity import credentials, domains, revocations, wording
 from minicloud.core.identity.projects import Project
 from minicloud.core.records import Query
 from minicloud.engines.database import Transaction
@@ -27,6 +27,9 @@ class User(records.Record, kw_only=True):
     options: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     created_at: str = ""
+    failed_sign_ins: int = 0
+    failed_at: str | None = None
+    active_at: str | None = None
 
 
 def find(tx: Transaction, user_id: str) -> User | None:
@@ -74,7 +77,8 @@ def update(tx: Transaction, user_id: str, changes: dict[str, Any], extra: dict[s
     if "options" in changes:
         changes["options"] = wording.with_options(old.options, changes["options"])
     if "password_hash" in changes:
-        changes |= {"password_set_at": tx.now, "password_expires_at": None}
+        changes = {"password_expires_at": None, **changes, "password_set_at": tx.now}
+        changes |= {"failed_sign_ins": 0, "failed_at": None}
     if extra:
         changes["extra"] = {**old.extra, **extra}
     if (changes.get("enabled") is False and old.enabled) or changes.get("password_hash") is not None:
@@ -87,12 +91,12 @@ def update(tx: Transaction, user_id: str, changes: dict[str, Any], extra: dict[s
         raise wording.taken("user", changes.get("name", old.name), old.domain_id) from error
 
 
-def change_password(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str) -> None:
+def change_password(tx: Transaction, user_id: str, *, old_hash: str, new_hash: str, expires_at: str | None) -> None:
     """Put a new password in the place of the one that was checked. Raises Unauthenticated when it changed meanwhile."""
     user = get(tx, user_id)
     if user.password_hash != old_hash or not user.enabled:
         raise wording.refused("the user changed while the password was checked")
-    update(tx, user_id, {"password_hash": new_hash}, {})
+    update(tx, user_id, {"password_hash": new_hash, "password_expires_at": expires_at}, {})
 
 
 def delete(tx: Transaction, user_id: str) -> None:
@@ -106,6 +110,7 @@ def delete(tx: Transaction, user_id: str) -> None:
 
 def forget_tokens(tx: Transaction, user_id: str) -> None:
     """Revoke all tokens of a user, and those that others have through the user's trusts."""
+    revocations.note(tx, user_id=user_id)
     tx.execute("DELETE FROM tokens WHERE user_id = ?", [user_id])
     tx.execute("DELETE FROM tokens WHERE trust_id IN (SELECT id FROM trusts WHERE trustor_user_id = ?)", [user_id])
 
