@@ -51,6 +51,22 @@ async def test_a_floating_address_works_a_moment_after_it_was_led_to_a_server() 
         assert router.floating == {}
 
 
+async def test_extra_routes_reach_the_router() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        port = await one(cloud, f"/ports?device_id={server['id']}")
+        [router] = fabric_of(cloud).state().routers.values()
+        assert router.routes == []
+        route = ("172.20.0.0/24", port["fixed_ips"][0]["ip_address"])
+        body = {"router": {"routes": [{"destination": route[0], "nexthop": route[1]}]}}
+        added = await cloud.demo.put(f"{NETWORK}/routers/{router.id}/add_extraroutes", json=body)
+        assert added.status_code == 200, added.text
+        await anyio.sleep(2 * BURST_S)
+        [router] = fabric_of(cloud).state().routers.values()
+        assert router.routes == [route]
+
+
 async def test_security_groups_reach_the_host_of_their_ports() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)

@@ -1,16 +1,17 @@
 """/routers, and what joins them to subnets."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written, parse
 from minicloud.api.routes import Delete, Get, Post, Put
+from minicloud.base.errors import Invalid
 from minicloud.core.network import router_interfaces, routers, standard, zones
 from minicloud.core.network.router_interfaces import Interface
 from minicloud.core.network.routers import Gateway, GatewayWish
-from minicloud.core.network.rows import Router
+from minicloud.core.network.rows import HostRoute, Router
 from minicloud.core.records import Transaction
 
 
@@ -140,6 +141,35 @@ async def remove_router_interface(call: Call, router_id: str, body: bytes) -> An
     return _interface_view(await guard.write(call, work))
 
 
+async def add_extraroutes(call: Call, router_id: str, body: bytes) -> Any:
+    """Give a router further routes, whatever others do to its routes at the same time."""
+    return await _change_routes(call, router_id, body, "add_extraroutes", routers.add_routes)
+
+
+async def remove_extraroutes(call: Call, router_id: str, body: bytes) -> Any:
+    """Take routes from a router."""
+    return await _change_routes(call, router_id, body, "remove_extraroutes", routers.remove_routes)
+
+
+async def _change_routes(
+    call: Call,
+    router_id: str,
+    body: bytes,
+    action: str,
+    change: Callable[[Transaction, Router, Sequence[HostRoute]], Router],
+) -> Any:
+    wanted = ROUTER.read_change(body)
+    if "routes" not in wanted.values:
+        raise Invalid("Failed to parse request. Required attribute 'routes' not specified", kind="HTTPBadRequest")
+
+    def work(tx: Transaction) -> tuple[Router, Gateway | None]:
+        router = routers.get(tx, call.context, router_id)
+        guard.permit(call, action, {"project_id": router.project_id})
+        return _with_gateways(tx, [change(tx, router, wanted.values["routes"])])[0]
+
+    return {"router": view(*await guard.write(call, work))}
+
+
 def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:
     """A router as clients read it."""
     return {
@@ -236,6 +266,14 @@ routes = [
         "/routers/{router_id}/remove_router_interface",
         remove_router_interface,
         policy="remove_router_interface",
+        allow=_MEMBER,
+        late=True,
+    ),
+    Put("/routers/{router_id}/add_extraroutes", add_extraroutes, policy="add_extraroutes", allow=_MEMBER, late=True),
+    Put(
+        "/routers/{router_id}/remove_extraroutes",
+        remove_extraroutes,
+        policy="remove_extraroutes",
         allow=_MEMBER,
         late=True,
     ),

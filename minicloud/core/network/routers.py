@@ -73,6 +73,17 @@ def change(tx: Transaction, router: Router, **values: Any) -> Router:
     return standard.change(tx, router, **values)
 
 
+def add_routes(tx: Transaction, router: Router, routes: Sequence[HostRoute]) -> Router:
+    """Give a router further routes; those that it has count once. Raises Invalid as ``change`` does."""
+    return change(tx, router, routes=[*router.routes, *routes])
+
+
+def remove_routes(tx: Transaction, router: Router, routes: Sequence[HostRoute]) -> Router:
+    """Take routes from a router; those that it has not are gone already."""
+    gone = set(routes)
+    return change(tx, router, routes=[route for route in router.routes if route not in gone])
+
+
 def set_gateway(tx: Transaction, context: Context, router: Router, wish: GatewayWish | None) -> Router:
     """Give a router this gateway, or none. Raises NotFound, Invalid, Conflict while floating addresses need the old one."""
     old = None if router.gateway_port_id is None else records.get(tx, Port, router.gateway_port_id)

@@ -96,6 +96,7 @@ class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
     gateway_next_hop: str | None
     snat: bool
     floating: dict[str, str]
+    routes: list[tuple[str, str]]
 
     @property
     def network_ids(self) -> list[str]:
@@ -187,6 +188,7 @@ def router_of(
         gateway_next_hop=next((hop for hop in hops if hop is not None), None),
         snat=router.enable_snat,
         floating=dict(floating) if gateway is not None else {},
+        routes=[(route.destination, route.nexthop) for route in router.routes] if up else [],
     )
 
 

@@ -107,7 +107,7 @@ class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Router(msgspec.Struct, frozen=True, kw_only=True):
-    """A router as this host shall have it. ``floating`` maps floating to fixed addresses."""
+    """A router as this host shall have it. ``floating`` maps floating to fixed addresses, ``routes`` are (CIDR, next hop)."""
 
     id: str
     interfaces: list[RouterPort] = []
@@ -115,6 +115,7 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
     gateway_next_hop: str | None = None
     snat: bool = True
     floating: dict[str, str] = {}
+    routes: list[tuple[str, str]] = []
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):

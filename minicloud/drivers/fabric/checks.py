@@ -64,6 +64,9 @@ def check_router(router: Router) -> None:
                 ipaddress.ip_interface(address)
         if router.gateway_next_hop is not None:
             ipaddress.ip_address(router.gateway_next_hop)
+        for destination, next_hop in router.routes:
+            ipaddress.ip_network(destination)
+            ipaddress.ip_address(next_hop)
         for floating, fixed in router.floating.items():
             if ipaddress.ip_address(floating).version != 4 or ipaddress.ip_address(fixed).version != 4:
                 raise ValueError(f"the floating address {floating} for {fixed} is not IPv4")

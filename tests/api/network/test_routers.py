@@ -1,5 +1,7 @@
 """/routers, /floatingips, /security-group-rules, /quotas and what the service says of itself, at the door."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.network import a_network_service, a_subnet, a_way_out, ann, bob, error, made, root
@@ -211,3 +213,28 @@ async def test_the_service_tells_what_it_is() -> None:
         assert (await stranger.get("/v2.0/networks")).status_code == 401
         zones = (await http.get("/availability_zones?resource=router")).json()["availability_zones"]
         assert zones == [{"name": "nova", "resource": "router", "state": "available"}]
+
+
+async def test_extra_routes_are_added_and_removed_one_by_one() -> None:
+    async with a_network_service() as door, ann(door) as http, bob(door) as stranger:
+        _, _, router = await a_way_out(door)
+        path = f"/routers/{router['id']}"
+
+        def routes(*pairs: tuple[str, str]) -> dict[str, Any]:
+            return {"router": {"routes": [{"destination": d, "nexthop": n} for d, n in pairs]}}
+
+        one, two = ("172.20.0.0/24", "10.0.0.9"), ("172.21.0.0/24", "10.0.0.9")
+        added = await http.put(f"{path}/add_extraroutes", json=routes(one))
+        assert added.status_code == 200, added.text
+        assert added.json()["router"]["routes"] == routes(one)["router"]["routes"]
+        added = await http.put(f"{path}/add_extraroutes", json=routes(two, one))
+        assert added.json()["router"]["routes"] == routes(one, two)["router"]["routes"]
+        assert added.json()["router"]["name"] == "r"
+        removed = await http.put(f"{path}/remove_extraroutes", json=routes(one, ("172.22.0.0/24", "10.0.0.9")))
+        assert removed.json()["router"]["routes"] == routes(two)["router"]["routes"]
+        assert (await http.get(path)).json()["router"]["routes"] == routes(two)["router"]["routes"]
+        lost = await http.put(f"{path}/add_extraroutes", json=routes(("172.23.0.0/24", "192.0.2.1")))
+        assert error(lost)[:2] == (400, "InvalidRoutes")
+        assert (await http.put(f"{path}/add_extraroutes", json={"router": {}})).status_code == 400
+        assert (await stranger.put(f"{path}/add_extraroutes", json=routes(one))).status_code == 404
+        assert (await http.get("/extensions/extraroute-atomic")).status_code == 200

@@ -270,6 +270,28 @@ async def test_a_router_joins_networks_and_answers_metadata(lab: Lab) -> None:
     assert (await lab.fabric.facts()).routers == []
 
 
+async def test_extra_routes_come_and_go(lab: Lab) -> None:
+    one, two = a_network(1, leases={11: "10.0.0.11"}), a_network(2, "10.0.2", leases={12: "10.0.2.12"})
+    await lab.fabric.ensure_network(one)
+    await lab.fabric.ensure_network(two)
+    bare = a_router(3, {31: (one, "10.0.0.1/24"), 32: (two, "10.0.2.1/24")})
+    client = await lab.guest(a_port(11, one, "10.0.0.11"))
+    behind = await lab.guest(a_port(12, two, "10.0.2.12", allowed_pairs=[("172.20.0.0/24", a_mac(12))]))
+    await blocking(behind.ip, "address add 172.20.0.9/32 dev eth0")
+    await blocking(behind.serve, 80, b"here")
+    await lab.fabric.ensure_router(bare)
+    assert await blocking(client.hear, "172.20.0.9", 80, 1.0) is None
+    routes = [("172.20.0.0/24", "10.0.2.12"), ("172.21.0.5/32", "10.0.2.12"), ("172.22.0.0/24", "192.0.2.1")]
+    for _ in range(2):
+        await lab.fabric.ensure_router(msgspec.structs.replace(bare, routes=routes))
+        assert await blocking(client.hear, "172.20.0.9", 80) == b"10.0.0.11 here"
+    found = await lab.fabric._room.routes(lab.router_namespace(bare))
+    assert sorted(found) == ["10.0.0.0/24", "10.0.2.0/24", "172.20.0.0/24", "172.21.0.5"]
+    await lab.fabric.ensure_router(bare)
+    assert sorted(await lab.fabric._room.routes(lab.router_namespace(bare))) == ["10.0.0.0/24", "10.0.2.0/24"]
+    assert await blocking(client.hear, "172.20.0.9", 80, 1.0) is None
+
+
 async def test_floating_addresses_come_and_go(lab: Lab) -> None:
     inner, outer = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"}), an_external_network(2)
     await lab.fabric.ensure_network(inner)

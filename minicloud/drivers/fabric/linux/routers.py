@@ -1,5 +1,6 @@
 """A router's devices and rules: which ``ip`` commands and which nftables text make its namespace what it shall be. Pure."""
 
+import ipaddress
 from collections.abc import Mapping
 
 from minicloud.drivers.fabric import Router, RouterPort
@@ -60,7 +61,35 @@ def wish(
     elif "default" in routes and not any(name.startswith(GATEWAY_SIDE) and name not in wanted for name in links):
         # A device that goes takes its routes along.
         lines.append("route delete default")
+    return lines + _extra_routes(router, links, routes)
+
+
+def _extra_routes(router: Router, links: Mapping[str, Link], routes: list[str]) -> list[str]:
+    """Routes beyond those that addresses bring along; the kernel has each destination once, so several next hops are one route."""
+    ends = [ipaddress.ip_interface(a) for port in router_ports(router) for a in addresses(router, port)]
+    hops: dict[str, list[str]] = {}
+    for destination, next_hop in router.routes:
+        if not is_ipv4(destination) or not any(ipaddress.ip_address(next_hop) in end.network for end in ends):
+            continue
+        # A destination of everything would take the gateway's place: the gateway's own way out comes first.
+        if _plain(destination) != "default" or router.gateway is None or router.gateway_next_hop is None:
+            hops.setdefault(_plain(destination), []).append(next_hop)
+    had = [ipaddress.ip_interface(a) for link in links.values() for a in link.addresses]
+    own = {_plain(str(end.network)) for end in (*ends, *had)}
+    gone = [route for route in routes if route != "default" and route not in hops and route not in own]
+    lines = [f"route delete {route}" for route in gone]
+    for destination, vias in hops.items():
+        words = f"via {vias[0]}" if len(vias) == 1 else " ".join(f"nexthop via {via}" for via in vias)
+        lines.append(f"route replace {destination} {words}")
     return lines
+
+
+def _plain(destination: str) -> str:
+    """A destination as ``ip`` lists it."""
+    net = ipaddress.ip_network(destination, strict=False)
+    if net.prefixlen == 0:
+        return "default"
+    return str(net.network_address) if net.prefixlen == net.max_prefixlen else str(net)
 
 
 def far_end(port: RouterPort, mtu: int) -> list[str]:
