@@ -105,13 +105,12 @@ class Api:
         service = mounted.service
         version: Version | None = None
         headers: list[tuple[str, str]] = [(name, request_id) for name in service.request_id_headers]
-        who = NOBODY
         try:
             if service.negotiation is not None:
                 version = service.negotiation.lowest
                 version = service.negotiation.asked(request.headers)
                 headers += service.negotiation.headers(version)
-            answer, who = await self._answer(request, mounted, version, request_id)
+            answer = await self._answer(request, mounted, version, request_id)
         except CloudError as error:
             answer = self._fault(error, service, request, request_id, version)
             trace.note("fault", meaning=error.meaning, message=error.message, kind=error.kind)
@@ -124,6 +123,7 @@ class Api:
             trace.note("defect", trail=trail[-4000:])
             told = faults.unexpected(service.dialect, request_id=request_id)
             answer = _Answer(told.status, told.headers, told.body)
+        who: Context = scope.get("minicloud.context", NOBODY)
         trace.note(
             "request",
             method=request.method,
@@ -149,9 +149,7 @@ class Api:
         host = request.headers.get("host") or f"{server[0]}:{server[1]}"
         return f"{request.scope['scheme']}://{host}{mount}"
 
-    async def _answer(
-        self, request: Request, mounted: _Mounted, version: Version | None, request_id: str
-    ) -> tuple[_Answer, Context]:
+    async def _answer(self, request: Request, mounted: _Mounted, version: Version | None, request_id: str) -> _Answer:
         service = mounted.service
         below = request.scope["path"][len(mounted.mount) :]
         found, project = _find(mounted, below)
@@ -160,6 +158,8 @@ class Api:
             who = Context(request_id=request_id)
         else:
             who = await self._authenticate(request, request_id, mounted)
+            # Kept where the door finds it also when what follows fails.
+            request.scope["minicloud.context"] = who
             if who.allowed_requests:
                 access.require(
                     who, service=service.name, method=request.method, path=request.scope["path"], below=below
@@ -187,7 +187,7 @@ class Api:
         value = await route.handler(call, **arguments)
         if route.late and not call.judged:
             raise AssertionError(f"{route.method} {route.path} answered without asking {route.policy}")
-        return _finish(value, route, version), who
+        return _finish(value, route, version)
 
     async def _authenticate(self, request: Request, request_id: str, mounted: _Mounted) -> Context:
         secret = request.headers.get("x-auth-token")

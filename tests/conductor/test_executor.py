@@ -229,7 +229,7 @@ async def test_an_undo_that_fails_is_tried_again_and_then_shown_as_stuck(stage: 
 
 @pytest.mark.parametrize("where", ["act", "record", "undo", "unrecord"])
 async def test_a_defect_is_treated_like_any_failure_and_leaves_its_trail(stage: Stage, where: str) -> None:
-    broken: dict[str, Callable[..., Any]] = {
+    broken: dict[str, Any] = {
         "act": stage.act("a", KeyError("oops")) if where == "act" else stage.act("a"),
         "record": stage.record("b", KeyError("oops")) if where == "record" else stage.record("b"),
         "undo": stage.act("c", KeyError("oops")) if where == "undo" else stage.act("c"),
@@ -285,7 +285,7 @@ async def test_a_saga_that_breaks_the_executor_itself_is_stuck_and_the_others_go
             row = log.begin(tx, kind())
             records.change(tx, row, body='{"told": "no list"}')
             tx.after_commit(lambda: executor.drive(row.id))
-            return row.id, executor.begin(tx, kind(name="other"))  # type: ignore[call-arg]
+            return row.id, executor.begin(tx, kind(name="other"))
 
         damaged, sound = await stage.outside.database.write(begin)
         assert await executor.ended(sound) == "finished"

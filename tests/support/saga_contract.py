@@ -253,8 +253,8 @@ def scripts(kind: type[Saga]) -> list[tuple[Script, str]]:
     return found
 
 
-async def check_contract(story: Story, kind: type[Saga], *, pairs: int = 150) -> int:
-    """Every history; of those with two deaths, as many as ``pairs``, chosen by the saga's name. The number of histories."""
+async def check_contract(story: Story, kind: type[Saga], *, deaths: int = 450, pairs: int = 150) -> int:
+    """Every history; of those with a death or two, at most so many, chosen by the saga's name. The number of histories."""
     tried = 0
 
     async def one(script: Script, end: str | None, crashes: set[int], lost: Lost | None = None) -> Outcome:
@@ -274,24 +274,29 @@ async def check_contract(story: Story, kind: type[Saga], *, pairs: int = 150) ->
 
     await one(Script(), "finished", set())
     await one(Script(twice=True), "finished", set())
-    deaths: list[tuple[Script, str, set[int]]] = []
+    dying: list[tuple[Script, str, set[int]]] = []
+    dying_twice: list[tuple[Script, str, set[int]]] = []
     for script, end in [(Script(), "finished"), *scripts(kind)]:
         if end == "stuck":
             stuck = await history(story, kind, script)
             assert stuck.state == "stuck", f"{kind.__name__} with {script}: ended {stuck.state}, not stuck"
         plain = await one(script, end, set())
         points = plain.points
-        if script.undo is None and script.where == "before":
+        if script.undo is None and script.where == "before" and not script.twice and script.error is Failed:
             for message in range(1, plain.messages + 1):
                 await one(script, None, set(), (message, "question"))
                 await one(script, None, set(), (message, "answer"))
         if script.twice or script.error is not Failed:
             continue
         for first in range(2, points + 1):  # before the first point nothing has been promised
-            await one(script, None if end != "stuck" else end, {first})
-            deaths += [(script, end, {first, second}) for second in range(first + 1, points + 4)]
+            dying.append((script, end, {first}))
+            dying_twice += [(script, end, {first, second}) for second in range(first + 1, points + 4)]
         await anyio.lowlevel.checkpoint()
-    chosen = deaths if len(deaths) <= pairs else random.Random(kind.__name__).sample(deaths, pairs)
-    for script, end, crashes in chosen:
+    dice = random.Random(kind.__name__)
+    for script, end, crashes in [*_at_most(dice, deaths, dying), *_at_most(dice, pairs, dying_twice)]:
         await one(script, None if end != "stuck" else end, crashes)
     return tried
+
+
+def _at_most(dice: random.Random, count: int, histories: list[Any]) -> list[Any]:
+    return histories if len(histories) <= count else dice.sample(histories, count)

@@ -73,7 +73,9 @@ class Storm:
                 if not living or self._dice.random() > len(living) / most:
                     await self._create(http)
                 else:
-                    await self._change(http, self._dice.choice(living))
+                    # Often the newest: what is still being built is where work meets work.
+                    chosen = living[-1] if self._dice.random() < 0.4 else self._dice.choice(living)
+                    await self._change(http, chosen)
         except httpx.TransportError:
             # The cloud is dead.
             return

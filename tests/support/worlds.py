@@ -5,7 +5,7 @@ process before a point and after the one before it is the same, as nothing reach
 """
 
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Literal
 
@@ -42,13 +42,18 @@ class Points:
         self.reached = 0
         self.messages = 0
         self.counting = False
+        self.meanwhile: dict[int, Callable[[], Awaitable[None]]] = {}
+        """What somebody else does when this point is reached."""
 
-    def next(self) -> None:
+    async def next(self) -> None:
         """One point is reached."""
         if self.counting:
             self.reached += 1
             if self.reached in self.crashes:
                 raise Crash
+            work = self.meanwhile.pop(self.reached, None)
+            if work is not None:
+                await work()
 
 
 class MortalDatabase:
@@ -62,7 +67,7 @@ class MortalDatabase:
         return await self._inner.read(fn)
 
     async def write(self, fn: Callable[[Transaction], Any]) -> Any:
-        self._points.next()
+        await self._points.next()
         return await self._inner.write(fn)
 
     async def close(self) -> None:
@@ -78,7 +83,7 @@ class MortalMessaging:
 
     async def call(self, topic: str, message: Message[Any], *, host: str, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         points = self._points
-        points.next()
+        await points.next()
         lost = ""
         if points.counting:
             points.messages += 1
@@ -101,11 +106,11 @@ class MortalBlobs:
         self._points = points
 
     async def put(self, key: str, pieces: AsyncIterator[bytes]) -> Any:
-        self._points.next()
+        await self._points.next()
         return await self._inner.put(key, pieces)
 
     async def delete(self, key: str) -> None:
-        self._points.next()
+        await self._points.next()
         await self._inner.delete(key)
 
     def __getattr__(self, name: str) -> Any:
