@@ -34,6 +34,7 @@ from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
+from minicloud.conductor.compute.rebuild_server import RebuildServer
 from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
@@ -85,6 +86,7 @@ SAGAS: tuple[type[Saga], ...] = (
     UnpauseServer,
     SuspendServer,
     ResumeServer,
+    RebuildServer,
     ImportImage,
     PlayDemo,
 )

@@ -114,6 +114,27 @@ def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alo
     return [_view(call, server, around, at, extended, host_status, extra_specs, alone) for server in servers]
 
 
+NOT_AFTER_A_CHANGE = (
+    "zone", "config_drive", "key_name", "launched_at", "terminated_at", "task_state", "vm_state", "power_state", "volumes",
+    "security_groups", "host", "node", "instance_name", "hostname", "kernel_id", "launch_index", "ramdisk_id",
+    "reservation_id", "root_device_name", "user_data", "host_status", "server_groups",
+)  # fmt: skip
+"""What answers to changes left out before 2.75."""
+
+
+def as_changed(call: Call, view: ServerView) -> ServerView:
+    """The view as the answer to a change shows it: before 2.75 without what extensions once added."""
+    if call.at_least("2.75"):
+        return view
+    for name in NOT_AFTER_A_CHANGE:
+        setattr(view, name, UNSET)
+    view.addresses = {
+        network: [{"version": place["version"], "addr": place["addr"]} for place in places]
+        for network, places in view.addresses.items()
+    }
+    return view
+
+
 class _Versions(msgspec.Struct, frozen=True, kw_only=True):
     flavor_inside: bool
     image_properties: bool

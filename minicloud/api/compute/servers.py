@@ -61,7 +61,8 @@ async def update(call: Call, server_id: str, body: ServerUpdate) -> Any:
         return records.change(tx, server, **changes, updated_at=tx.now) if changes else server
 
     server = await call.write(work)
-    return server_views.detailed(call, [server], await surroundings_of(call, [server]), alone=True)[0]
+    view = server_views.detailed(call, [server], await surroundings_of(call, [server]), alone=True)[0]
+    return server_views.as_changed(call, view)
 
 
 async def delete(call: Call, server_id: str) -> None:

@@ -88,6 +88,7 @@ TABLE = {
         _row("pause", (ACTIVE,), "pausing", "PauseServer", "compute_pause_instance"),
         _row("unpause", (PAUSED,), "unpausing", "UnpauseServer", "compute_unpause_instance"),
         _row("suspend", (ACTIVE,), "suspending", "SuspendServer", "compute_suspend_instance"),
+        _row("rebuild", (ACTIVE, STOPPED, ERROR), "rebuilding", "RebuildServer", "compute_rebuild_instance"),
         _row("resume", (SUSPENDED,), "resuming", "ResumeServer", "compute_resume_instance"),
     )
 }  # fmt: skip

@@ -57,7 +57,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     image = None if request.image_id is None else images.for_boot(tx, context, request.image_id)
     if image is None:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
-    _check_fit(image, flavor)
+    check_fit(image, flavor)
     servers.check_user_data(request.user_data)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
@@ -159,7 +159,8 @@ def _flavor(tx: Transaction, context: Context, reference: str) -> ServerFlavor:
     )
 
 
-def _check_fit(image: Image, flavor: ServerFlavor) -> None:
+def check_fit(image: Image, flavor: ServerFlavor) -> None:
+    """Raises Invalid when a server of this flavor has no room for the image."""
     if image.min_ram and flavor.memory_mb < image.min_ram:
         raise Invalid("Flavor's memory is too small for requested image.")
     if flavor.disk == 0:

@@ -1,0 +1,97 @@
+"""Beginning a server anew from an image (the action rebuild)."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from minicloud.api.bodies import UUID, Body, LongText, Name, encode
+from minicloud.api.call import Call, Reply
+from minicloud.api.compute import server_views
+from minicloud.api.compute.server_creation import Hostname, MetadataKey, MetadataValue, TrimmedName, check_address
+from minicloud.api.compute.server_listing import surroundings_of
+from minicloud.api.microversions import Since, Until
+from minicloud.api.routes import Action
+from minicloud.base.errors import Invalid, NotOffered
+from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.core.compute import rebuilds, servers
+from minicloud.core.compute.rebuilds import Rebuild
+from minicloud.core.compute.servers import Server
+from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN
+from minicloud.core.records import Transaction
+
+POLICY = "os_compute_api:servers"
+Description = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class RebuildBody(Body):
+    """The body of the action."""
+
+    image_ref: UUID = msgspec.field(name="imageRef")
+    name: TrimmedName | UnsetType = UNSET
+    admin_pass: str | None = msgspec.field(name="adminPass", default=None)
+    metadata: dict[MetadataKey, MetadataValue] | UnsetType = UNSET
+    preserve_ephemeral: bool = False
+    disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
+    access_ip_v4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
+    access_ip_v6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
+    personality: Annotated[list[Any], Until("2.56")] = []
+    description: Annotated[Description | UnsetType | None, Since("2.19")] = UNSET
+    key_name: Annotated[Name | UnsetType | None, Since("2.54")] = UNSET
+    user_data: Annotated[LongText | UnsetType | None, Since("2.57")] = UNSET
+    trusted_image_certificates: Annotated[list[str] | None, Since("2.63")] = None
+    hostname: Annotated[Hostname | UnsetType, Since("2.90")] = UNSET
+
+
+async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
+    """Promise the rebuild; the answer shows what the server will be."""
+    wanted = _wanted(body)
+
+    def work(tx: Transaction) -> Server:
+        before, server, action_id = rebuilds.ask(tx, call.context, server_id, wanted)
+        claimed = server.task_state or ""
+        call.begin(tx, RebuildServer(server_id=server.id, action_id=action_id, claimed=claimed, was=before.vm_state))
+        return server
+
+    server = await call.write(work)
+    view = server_views.detailed(call, [server], await surroundings_of(call, [server]), alone=True)[0]
+    document: dict[str, Any] = msgspec.json.decode(encode(server_views.as_changed(call, view), call.version))["server"]
+    document["adminPass"] = wanted.admin_password
+    if call.at_least("2.54"):
+        document["key_name"] = server.key_name
+    if call.at_least("2.57"):
+        document["user_data"] = server.user_data
+    if call.at_least("2.75"):
+        # Here alone it stands under this name only.
+        document.pop("OS-EXT-SRV-ATTR:user_data", None)
+    return Reply({"server": document}, headers={"Location": call.url(f"/servers/{server_id}")})
+
+
+def _wanted(body: RebuildBody) -> Rebuild:
+    if body.personality:
+        raise NotOffered("Personality files are not offered by this cloud: use user_data")
+    if body.trusted_image_certificates:
+        raise NotOffered("Trusted image certificates are not offered by this cloud")
+    if body.preserve_ephemeral:
+        raise Invalid("The current driver does not support preserving ephemeral partitions.")
+    for address, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
+        if address is not UNSET:
+            check_address(address or None, name)
+    if body.name is not UNSET and not body.name.strip():
+        raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. {body.name!r} is only white space")
+    return Rebuild(
+        image_id=body.image_ref,
+        admin_password=body.admin_pass or servers.new_password(),
+        name=body.name if body.name is UNSET else body.name.strip(),
+        hostname=body.hostname,
+        description=body.description,
+        metadata=body.metadata,
+        key_name=body.key_name,
+        user_data=body.user_data,
+        access_ip_v4=body.access_ip_v4 if body.access_ip_v4 is UNSET else body.access_ip_v4 or None,
+        access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
+        disk_config=body.disk_config,
+    )
+
+
+routes = [Action("rebuild", rebuild, policy=f"{POLICY}:rebuild", allow=PROJECT_MEMBER_OR_ADMIN)]

@@ -1,0 +1,74 @@
+"""Begin a server anew from an image: other disks, and the same id, addresses and place."""
+
+from minicloud.agent import calls
+from minicloud.base.errors import NotFound
+from minicloud.conductor.compute.specs import spec_of
+from minicloud.conductor.compute.taken import TakenServer, give_back_in_error, host_of, keep
+from minicloud.conductor.compute.wired import ensure_wired
+from minicloud.conductor.compute.woken import asked_if_up
+from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core.compute import lifecycle, servers
+from minicloud.engines.database import Transaction
+
+
+class RebuildServer(TakenServer):
+    """A server that was off is off afterwards. One whose rebuild failed is in ERROR; it has its old disks, or none any more."""
+
+    was: str = lifecycle.ACTIVE
+
+    @classmethod
+    def steps(cls) -> Steps["RebuildServer"]:
+        return [
+            Step("claim", record=keep, unrecord=give_back_in_error),
+            Step("wire", act=ensure_wired),
+            Step("destroy", act=ensure_gone),
+            Step("spawn", act=ensure_running, undo=ensure_nothing),
+            Step("settle", act=ensure_power, record=mark_rebuilt),
+        ]
+
+
+async def ensure_gone(saga: RebuildServer, world: World) -> None:
+    """The guest is off, having been asked to, and its disks are gone; the ports stay."""
+    host, grace_s = await host_of(saga, world), world.options.shutdown_timeout
+    try:
+        message = calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=grace_s)
+        await world.agents.ask(host, message, timeout_s=grace_s + 60)
+    except NotFound:
+        # The host never made the machine, or this was done before.
+        pass
+    await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id))
+
+
+async def ensure_running(saga: RebuildServer, world: World) -> None:
+    """The guest runs from the image."""
+    spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
+    await world.agents.ask(await host_of(saga, world), calls.EnsureServer(server=spec), timeout_s=600)
+
+
+async def ensure_nothing(saga: RebuildServer, world: World) -> None:
+    """Nothing half-made is left on the host: the next rebuild or hard reboot makes it from the image."""
+    await asked_if_up(saga, world, calls.EnsureServerGone(server_id=saga.server_id))
+
+
+async def ensure_power(saga: RebuildServer, world: World) -> None:
+    """A server that was off is off again."""
+    if saga.was == lifecycle.STOPPED:
+        message = calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0)
+        await world.agents.ask(await host_of(saga, world), message)
+
+
+def mark_rebuilt(tx: Transaction, saga: RebuildServer, world: World) -> None:
+    """It is there, as new."""
+    off = saga.was == lifecycle.STOPPED
+    servers.settle(
+        tx,
+        saga.server_id,
+        saga.action_id,
+        saga.claimed,
+        vm_state=lifecycle.STOPPED if off else lifecycle.ACTIVE,
+        power_state=lifecycle.SHUTDOWN if off else lifecycle.RUNNING,
+        launched_at=tx.now,
+        progress=100,
+        fault=None,
+    )

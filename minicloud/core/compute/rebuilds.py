@@ -1,0 +1,68 @@
+"""Asking for a rebuild: a server keeps its id, addresses and place, and begins anew from an image."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from minicloud.base.errors import Invalid, NotFound
+from minicloud.core import quota, records
+from minicloud.core.compute import keypairs, requests, servers
+from minicloud.core.compute.servers import Server
+from minicloud.core.context import Context
+from minicloud.core.image import images
+from minicloud.engines.database import Transaction
+
+
+class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What shall be different afterwards. UNSET leaves it as it is, None takes it away."""
+
+    image_id: str
+    admin_password: str
+    name: str | UnsetType = UNSET
+    hostname: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+    key_name: str | UnsetType | None = UNSET
+    user_data: str | UnsetType | None = UNSET
+    access_ip_v4: str | UnsetType | None = UNSET
+    access_ip_v6: str | UnsetType | None = UNSET
+    disk_config: str | UnsetType = UNSET
+
+
+def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> tuple[Server, Server, int]:
+    """Take a server for a rebuild, and write down what it will be: as it was, as it is now, and the id of the action.
+
+    Raises NotFound, Conflict, Invalid, OverQuota; nothing is written then.
+    """
+    before = servers.get(tx, context, server_id)
+    server, action_id = servers.take(tx, context, server_id, "rebuild")
+    try:
+        image = images.for_boot(tx, context, wanted.image_id)
+    except NotFound as error:
+        raise Invalid("Cannot find image for rebuild") from error
+    requests.check_fit(image, server.flavor)
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("name", "hostname", "description", "metadata", "user_data", "access_ip_v4", "access_ip_v6", "disk_config")
+        if (value := getattr(wanted, name)) is not UNSET
+    }  # fmt: skip
+    if wanted.metadata is not UNSET:
+        quota.check(tx, "compute", server.project_id, {"metadata_items": len(wanted.metadata)}, {})
+    if wanted.user_data is not UNSET:
+        servers.check_user_data(wanted.user_data)
+    if wanted.key_name is not UNSET:
+        key = None if wanted.key_name is None else keypairs.for_boot(tx, context.user_id, wanted.key_name)
+        changes["key_name"] = wanted.key_name
+        changes["key_type"] = None if key is None else key.type
+        changes["public_key"] = None if key is None else key.public_key
+    changed = records.change(
+        tx,
+        server,
+        **changes,
+        image_id=image.id,
+        image_properties=requests.image_source(tx, context, image),
+        admin_password=wanted.admin_password,
+        progress=0,
+    )
+    return before, changed, action_id

@@ -1,0 +1,63 @@
+"""RebuildServer keeps the contract of every saga; one that fails leaves the old guest, or nothing, and says so."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.conductor.executor import Executor
+from minicloud.core.compute import rebuilds
+from minicloud.core.compute.rebuilds import Rebuild
+from tests.support.datacenters import IMAGE, OWNER, only_server
+from tests.support.saga_contract import check_contract
+from tests.support.server_stories import Picture, ServerStory, is_at_rest
+
+pytestmark = pytest.mark.anyio
+
+
+class RebuildStory(ServerStory):
+    given = "running"
+    ends = ("active", "running")
+
+    async def begin(self, executor: Executor) -> str:
+        def work(tx: Any) -> str:
+            wanted = Rebuild(image_id=IMAGE, admin_password="new")
+            before, server, action_id = rebuilds.ask(tx, OWNER, only_server(tx).id, wanted)
+            return executor.begin(
+                tx,
+                RebuildServer(server_id=server.id, action_id=action_id, claimed="rebuilding", was=before.vm_state),
+            )
+
+        return await executor.world.database.write(work)
+
+    def is_finished(self, before: Picture, after: Picture) -> bool:
+        return is_at_rest(before, after, *self.ends) and after.last_action == ("rebuild", None)
+
+    def is_clean(self, before: Picture, after: Picture) -> bool:
+        """In ERROR with a fault, and on the host the old guest (perhaps off already), or nothing: neither machine nor disk."""
+        [(_, _, host, _)] = before.servers
+        kept = msgspec.structs.replace(
+            after, machines=before.machines, disks=before.disks, servers=before.servers, faults=[], last_action=None
+        )
+        whole = after.disks == before.disks and set(after.machines) == set(before.machines)
+        return (
+            kept == msgspec.structs.replace(before, last_action=None)
+            and (whole or (after.machines, after.disks) == ({}, {}))
+            and after.servers == [("error", None, host, "living")]
+            and len(after.faults) == 1
+            and after.last_action == ("rebuild", "Error")
+        )
+
+
+class OfStopped(RebuildStory):
+    given = "stopped"
+    ends = ("stopped", "shutdown")
+
+
+async def test_it_keeps_the_contract() -> None:
+    assert await check_contract(RebuildStory(), RebuildServer, pairs=60) > 100
+
+
+async def test_what_was_off_is_off_again() -> None:
+    assert await check_contract(OfStopped(), RebuildServer, pairs=20) > 100
