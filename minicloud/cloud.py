@@ -34,7 +34,6 @@ from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
-from minicloud.conductor.compute.rebuild_server import RebuildServer
 from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
@@ -69,7 +68,7 @@ from minicloud.first_start import (
     first_records,
     prepare_folder,
 )
-from minicloud.products import best_driver, hosts_of, open_database
+from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
 from minicloud.settings import Settings
 
@@ -86,7 +85,6 @@ SAGAS: tuple[type[Saga], ...] = (
     UnpauseServer,
     SuspendServer,
     ResumeServer,
-    RebuildServer,
     ImportImage,
     PlayDemo,
 )
@@ -222,7 +220,8 @@ async def open_cloud(
         servicegroup = DatabaseServiceGroup(
             database, report_interval_s=settings.report_interval, service_down_time_s=settings.service_down_time
         )
-        driver = settings.driver if settings.driver != "auto" else best_driver()
+        lab = lab_of(settings)
+        driver = settings.driver if settings.driver != "auto" else "fake" if lab.hosts else best_driver()
         agents_of_hosts = Agents(messaging)
         world = World(
             database=database,
@@ -234,6 +233,8 @@ async def open_cloud(
             wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
             scheduler=read_options(msgspec.structs.asdict(settings)),
+            lab=lab,
+            hosts_described=lab.by_name(),
         )
         executor = Executor(world, SAGAS)
         passwords = Passwords(settings.password_cost)
@@ -273,8 +274,9 @@ async def open_cloud(
             await blobs.delete(key)
         for image_id in await database.write(uploads.recover):
             await blobs.delete(image_id)
-        progress(f"starting {settings.hosts} {driver} host{'s' if settings.hosts > 1 else ''}")
-        hosts_of_cloud, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup)
+        count = len(lab.by_name()) or settings.hosts
+        progress(f"starting {count} {driver} host{'s' if count > 1 else ''}")
+        hosts_of_cloud, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup, lab)
         fabrics = list({id(agent.fabric): agent.fabric for agent in hosts_of_cloud}.values())
         for fabric in fabrics:
             await fabric.open(metadata_answerer(messaging, CONTROL_HOST))

@@ -9,9 +9,10 @@ from typing import Any
 from minicloud.agent.compute import HostAgent
 from minicloud.base import trace
 from minicloud.base.clock import Clock
-from minicloud.base.errors import CloudError, ToolMissing
+from minicloud.base.errors import CloudError, Invalid, ToolMissing
 from minicloud.base.ids import Ids
 from minicloud.base.tools import find
+from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab, read_lab
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
@@ -50,6 +51,30 @@ def host_names(count: int) -> list[str]:
     return [f"host-{number:0{width}}" for number in range(1, count + 1)]
 
 
+def lab_of(settings: Settings) -> Lab:
+    """The file that describes the hosts, if the settings name one. Raises Invalid."""
+    if not settings.hosts_file:
+        return NO_LAB
+    try:
+        text = Path(settings.hosts_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"Cannot read the file of hosts {settings.hosts_file}: {error}") from error
+    return read_lab(text, settings.hosts_file)
+
+
+def _size(settings: Settings, described: HostDescription | None) -> HostSize:
+    """What a simulated host has: as it is described, else as the settings say."""
+    if described is None:
+        return HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
+    cells = described.cells()
+    in_cells = sum(len({*cell.cpus, *cell.pinned}) for cell in cells)
+    return HostSize(
+        vcpus=described.vcpus or in_cells or settings.fake_vcpus,
+        memory_mb=described.memory_mb or sum(cell.memory_mb for cell in cells) or settings.fake_memory_mb,
+        disk_gb=described.disk_gb or settings.fake_disk_gb,
+    )
+
+
 async def hosts_of(
     settings: Settings,
     driver: str,
@@ -57,21 +82,25 @@ async def hosts_of(
     blobs: Blobs,
     messaging: InProcess,
     servicegroup: DatabaseServiceGroup,
+    lab: Lab = NO_LAB,
 ) -> tuple[list[HostAgent], FakeWorld | None]:
     """The hosts of the cloud, on the drivers that were chosen. Real guests of all hosts hang on one fabric."""
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
-    names = host_names(settings.hosts)
+    described = lab.by_name()
+    if described and driver != "fake":
+        raise Invalid("A file of hosts describes simulated ones: say --driver fake")
+    names = list(described) or host_names(settings.hosts)
     if driver == "fake":
         log = StateLog(None if settings.memory else folder / "fake.log")
         fake, images = FakeWorld(log), FakeImages(log)
-        size = HostSize(vcpus=settings.fake_vcpus, memory_mb=settings.fake_memory_mb, disk_gb=settings.fake_disk_gb)
+        sizes = {name: _size(settings, described.get(name)) for name in names}
         return (
             [
                 HostAgent(
                     name,
-                    hypervisor=FakeHypervisor(fake, name, size),
+                    hypervisor=FakeHypervisor(fake, name, sizes[name]),
                     fabric=FakeFabric(log, name),
-                    storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=size.disk_gb),
+                    storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=sizes[name].disk_gb),
                     **common,
                 )
                 for name in names

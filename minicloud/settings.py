@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     hosts: int = 1
     """Number of compute hosts in the process."""
 
+    hosts_file: str = ""
+    """YAML file that describes simulated hosts: sizes, zones, aggregates, traits, NUMA cells, PCI devices. It sets their number."""
+
     listen: str = "127.0.0.1"
     """Address on which the APIs are served."""
 
@@ -50,9 +53,6 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
 
     token_hours: float = 24.0
     """Hours for which a token is valid."""
-
-    region: str = "RegionOne"
-    """Name of the cloud's only region."""
 
     lockout_failure_attempts: int = 0
     """Wrong passwords after which a user is locked out; 0: never."""
@@ -83,6 +83,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
 
     limit_model: Literal["flat", "strict_two_level"] = "flat"
     """How unified limits are kept: each by itself, or none of a project above that of its domain."""
+
+    region: str = "RegionOne"
+    """Name of the cloud's only region."""
 
     fabric: Literal["auto", "linux", "user", "fake"] = "auto"
     """Network of QEMU servers: ``linux`` namespaces, or QEMU's ``user`` networking. ``auto`` takes what the machine allows."""
@@ -263,6 +266,8 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
             values[name] = _converted(name, value, source, is_text)
             sources[name] = source
     values["data"] = str(Path(data).expanduser().absolute())
+    if values.get("hosts_file"):
+        values["hosts_file"] = str(Path(values["hosts_file"]).expanduser().absolute())
     settings = Settings(**values)
     if settings.hosts < 1:
         raise Invalid("The setting hosts must be at least 1")

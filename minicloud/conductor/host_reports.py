@@ -3,10 +3,8 @@
 from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.conductor.world import World
-from minicloud.core.compute import aggregates, details, hosts, lifecycle, servers
-from minicloud.core.compute.details import HostDetails
-from minicloud.core.placement import inventories, resource_providers
-from minicloud.core.placement.inventories import Stocked
+from minicloud.core.compute import aggregates, details, hosts, lifecycle, registration, servers
+from minicloud.core.placement import resource_providers
 from minicloud.engines.database import Transaction
 
 
@@ -17,13 +15,13 @@ async def host_up(world: World, message: calls.HostUp) -> None:
 
 
 def _register(tx: Transaction, host: str, report: calls.HostReport, world: World) -> None:
-    facts = report.facts
+    facts, described = report.facts, world.hosts_described.get(host)
     node = hosts.register(
         tx,
         host,
         hypervisor_type=facts.hypervisor_type,
         hypervisor_version=facts.hypervisor_version,
-        cpu_arch=facts.cpu_arch,
+        cpu_arch=(described.cpu_arch if described is not None else None) or facts.cpu_arch,
         cpu_model=facts.cpu_model,
         accelerator=facts.accelerator,
         vcpus=facts.vcpus,
@@ -33,39 +31,30 @@ def _register(tx: Transaction, host: str, report: calls.HostReport, world: World
         fabric=report.fabric.kind,
     )
     options = world.options
-    told = HostDetails(
-        host=host,
+    told = registration.details_of(
+        host,
+        described,
         cpu_ratio=options.cpu_allocation_ratio,
         ram_ratio=options.ram_allocation_ratio,
         disk_ratio=options.disk_allocation_ratio,
     )
     details.write(tx, told)
-    ratios = details.ratios(told, [one.metadata for one in aggregates.of_host(tx, host)])
-    offered = {
-        "VCPU": Stocked(total=facts.vcpus, max_unit=facts.vcpus, allocation_ratio=ratios["VCPU"]),
-        "MEMORY_MB": Stocked(
-            total=facts.memory_mb,
-            reserved=min(options.reserved_host_memory_mb, facts.memory_mb - 1),
-            max_unit=facts.memory_mb,
-            allocation_ratio=ratios["MEMORY_MB"],
-        ),
-        "DISK_GB": Stocked(
-            total=max(facts.disk_gb, 1), max_unit=max(facts.disk_gb, 1), allocation_ratio=ratios["DISK_GB"]
-        ),
-    }
     new = resource_providers.with_name(tx, node.node) is None
     if new:
         resource_providers.create(tx, node.node, provider_id=node.uuid)
-    known = {found.resource_class: _stocked(found) for found in inventories.of_provider(tx, node.uuid)}
-    if known != offered:
-        # What others gave the provider (a custom class, say) stays.
-        inventories.set_all(tx, node.uuid, {**known, **offered})
+    registration.offer(
+        tx,
+        node.uuid,
+        told,
+        vcpus=facts.vcpus,
+        memory_mb=facts.memory_mb,
+        disk_gb=facts.disk_gb,
+        reserved_mb=options.reserved_host_memory_mb,
+    )
+    registration.characterise(tx, node.uuid, told, described, node.cpu_arch)
     if new:
         aggregates.settle(tx, host)
-
-
-def _stocked(found: inventories.Inventory) -> Stocked:
-    return Stocked(**{name: getattr(found, name) for name in Stocked.__struct_fields__})
+        registration.join(tx, host, described, world.lab)
 
 
 async def power_changed(world: World, message: calls.PowerChanged) -> None:

@@ -1,9 +1,12 @@
 """The world as sagas and reconcilers see it: the database, the hosts, who is alive, and the rules of placing."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from minicloud.agent.calls import Agents
 from minicloud.conductor.network.wiring import Wiring
+from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab
 from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler.hosts import KnownHosts
 from minicloud.core.scheduler.options import SchedulerOptions
@@ -34,3 +37,5 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: SchedulerOptions = SchedulerOptions()
     known_hosts: KnownHosts = msgspec.field(default_factory=KnownHosts)
     options: Options = Options()
+    lab: Lab = NO_LAB
+    hosts_described: Mapping[str, HostDescription] = {}
