@@ -91,6 +91,23 @@ async def test_security_groups_reach_the_host_of_their_ports() -> None:
         [group] = fabric_of(cloud).state().networks[network.id].groups
         assert Rule(ingress=True, version=4, protocol=6, first=22, last=23, remote="192.0.2.0/24") in group.rules
 
+        made = await cloud.demo.post(
+            f"{NETWORK}/address-groups", json={"address_group": {"addresses": ["192.0.2.0/24"]}}
+        )
+        office = made.json()["address_group"]["id"]
+        rule = {"security_group_id": default["id"], "direction": "ingress", "remote_address_group_id": office}
+        made = await cloud.demo.post(f"{NETWORK}/security-group-rules", json={"security_group_rule": rule})
+        assert made.status_code == 201, made.text
+        path = f"{NETWORK}/address-groups/{office}/add_addresses"
+        assert (await cloud.demo.put(path, json={"addresses": ["198.51.100.0/24"]})).status_code == 200
+        await anyio.sleep(2 * BURST_S)
+        network = fabric_of(cloud).state().networks[network.id]
+        assert network.members == {default["id"]: [address], office: ["192.0.2.0/24", "198.51.100.0/24"]}
+        assert Rule(ingress=True, version=4, members_of=office) in network.groups[0].rules
+        assert (
+            await cloud.demo.delete(f"{NETWORK}/security-group-rules/{made.json()['security_group_rule']['id']}")
+        ).status_code == 204
+
         other = await cloud.demo.post(f"{NETWORK}/security-groups", json={"security_group": {"name": "other"}})
         wanted = {"security_groups": [other.json()["security_group"]["id"]]}
         pairs = [{"ip_address": "198.51.100.7"}]

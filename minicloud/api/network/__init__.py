@@ -1,6 +1,7 @@
 """The Network API (Neutron v2.0): a file per resource, listed here."""
 
 from minicloud.api.network import (
+    address_groups,
     agents,
     availability_zones,
     extensions,
@@ -41,6 +42,7 @@ def service() -> Service:
             *quotas.routes,
             *availability_zones.routes,
             *agents.routes,
+            *address_groups.routes,
             *tags.routes,
         ],
         content_type="any",

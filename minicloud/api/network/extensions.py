@@ -8,6 +8,7 @@ from minicloud.api.routes import Get
 _TAGGED = "floatingips, networks, ports, routers, security_groups, subnets"
 
 EXTENSIONS = [
+    ("address-group", "Address group", "Support address group", "2020-07-15T10:00:00-00:00"),
     ("allowed-address-pairs", "Allowed Address Pairs", "Provides allowed address pairs", "2013-07-23T10:00:00-00:00"),
     ("availability_zone", "Availability Zone", "The availability zone extension.", "2015-01-01T10:00:00-00:00"),
     (
@@ -140,6 +141,12 @@ EXTENSIONS = [
         "Normalized CIDR field for security group rules",
         "Add new field with normalized remote_ip_prefix cidr in SG rule",
         "2020-07-28T10:00:00-00:00",
+    ),
+    (
+        "security-groups-remote-address-group",
+        "Remote address group id field for security group rules",
+        "Add new field of remote address group id in SG rules",
+        "2020-08-25T10:00:00-00:00",
     ),
     (
         "security-groups-rules-belongs-to-default-sg",

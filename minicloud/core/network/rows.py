@@ -160,7 +160,25 @@ class SecurityGroupRule(records.Record, kw_only=True):
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
     revision_number: int = 0
+    created_at: str
+    updated_at: str
+
+
+class AddressGroup(records.Record, kw_only=True):
+    """A list of addresses; ``addresses`` are CIDRs."""
+
+    TABLE = "address_groups"
+    MISSING: ClassVar[str] = "Address group {id} could not be found."
+    MISSING_KIND: ClassVar[str | None] = "AddressGroupNotFound"
+
+    id: str
+    project_id: str
+    name: str = ""
+    description: str = ""
+    addresses: list[str] = []
+    revision_number: int = 1
     created_at: str
     updated_at: str
 

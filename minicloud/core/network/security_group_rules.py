@@ -9,7 +9,7 @@ import msgspec
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, security_groups, standard
+from minicloud.core.network import address_groups, quotas, security_groups, standard
 from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
@@ -79,6 +79,8 @@ def create(tx: Transaction, context: Context, group: SecurityGroup, **values: An
     _check(rule)
     if rule.remote_group_id is not None:
         security_groups.get(tx, context, rule.remote_group_id)
+    if rule.remote_address_group_id is not None:
+        address_groups.get(tx, context, rule.remote_address_group_id)
     for other in security_groups.rules_of(tx, [group.id])[group.id]:
         if _same(rule, other):
             raise Conflict(
@@ -126,7 +128,8 @@ def _check(rule: SecurityGroupRule) -> None:
     low, high = rule.port_range_min, rule.port_range_max
     if low is not None or high is not None:
         _check_ports(rule, low, high)
-    if rule.remote_ip_prefix is not None and rule.remote_group_id is not None:
+    ends = (rule.remote_ip_prefix, rule.remote_group_id, rule.remote_address_group_id)
+    if sum(end is not None for end in ends) > 1:
         raise _refused(
             "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
             "SecurityGroupMultipleRemoteEntites",
@@ -191,6 +194,7 @@ def _same(one: SecurityGroupRule, two: SecurityGroupRule) -> bool:
             rule.port_range_max,
             None if everywhere else prefix,
             rule.remote_group_id,
+            rule.remote_address_group_id,
         )
 
     return meaning(one) == meaning(two)

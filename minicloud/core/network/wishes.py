@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from minicloud.core import records
-from minicloud.core.network import addressing, ports, security_group_rules, security_groups
+from minicloud.core.network import address_groups, addressing, ports, security_group_rules, security_groups
 from minicloud.core.network.addressing import FixedIp
 from minicloud.core.network.rows import (
     DHCP,
@@ -164,7 +164,7 @@ def group_of(group: SecurityGroup, rules: Sequence[SecurityGroupRule]) -> GroupW
                 first=rule.port_range_min,
                 last=rule.port_range_max,
                 remote=rule.remote_ip_prefix,
-                members_of=rule.remote_group_id,
+                members_of=rule.remote_group_id or rule.remote_address_group_id,
             )
             for rule in rules
         ],
@@ -231,14 +231,15 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         [host, network_id],
     )
     groups = _groups_on(tx, network_id, host)
-    named = sorted({rule.members_of for group in groups for rule in group.rules if rule.members_of is not None})
+    lists = address_groups.addresses_in(tx, _named(groups))
+    named = [name for name in _named(groups) if name not in lists]
     return network_of(
         network,
         addressing.subnets_of(tx, network_id),
         dict(addresses),
         [LeaseWish(mac=mac, address=address, hostname=name or hostname(address)) for mac, address, name in leases],
         groups,
-        security_groups.addresses_in(tx, named),
+        security_groups.addresses_in(tx, named) | lists,
     )
 
 
@@ -296,6 +297,10 @@ def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
     held = addressing.held_by(tx, [port.id for port in found])
     groups = security_groups.of_ports(tx, [port.id for port in found])
     return [port_of(port, over[port.network_id].mtu, held.get(port.id, []), groups.get(port.id, [])) for port in found]
+
+
+def _named(groups: Sequence[GroupWish]) -> list[str]:
+    return sorted({rule.members_of for group in groups for rule in group.rules if rule.members_of is not None})
 
 
 def _groups_on(tx: Transaction, network_id: str, host: str | None) -> list[GroupWish]:
