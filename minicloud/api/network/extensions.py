@@ -68,6 +68,12 @@ EXTENSIONS = [
         "2017-07-12T00:00:00-00:00",
     ),
     (
+        "network-ip-availability",
+        "Network IP Availability",
+        "Provides IP availability data for each network and subnet.",
+        "2015-09-24T00:00:00-00:00",
+    ),
+    (
         "network_availability_zone",
         "Network Availability Zone",
         "Availability zone support for network.",
