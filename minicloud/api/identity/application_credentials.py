@@ -65,10 +65,10 @@ def role_named(given: RoleReference) -> RoleNamed:
     return RoleNamed(id=_text(given.id), name=_text(given.name))
 
 
-def _judged(tx: Transaction, call: Call, credential_id: str) -> ApplicationCredential:
+def _judged(tx: Transaction, call: Call, user_id: str, credential_id: str) -> ApplicationCredential:
     """The credential, if whoever asks may; it is its owner that counts, not the user that the path names."""
     found = application_credentials.find(tx, credential_id)
-    call.judge({} if found is None else {"user_id": found.user_id})
+    call.judge({"user_id": user_id if found is None else found.user_id})
     return found or application_credentials.get(tx, credential_id)
 
 
@@ -88,7 +88,7 @@ async def show(call: Call, user_id: str, application_credential_id: str) -> View
     """``GET /v3/users/{user_id}/application_credentials/{application_credential_id}``"""
 
     def read(tx: Transaction) -> Shown:
-        found = _judged(tx, call, application_credential_id)
+        found = _judged(tx, call, user_id, application_credential_id)
         application_credentials.require_manager(call.context)
         return application_credentials.shown(tx, [found])[0]
 
@@ -99,7 +99,7 @@ async def delete(call: Call, user_id: str, application_credential_id: str) -> No
     """``DELETE /v3/users/{user_id}/application_credentials/{application_credential_id}``"""
 
     def remove(tx: Transaction) -> None:
-        found = _judged(tx, call, application_credential_id)
+        found = _judged(tx, call, user_id, application_credential_id)
         application_credentials.require_manager(call.context, changing=True)
         application_credentials.delete(tx, found.id)
         tx.after_commit(call.means.forget_tokens)

@@ -63,8 +63,9 @@ async def test_the_secret_is_told_once_and_the_list_has_no_secrets() -> None:
         assert shown == {key: value for key, value in made.items() if key != "secret"}
         await _make(demo, status=409)
         await demo.delete(f"{path}/{made['id']}")
-        await demo.get(f"{path}/{made['id']}", status=403)
-        await (await cloud.as_("admin")).get(f"{path}/{made['id']}", status=404)
+        await demo.get(f"{path}/{made['id']}", status=404)
+        theirs = (await cloud.as_("admin")).token["user"]["id"]
+        await demo.get(f"/users/{theirs}/application_credentials/{made['id']}", status=403)
 
 
 async def test_only_roles_of_the_token_are_handed_on_with_what_they_imply() -> None:

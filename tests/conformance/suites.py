@@ -1,0 +1,38 @@
+"""The suites there are, and where each one's tests and its ledger of known failures are."""
+
+from pathlib import Path
+
+import msgspec
+
+LEDGERS = Path(__file__).parent / "ledger"
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """A suite: what it is called, the program that runs it, which of its tests are meant, and settings of its cloud."""
+
+    name: str
+    runner: str
+    tests: str
+    settings: dict[str, int] = {}
+
+    @property
+    def ledger(self) -> Path:
+        """Its list of known failures."""
+        return LEDGERS / f"{self.name}.txt"
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "identity",
+            "tempest",
+            r"^tempest\.api\.identity\.",
+            {"lockout_failure_attempts": 3, "lockout_duration": 3, "unique_last_password_count": 3},
+        ),
+        Suite("compute", "tempest", r"^tempest\.api\.compute\."),
+        Suite("image", "tempest", r"^tempest\.api\.image\."),
+        Suite("network", "tempest", r"^tempest\.api\.network\."),
+        Suite("volume", "tempest", r"^tempest\.api\.volume\."),
+    )
+}

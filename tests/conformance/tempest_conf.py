@@ -1,0 +1,140 @@
+"""tempest.conf and accounts.yaml, written from what a running cloud says of itself."""
+
+import configparser
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.conformance.subjects import PASSWORD, Subject
+
+SERVICES = {
+    "nova": "compute",
+    "glance": "image",
+    "neutron": "network",
+    "cinder": "volumev3",
+    "swift": "object-store",
+    "horizon": "dashboard",
+}
+ACCOUNTS = 12
+"""Users of their own projects that a run with pre-provisioned credentials is given."""
+
+Config = dict[str, dict[str, Any]]
+
+
+def write(subject: Subject, folder: Path, settings: dict[str, int], *, pre_provisioned: bool) -> Path:
+    """Write the configuration into a folder; returns the file. ``settings`` are those that the cloud was given."""
+    found = _config(subject, folder)
+    found["identity"] |= {
+        "user_lockout_failure_attempts": settings.get("lockout_failure_attempts", 0),
+        "user_lockout_duration": settings.get("lockout_duration", 0),
+        "user_unique_last_password_count": settings.get("unique_last_password_count", 0),
+    }
+    found["identity-feature-enabled"]["security_compliance"] = "lockout_failure_attempts" in settings
+    if pre_provisioned:
+        accounts = folder / "accounts.yaml"
+        accounts.write_text(yaml.safe_dump(_accounts(subject)))
+        found["auth"] |= {"use_dynamic_credentials": False, "test_accounts_file": accounts}
+    parser = configparser.ConfigParser(interpolation=None)
+    for section, options in found.items():
+        parser[section] = {name: str(value) for name, value in options.items()}
+    path = folder / "tempest.conf"
+    with path.open("w") as out:
+        parser.write(out)
+    return path
+
+
+def _config(subject: Subject, folder: Path) -> Config:
+    offered = {name: subject.endpoint(kind) is not None for name, kind in SERVICES.items()}
+    found: Config = {
+        "DEFAULT": {"log_file": folder / "tempest.log", "debug": False},
+        "oslo_concurrency": {"lock_path": folder / "lock"},
+        "auth": {
+            "use_dynamic_credentials": True,
+            "admin_username": "admin",
+            "admin_password": PASSWORD,
+            "admin_project_name": "admin",
+            "admin_domain_name": "Default",
+            "admin_user_domain_name": "Default",
+            "admin_system": "all",
+            "create_isolated_networks": offered["neutron"],
+        },
+        "identity": {
+            "uri_v3": f"{subject.url}/identity/v3",
+            "auth_version": "v3",
+            "region": "RegionOne",
+            "v3_endpoint_type": "public",
+            "default_domain_id": "default",
+        },
+        "identity-feature-enabled": {
+            "api_v3": True,
+            "trust": True,
+            "application_credentials": True,
+            "access_rules": True,
+            "project_tags": True,
+            "domain_specific_drivers": True,
+            "external_idp": False,
+        },
+        "service_available": offered,
+        "validation": {"run_validation": False},
+    }
+    found |= _compute(subject) | _network(subject)
+    return found
+
+
+def _compute(subject: Subject) -> Config:
+    images = subject.list("image", "/v2/images", "images", sort="created_at:asc")
+    flavors = sorted(
+        subject.list("compute", "/flavors/detail", "flavors"), key=lambda one: (one["ram"], one["disk"], one["vcpus"])
+    )
+    if not images or len(flavors) < 2:
+        return {}
+    return {
+        "compute": {
+            "image_ref": images[0]["id"],
+            "image_ref_alt": images[-1]["id"],
+            "flavor_ref": flavors[0]["id"],
+            "flavor_ref_alt": flavors[1]["id"],
+            "min_compute_nodes": 1,
+            "max_microversion": "latest",
+        },
+        "compute-feature-enabled": {"console_output": True, "vnc_console": False, "metadata_service": True},
+    }
+
+
+def _network(subject: Subject) -> Config:
+    outside = subject.list("network", "/v2.0/networks", "networks", **{"router:external": "true"})
+    if not outside:
+        return {}
+    extensions = subject.list("network", "/v2.0/extensions", "extensions")
+    return {
+        "network": {
+            "public_network_id": outside[0]["id"],
+            "floating_network_name": outside[0]["name"],
+            "project_network_cidr": "10.100.0.0/16",
+            "project_network_mask_bits": 28,
+        },
+        "network-feature-enabled": {
+            "api_extensions": ",".join(sorted(one["alias"] for one in extensions)),
+            "ipv6": True,
+        },
+    }
+
+
+def _accounts(subject: Subject) -> list[dict[str, Any]]:
+    """Users with a project each, and administrators, as Tempest's file has them."""
+    roles = {role["name"]: role["id"] for role in subject.list("identity", "/v3/roles", "roles")}
+    made = []
+    for number in range(ACCOUNTS):
+        name = f"tempest-{number}"
+        project = subject.post("/projects", {"project": {"name": name}})["project"]
+        user = subject.post("/users", {"user": {"name": name, "password": PASSWORD}})["user"]
+        granted = ["admin"] if number >= ACCOUNTS - 4 else ["member", "reader"]
+        for role in granted:
+            path = f"/identity/v3/projects/{project['id']}/users/{user['id']}/roles/{roles[role]}"
+            subject.http.put(path).raise_for_status()
+        account: dict[str, Any] = {"username": name, "project_name": name, "password": PASSWORD}
+        made.append(account | {"domain_name": "Default", "roles": granted})
+        if granted == ["admin"]:
+            made[-1]["types"] = ["admin"]
+    return made
