@@ -14,6 +14,7 @@ from minicloud.cli import (
     image,
     inspect,
     saga,
+    schedule,
     show,
     ssh,
     status,
@@ -37,6 +38,7 @@ app.command("status")(status.status)
 app.command("env")(env.env)
 app.command("doctor")(doctor.doctor)
 app.command("explain")(explain.explain)
+app.command("schedule")(schedule.schedule)
 app.command("ssh", context_settings={"ignore_unknown_options": True})(ssh.ssh)
 app.command("console")(console.console)
 app.add_typer(inspect.app, name="inspect")

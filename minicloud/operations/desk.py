@@ -19,6 +19,7 @@ from minicloud.conductor.demo import Demo, PlayDemo, Word
 from minicloud.core import records
 from minicloud.core.compute import hosts, servers
 from minicloud.core.context import administrator
+from minicloud.core.scheduler.rehearsal import Rehearsal, rehearse, wish_of
 from minicloud.engines.database import Transaction
 from minicloud.operations.reads import READS, glance
 
@@ -43,6 +44,7 @@ def answers(cloud: Cloud) -> dict[str, Answer]:
         "reach": partial(reach, cloud),
         "console": partial(console, cloud),
         "demo": partial(demo, cloud),
+        "schedule": partial(schedule, cloud),
     }
     found |= {name: partial(_read, cloud, READS[name]) for name in READS}
     return found
@@ -103,6 +105,21 @@ async def console(cloud: Cloud, given: dict[str, Any]) -> str:
         raise Conflict(f"{server.name} is {server.status} and has no host, hence no console")
     output = await cloud.world.agents.ask(server.host, calls.ConsoleOutput(server_id=server.id, tail_bytes=tail_bytes))
     return output.decode(errors="replace")
+
+
+async def schedule(cloud: Cloud, given: dict[str, Any]) -> Rehearsal:
+    """Where a server would go, and why. Raises NotFound, Conflict for names that name none or many."""
+    world, wish = cloud.world, wish_of(given)
+    return await world.database.read(
+        lambda tx: rehearse(
+            tx,
+            world.placement,
+            wish,
+            is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+            options=world.scheduler,
+            known=world.known_hosts,
+        )
+    )
 
 
 async def demo(cloud: Cloud, given: dict[str, Any]) -> dict[str, Any]:
