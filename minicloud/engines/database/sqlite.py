@@ -132,10 +132,17 @@ class SqliteDatabase:
                         group.append(waiting)
                 if group:
                     await _on_thread(self._writer, self._write_group, _raw(self._writer), group)
+                if len(group) > 1:
+                    # Noted here, as the writer's thread has no context; and about nobody's request, as it is about many.
+                    with trace.about(request_id="", resource=""):
+                        trace.note("group_commit", writers=len(group))
                 for waiting in group:
                     if waiting.error is None:
-                        for hook in waiting.hooks:
-                            hook()
+                        try:
+                            for hook in waiting.hooks:
+                                hook()
+                        except Exception as error:  # noqa: BLE001 - its caller hears of it; whoever else waits must be answered
+                            waiting.error = error
                     if waiting.future.done():
                         continue
                     if waiting.error is None:
@@ -158,8 +165,6 @@ class SqliteDatabase:
                 connection.execute("ROLLBACK")
             for waiting in group:
                 waiting.error = waiting.error or told(error)
-        if len(group) > 1:
-            trace.note("group_commit", writers=len(group))
 
     def _write_one(self, connection: sqlite3.Connection, waiting: _Waiting, *, alone: bool) -> None:
         if not alone:
