@@ -36,9 +36,7 @@ def root(door: Door) -> httpx.AsyncClient:
 
 async def made(http: httpx.AsyncClient, kind: str, **values: Any) -> dict[str, Any]:
     """A new resource, as its maker reads it."""
-    collection = {"security_group": "security-groups", "security_group_rule": "security-group-rules"}.get(
-        kind, f"{kind}s"
-    )
+    collection = f"{kind.replace('_', '-')}s"
     answer = await http.post(f"/{collection}", json={kind: values})
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()[kind]

@@ -5,7 +5,7 @@ from typing import Any
 from minicloud.api.call import Call
 from minicloud.api.routes import Get
 
-_TAGGED = "floatingips, networks, ports, routers, security_groups, subnets"
+_TAGGED = "floatingips, networks, ports, routers, security_groups, subnetpools, subnets"
 
 EXTENSIONS = [
     ("address-group", "Address group", "Support address group", "2020-07-15T10:00:00-00:00"),
@@ -16,6 +16,12 @@ EXTENSIONS = [
         "Port Binding",
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
+    ),
+    (
+        "default-subnetpools",
+        "Default Subnetpools",
+        "Provides ability to mark and use a subnetpool as the default.",
+        "2016-02-18T18:00:00-00:00",
     ),
     (
         "empty-string-filtering",
@@ -197,6 +203,18 @@ EXTENSIONS = [
         "Subnet belongs to an external network",
         "Informs if the subnet belongs to an external network",
         "2024-02-05T18:00:00-00:00",
+    ),
+    (
+        "subnet_allocation",
+        "Subnet Allocation",
+        "Enables allocation of subnets from a subnet pool",
+        "2015-03-30T10:00:00-00:00",
+    ),
+    (
+        "subnetpool-prefix-ops",
+        "Subnet Pool Prefix Operations",
+        "Provides support for adjusting the prefix list of subnet pools",
+        "2019-02-08T10:00:00-00:00",
     ),
 ]
 """Alias, name, description, and when upstream last changed it."""

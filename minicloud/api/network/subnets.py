@@ -1,5 +1,6 @@
 """/subnets."""
 
+import ipaddress
 from typing import Any
 
 from minicloud.api.call import Call, Reply
@@ -8,8 +9,8 @@ from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Writ
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.network import networks, standard, subnets
-from minicloud.core.network.rows import Network, Subnet
+from minicloud.core.network import networks, standard, subnet_pools, subnets
+from minicloud.core.network.rows import Network, Subnet, SubnetPool
 from minicloud.core.network.subnet_checks import MODES
 from minicloud.core.records import Condition, Transaction
 
@@ -31,7 +32,8 @@ SUBNET = Resource(
             "ipv6_address_mode", values.or_none(values.one_of(*MODES)), None, change=False, filter="text", sort=True
         ),
         Attribute("subnetpool_id", values.or_none(values.uuid), None, change=False, filter="text"),
-        Attribute("prefixlen", values.integer, None, change=False),
+        Attribute("prefixlen", values.or_none(values.number_in(0, 128)), None, change=False),
+        Attribute("use_default_subnetpool", values.boolean, False, change=False),
         Attribute("shared", filter="special"),
         Attribute("router:external", filter="special"),
         Attribute("tags"),
@@ -158,22 +160,48 @@ def _create(tx: Transaction, call: Call, wanted: Written) -> tuple[Subnet, Netwo
         "create_subnet",
         {"project_id": wanted.project_id, "network:project_id": network.project_id, "shared": network.shared},
     )
-    pool, prefix, cidr = given.pop("subnetpool_id"), given.pop("prefixlen"), given.pop("cidr")
-    version = given.pop("ip_version", None)
+    prefix, cidr, version = given.pop("prefixlen"), given.pop("cidr"), given.pop("ip_version", None)
     if cidr is not None and prefix is not None:
         raise _bad("cidr and prefixlen must not be supplied together")
-    if pool is not None:
-        raise NotFound(f"Subnet pool {pool} could not be found.", kind="SubnetPoolNotFound")
-    if version is None:
+    pool = _pool(tx, call, given.pop("subnetpool_id"), given.pop("use_default_subnetpool"), cidr, version)
+    if version is None and pool is None:
         if cidr is None:
             raise _bad("ip_version must be specified in the absence of cidr and subnetpool_id")
         raise Invalid("Invalid input for ip_version. Reason: '' is not an integer.", kind="HTTPBadRequest")
-    if version not in (4, 6):
+    if version not in (4, 6, None):
         raise Invalid(f"Invalid input for ip_version. Reason: {version} is not in [4, 6].", kind="HTTPBadRequest")
+    if pool is not None:
+        if version not in (None, pool.ip_version):
+            raise _bad(f"Cannot allocate IPv{version} subnet from IPv{pool.ip_version} subnet pool")
+        if cidr is None and "allocation_pools" in given:
+            raise _bad("allocation_pools allowed only for specific subnet requests.")
+        if cidr is not None and ipaddress.ip_network(cidr).version != pool.ip_version:
+            raise _bad(f"Cannot allocate {cidr} from IPv{pool.ip_version} subnet pool")
+        cidr = subnet_pools.allocate(tx, pool, network, project_id=wanted.project_id, cidr=cidr, prefixlen=prefix)
+        given["subnetpool_id"], version = pool.id, pool.ip_version
     if cidr is None:
         raise _bad("a subnetpool must be specified in the absence of a cidr")
     made = subnets.create(tx, network, project_id=wanted.project_id, cidr=cidr, ip_version=version, **given)
     return made, network
+
+
+def _pool(
+    tx: Transaction, call: Call, pool_id: str | None, default: bool, cidr: str | None, version: int | None
+) -> SubnetPool | None:
+    """The pool that a new subnet shall come out of, if any."""
+    if pool_id is not None:
+        if default:
+            raise _bad("subnetpool_id and use_default_subnetpool cannot both be specified")
+        return subnet_pools.get(tx, call.context, pool_id)
+    if not default:
+        return None
+    version = version if cidr is None else ipaddress.ip_network(cidr).version
+    if version is None:
+        raise _bad("ip_version must be specified in the absence of cidr and subnetpool_id")
+    pool = subnet_pools.default_of(tx, version)
+    if pool is None:
+        raise _bad(f"No default subnetpool found for IPv{version}")
+    return pool
 
 
 def _bad(message: str) -> Invalid:

@@ -12,7 +12,7 @@ from minicloud.api.routes import Delete, Get, Post, Put, Route
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import floatingips, networks, ports, routers, security_groups, subnets, tags
+from minicloud.core.network import floatingips, networks, ports, routers, security_groups, subnet_pools, subnets, tags
 from minicloud.core.network.rows import Network, Port, Subnet
 from minicloud.core.records import Transaction
 
@@ -36,6 +36,13 @@ _SUB_WRITE = f"{guard.MEMBER} or {guard.ADMIN} or ({guard.NET_MEMBER})"
 TAGGED = [
     Tagged("networks", "network", networks.get, _NET_READ, guard.ADMIN_OR_MEMBER),
     Tagged("subnets", "subnet", subnets.get, _SUB_READ, _SUB_WRITE),
+    Tagged(
+        "subnetpools",
+        "subnetpool",
+        subnet_pools.get,
+        f"{guard.ADMIN_OR_READER} or rule:shared_subnetpools",
+        guard.ADMIN_OR_MEMBER,
+    ),
     Tagged("ports", "port", ports.get, f"{guard.ADMIN_OR_READER} or ({guard.NET_READER})", guard.ADMIN_OR_MEMBER),
     Tagged("routers", "router", routers.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("floatingips", "floatingip", floatingips.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),

@@ -85,6 +85,31 @@ class Subnet(records.Record, kw_only=True):
         return self.ipv6_address_mode in AUTOMATIC
 
 
+class SubnetPool(records.Record, kw_only=True):
+    """Prefixes out of which subnets are given."""
+
+    TABLE = "subnet_pools"
+    MISSING: ClassVar[str] = "Subnet pool {id} could not be found."
+    MISSING_KIND: ClassVar[str | None] = "SubnetPoolNotFound"
+
+    id: str
+    project_id: str
+    name: str
+    description: str = ""
+    ip_version: int
+    prefixes: list[str]
+    min_prefixlen: int
+    max_prefixlen: int
+    default_prefixlen: int
+    default_quota: int | None = None
+    is_default: bool = False
+    shared: bool = False
+    tags: list[str] = []
+    revision_number: int = 1
+    created_at: str
+    updated_at: str
+
+
 class AddressPair(msgspec.Struct, frozen=True):
     """A further source that a port may send from: an address or CIDR, with a MAC or the port's own."""
 

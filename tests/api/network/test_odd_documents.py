@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from minicloud.api.network import floatingips, networks, ports, routers, security_group_rules, security_groups, subnets
+from minicloud.api.network import (
+    address_groups,
+    floatingips,
+    networks,
+    ports,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnet_pools,
+    subnets,
+)
 from minicloud.api.network.attributes import Resource
 from tests.support.network import a_network_service, a_subnet, a_way_out, ann, made, root
 
@@ -48,6 +58,8 @@ RESOURCES: list[tuple[str, Resource]] = [
     ("floatingips", floatingips.FLOATING),
     ("security-groups", security_groups.GROUP),
     ("security-group-rules", security_group_rules.RULE),
+    ("address-groups", address_groups.GROUP),
+    ("subnetpools", subnet_pools.POOL),
 ]
 
 
@@ -58,6 +70,8 @@ async def test_odd_values(path: str, resource: Resource) -> None:
         base: dict[str, dict[str, Any]] = {
             "subnets": {"network_id": inside["id"], "cidr": "10.3.0.0/24", "ip_version": 4},
             "ports": {"network_id": inside["id"]},
+            "subnetpools": {"name": "p", "prefixes": ["10.8.0.0/16"]},
+            "address-groups": {},
             "floatingips": {"floating_network_id": outside["id"]},
         }
         group = await made(http, "security_group", name="g")
