@@ -60,7 +60,12 @@ class Executor:
         return await tasks.__aexit__(*failure)
 
     def begin(self, tx: Transaction, saga: Saga) -> str:
-        """Write a saga down in this transaction, and start it once that has committed. Returns its id."""
+        """Write a saga down in this transaction, and start it once that has committed. Returns its id.
+
+        Raises TypeError for a kind that this executor does not know: nobody may be promised what nobody would do.
+        """
+        if type(saga).__name__ not in self._kinds:
+            raise TypeError(f"{type(saga).__name__} is none of the sagas that this cloud knows: add it to cloud.SAGAS")
         row = log.begin(tx, saga)
         tx.after_commit(lambda: self.drive(row.id, log.Progress(row, {}, 0)))
         return row.id

@@ -348,3 +348,10 @@ async def test_any_foreseen_error_of_the_family_may_fail_a_step(stage: Stage) ->
         assert at.row.state == "rolled_back"
         assert at.row.error is not None
         assert (at.row.error.meaning, at.row.error.kind, at.row.error.detail) == (error.meaning, "k", {"number": 1})
+
+
+async def test_a_saga_that_nobody_knows_is_not_promised(stage: Stage) -> None:
+    async with Executor(stage.outside.world(), []) as executor:
+        with pytest.raises(TypeError, match=r"add it to cloud\.SAGAS"):
+            await stage.outside.database.write(lambda tx: executor.begin(tx, Tale()))
+    assert await stage.outside.database.read(log.unfinished) == []

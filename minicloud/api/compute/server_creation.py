@@ -26,7 +26,7 @@ MetadataKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 TrimmedName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Hostname = Annotated[
-    str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+$")
+    str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+\Z")
 ]
 
 
@@ -39,7 +39,7 @@ class NetworkRequest(Body):
     tag: Annotated[Tag | None, Since("2.32")] = None
 
 
-class SecurityGroupName(Body, open=True):
+class SecurityGroupName(Body):
     """A security group by name or id."""
 
     name: Name

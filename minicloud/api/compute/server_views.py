@@ -110,6 +110,7 @@ def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alo
     at = _Versions(
         flavor_inside=call.at_least("2.47"),
         image_properties=call.at_least("2.98"),
+        hostname_for_all=call.at_least("2.90"),
     )
     return [_view(call, server, around, at, extended, host_status, extra_specs, alone) for server in servers]
 
@@ -117,7 +118,7 @@ def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alo
 NOT_AFTER_A_CHANGE = (
     "zone", "config_drive", "key_name", "launched_at", "terminated_at", "task_state", "vm_state", "power_state", "volumes",
     "security_groups", "host", "node", "instance_name", "hostname", "kernel_id", "launch_index", "ramdisk_id",
-    "reservation_id", "root_device_name", "user_data", "host_status", "server_groups",
+    "reservation_id", "root_device_name", "user_data", "host_status",
 )  # fmt: skip
 """What answers to changes left out before 2.75."""
 
@@ -138,6 +139,7 @@ def as_changed(call: Call, view: ServerView) -> ServerView:
 class _Versions(msgspec.Struct, frozen=True, kw_only=True):
     flavor_inside: bool
     image_properties: bool
+    hostname_for_all: bool
 
 
 def _view(
@@ -193,11 +195,12 @@ def _view(
         view.progress = server.progress if status != "BUILD" else 0
     if alone:
         view.server_groups = [] if around.group is None else [around.group]
+    if extended or at.hostname_for_all:
+        view.hostname = server.hostname
     if extended:
         view.host = server.host
         view.node = server.node
         view.instance_name = f"instance-{server.id[:8]}"
-        view.hostname = server.hostname
         view.kernel_id = server.image_properties.properties.get("kernel_id", "")
         view.launch_index = server.launch_index
         view.ramdisk_id = server.image_properties.properties.get("ramdisk_id", "")
