@@ -12,19 +12,11 @@ import msgspec
 from minicloud.agent import calls
 from minicloud.agent.calls import Agents
 from minicloud.agent.compute import HostAgent, metadata_answerer
-from minicloud.api import compute as compute_api
-from minicloud.api import health as health_api
-from minicloud.api import identity as identity_api
-from minicloud.api import image as image_api
-from minicloud.api import network as network_api
-from minicloud.api import placement as placement_api
-from minicloud.api import volume as volume_api
 from minicloud.api.app import Api
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Means
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.metadata import service as metadata_api
-from minicloud.api.service import Service
 from minicloud.base import trace
 from minicloud.base.clock import Clock, SystemClock
 from minicloud.base.ids import Ids, RandomIds
@@ -34,6 +26,7 @@ from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
+from minicloud.conductor.compute.rebuild_server import RebuildServer
 from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
@@ -46,11 +39,8 @@ from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
-from minicloud.core.identity.password_rules import PasswordRules, check_pattern
-from minicloud.core.identity.registered_limits import MODELS
 from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
-from minicloud.core.policy import Policy
 from minicloud.core.scheduler.options import read_options
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.hypervisor.fake import FakeWorld
@@ -70,6 +60,9 @@ from minicloud.first_start import (
 )
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
+from minicloud.services import policy_of as policy_of
+from minicloud.services import policy_overrides as policy_overrides
+from minicloud.services import services as services
 from minicloud.settings import Settings
 
 Progress = Callable[[str], None]
@@ -85,6 +78,7 @@ SAGAS: tuple[type[Saga], ...] = (
     UnpauseServer,
     SuspendServer,
     ResumeServer,
+    RebuildServer,
     ImportImage,
     PlayDemo,
 )
@@ -125,6 +119,12 @@ class Cloud:
         """The password of the user admin, as this cloud was given or generated it."""
         return self.settings.admin_password
 
+    def reload_policy(self) -> int:
+        """Read policy.yaml again; the number of rules that it changes. Raises Invalid, and leaves the rules as they were."""
+        overrides = policy_overrides(Path(self.settings.data))
+        self.api.means.policy.reload(overrides)
+        return len(overrides)
+
     async def stop_servers(self) -> None:
         """Power off every machine of every host, at once."""
         async with anyio.create_task_group() as tasks:
@@ -135,53 +135,6 @@ class Cloud:
 
 async def _power_off(agent: HostAgent, machine_id: str) -> None:
     await agent.hypervisor.ensure_shutdown(machine_id, grace_s=0)
-
-
-def services(passwords: Passwords, settings: Settings) -> list[Service]:
-    """Every service of the cloud with its route lines; ``inspect`` reads them without starting anything."""
-    return [
-        compute_api.service(),
-        image_api.service(),
-        network_api.service(),
-        placement_api.service(),
-        volume_api.service(),
-        health_api.service(),
-        identity_api.service(
-            passwords,
-            token_hours=settings.token_hours,
-            rules=password_rules_of(settings),
-            limit_model=MODELS[settings.limit_model],
-        ),
-    ]
-
-
-def password_rules_of(settings: Settings) -> PasswordRules:
-    """What passwords must be like. Raises Invalid for a pattern that is none."""
-    rules = PasswordRules(
-        lockout_attempts=settings.lockout_failure_attempts,
-        lockout_seconds=settings.lockout_duration,
-        expires_days=settings.password_expires_days,
-        unique_count=settings.unique_last_password_count,
-        minimum_age_days=settings.minimum_password_age,
-        regex=settings.password_regex,
-        regex_description=settings.password_regex_description,
-        change_upon_first_use=settings.change_password_upon_first_use,
-        inactive_days=settings.disable_user_account_days_inactive,
-    )
-    check_pattern(rules)
-    return rules
-
-
-def policy_of(all_services: list[Service], overrides: dict[str, str] | None = None) -> Policy:
-    """The rules of all routes, with their defaults and what a file made of them."""
-    rules = [
-        (name, check)
-        for service in all_services
-        for route in service.routes
-        for name, check in [(route.policy, route.allow), *route.extra]
-        if name is not None and check is not None
-    ]
-    return Policy(rules, overrides)
 
 
 @asynccontextmanager
@@ -204,6 +157,10 @@ async def open_cloud(
         settings, changed = prepare_folder(settings)
     elif not settings.admin_password:
         settings = msgspec.structs.replace(settings, admin_password=secrets.token_urlsafe(12))
+    # Before anything is open, so that a rule or a pattern that makes no sense is one clear error.
+    passwords = Passwords(settings.password_cost)
+    all_services = services(passwords, settings)
+    policy = policy_of(all_services, policy_overrides(folder))
     async with AsyncExitStack() as stack:
         trace_file = None
         if sink is None and settings.memory:
@@ -237,14 +194,12 @@ async def open_cloud(
             hosts_described=lab.by_name(),
         )
         executor = Executor(world, SAGAS)
-        passwords = Passwords(settings.password_cost)
-        all_services = services(passwords, settings)
         authenticator = Authenticator(database, clock)
         loop = Loop(reconcilers(), Mending(world, executor), clock, interval_s=settings.reconcile_interval)
         means = Means(
             database=database,
             executor=executor,
-            policy=policy_of(all_services),
+            policy=policy,
             blobs=blobs,
             region=settings.region,
             forget_tokens=authenticator.forget,

@@ -13,6 +13,7 @@ from minicloud.cli import (
     explain,
     image,
     inspect,
+    policy,
     saga,
     schedule,
     show,
@@ -44,6 +45,7 @@ app.command("console")(console.console)
 app.add_typer(inspect.app, name="inspect")
 app.add_typer(image.app, name="image")
 app.add_typer(saga.app, name="saga")
+app.add_typer(policy.app, name="policy")
 
 
 def _version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ import msgspec
 import uvicorn
 
 from minicloud import __version__, settings
+from minicloud.base.errors import CloudError
 from minicloud.cli import control, credentials, ports
 from minicloud.cli.folder import CONTROL, Folder, Running
 from minicloud.cli.show import Tell
@@ -85,6 +86,7 @@ class _Serving:
         self._stop = anyio.Event()
         self._stop_servers = found.settings.stop_servers
         self._server: _Server | None = None
+        self._cloud: Cloud | None = None
 
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
@@ -96,6 +98,7 @@ class _Serving:
             tasks.cancel_scope.cancel()
 
     async def _serve(self, cloud: Cloud, bound: socket.socket) -> None:
+        self._cloud = cloud
         server = self._server = _Server(
             uvicorn.Config(
                 cloud.api,
@@ -147,14 +150,25 @@ class _Serving:
         return {"pid": os.getpid()}
 
     async def _hear_signals(self, scope: anyio.CancelScope) -> None:
-        """The first signal stops cleanly, the second at once."""
+        """The first signal stops cleanly, the second at once; SIGHUP reads policy.yaml again, unless a terminal hung up."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for _ in signals:
+            async for found in signals:
+                if found == signal.SIGHUP and not sys.stdin.isatty() and not self._stop.is_set():
+                    self._reload_policy()
+                    continue
                 if self._server is None or not self._server.started or self._stop.is_set():
                     if self._server is not None:
                         self._server.force_exit = True
                     scope.cancel()
                 self._stop.set()
+
+    def _reload_policy(self) -> None:
+        if self._cloud is None:
+            return
+        try:
+            self._tell(f"policy.yaml was read again: it changes {self._cloud.reload_policy()} rules")
+        except CloudError as error:
+            self._tell(f"policy.yaml was not taken, the rules are as they were: {error.message}")
 
 
 def _has_uvloop() -> bool:

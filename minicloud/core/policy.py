@@ -6,13 +6,13 @@ once into closures. Defaults of the API's routes come with the route lines; this
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import Forbidden, Invalid
+from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core.context import Context
 
 Target = Mapping[str, Any]
@@ -64,6 +64,14 @@ class Rule(msgspec.Struct, frozen=True):
         return self.default != self.check
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """A check of a rule, and whether it holds; ``depth`` counts the rules that it stands in."""
+
+    check: str
+    holds: bool
+    depth: int
+
+
 class Policy:
     """All rules of the cloud. ``rules`` are (name, default check) pairs; ``overrides`` come from the policy file."""
 
@@ -72,14 +80,27 @@ class Policy:
         for name, check in rules:
             if defaults.setdefault(name, check) != check:
                 raise Invalid(f"Policy {name} has two defaults: {defaults[name]} and {check}")
-        unknown = sorted(set(overrides or {}) - set(defaults))
-        if unknown:
-            raise Invalid(f"The policy file names rules that do not exist: {', '.join(unknown)}")
-        texts = {**defaults, **(overrides or {})}
-        self.rules = {name: Rule(name, defaults[name], texts[name]) for name in sorted(texts)}
-        self._checks: dict[str, Check] = {}
-        for name, text in texts.items():
-            self._checks[name] = _parse(text, self._checks, texts)
+        self._defaults = defaults
+        self.rules, self._checks = _compiled(defaults, overrides or {})
+
+    def reload(self, overrides: Mapping[str, str]) -> None:
+        """Take other overrides from now on. Raises Invalid, and leaves everything as it was, where they make no sense."""
+        self.rules, self._checks = _compiled(self._defaults, overrides)
+
+    def explain(self, name: str, context: Context, target: Target) -> "list[Reason]":
+        """Each check that a rule is made of, rules that it names below them, and whether it holds. Raises NotFound."""
+        if name not in self.rules:
+            raise NotFound(f"There is no policy {name}: see `minicloud policy list`")
+        return list(self._reasons(name, context, target, 0))
+
+    def _reasons(self, name: str, context: Context, target: Target, depth: int) -> "Iterator[Reason]":
+        for word in _words(self.rules[name].check):
+            if word in ("(", ")") or word.lower() in ("and", "or", "not"):
+                continue
+            texts = {known: rule.check for known, rule in self.rules.items()}
+            yield Reason(check=word, holds=_atom(word, self._checks, texts)(context, target), depth=depth)
+            if word.startswith("rule:"):
+                yield from self._reasons(word.removeprefix("rule:"), context, target, depth + 1)
 
     def allows(self, name: str, context: Context, target: Target | None = None) -> bool:
         """Whether the rule lets this context act on this target (by default: its own project and user)."""
@@ -98,11 +119,40 @@ class Policy:
 _SAME_THING = {"token.domain.id": "domain_id", "token.project.domain.id": "project_domain_id"}
 """Names on the left side that Keystone's own policies have for what the context calls otherwise."""
 
+
+def _compiled(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> tuple[dict[str, Rule], dict[str, Check]]:
+    """The rules and their closures. Raises Invalid for rules that do not exist, cannot be read, or go in circles."""
+    unknown = sorted(set(overrides) - set(defaults))
+    if unknown:
+        raise Invalid(
+            f"The policy file names rules that do not exist: {', '.join(unknown)}; `minicloud policy list` names all"
+        )
+    texts = {**defaults, **overrides}
+    checks: dict[str, Check] = {}
+    for name, text in texts.items():
+        try:
+            checks[name] = _parse(text, checks, texts)
+        except Invalid as error:
+            raise Invalid(f"{error.message} (in the rule of {name})") from error
+    for name in overrides:
+        _refuse_circle(name, texts, (name,))
+    return {name: Rule(name, defaults[name], texts[name]) for name in sorted(texts)}, checks
+
+
+def _refuse_circle(name: str, texts: Mapping[str, str], above: tuple[str, ...]) -> None:
+    for word in _words(texts[name]):
+        if word.startswith("rule:"):
+            below = word.removeprefix("rule:")
+            if below in above:
+                raise Invalid(f"The policy rule {above[0]} goes in a circle: {' > '.join((*above, below))}")
+            _refuse_circle(below, texts, (*above, below))
+
+
 _TOKEN = re.compile(r"\s*(?:(\()|(\))|((?:[^\s()%]|%\([^)]*\)s|%)+))")
 
 
-def _parse(text: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Check:
-    """A check string as a closure. Precedence as in oslo.policy: not, and, or."""
+def _words(text: str) -> list[str]:
+    """A check string in its words and parentheses. Raises Invalid."""
     words: list[str] = []
     rest = text.strip()
     while rest:
@@ -111,6 +161,12 @@ def _parse(text: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Che
             raise Invalid(f"Cannot read the policy rule {text!r}")
         words.append(match[1] or match[2] or match[3])
         rest = rest[match.end() :].strip()
+    return words
+
+
+def _parse(text: str, checks: dict[str, Check], texts: Mapping[str, str]) -> Check:
+    """A check string as a closure. Precedence as in oslo.policy: not, and, or."""
+    words = _words(text)
     if not words:
         return lambda context, target: True
     at = 0
@@ -191,7 +247,10 @@ def _field(match: str) -> Check:
     """Neutron's check of what is acted upon: ``field:networks:shared=True``, or ``=~`` and a pattern that it begins with."""
     key, _, value = match.partition(":")[2].partition("=")
     if value.startswith("~"):
-        pattern = re.compile(value[1:])
+        try:
+            pattern = re.compile(value[1:])
+        except re.error as error:
+            raise Invalid(f"{value[1:]!r} is no regular expression: {error}") from error
         return lambda c, t: (found := t.get(key)) is not None and pattern.match(str(found)) is not None
     return lambda c, t: (found := t.get(key)) is not None and str(found) == value
 

@@ -1,6 +1,7 @@
 """What a cloud is made of, without starting one: its routes, its policies, its kinds of sagas."""
 
 import inspect
+from pathlib import Path
 
 import msgspec
 
@@ -9,7 +10,7 @@ from minicloud.api.identity.passwords import Passwords
 from minicloud.api.routes import Route
 from minicloud.api.service import Service
 from minicloud.conductor.step import shape
-from minicloud.core.policy import Rule
+from minicloud.core.policy import Policy, Rule
 from minicloud.settings import Settings
 
 
@@ -47,6 +48,26 @@ def routes() -> list[RouteLine]:
 def policies() -> list[Rule]:
     """Every policy with its default rule, by name."""
     return list(cloud.policy_of(services()).rules.values())
+
+
+def policy(data: Path) -> Policy:
+    """The policies of a cloud, as its data folder's policy.yaml makes them. Raises Invalid."""
+    return cloud.policy_of(services(), cloud.policy_overrides(data))
+
+
+def golden_routes() -> str:
+    """Every route with its rule, a line each: what ``tests/golden/routes.txt`` holds."""
+    lines = []
+    for service in services():
+        for route in service.routes:
+            line = _line(service, route)
+            rules = [*([(route.policy, route.allow)] if route.policy else []), *route.extra]
+            said = "; ".join(f"{name} = {check or '(always)'}" for name, check in rules)
+            if not rules:
+                said = "open to all" if route.open else "any token"
+            action = f" {route.action}" if route.action else ""
+            lines.append(f"{line.method} {line.path}{action}{f' [{line.versions}]' if line.versions else ''}: {said}")
+    return "\n".join(sorted(lines)) + "\n"
 
 
 def sagas() -> list[SagaKind]:

@@ -19,6 +19,7 @@ from minicloud.core.image.images import Image
 from minicloud.core.network.rows import Network, Subnet
 from minicloud.core.records import Condition, Query, Record
 from minicloud.engines.database import Transaction
+from minicloud.operations import bearers
 
 _NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet)
 _NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
@@ -186,6 +187,7 @@ def _saga(row: SagaRow, lines: list[LogLine]) -> Saga:
 
 
 READS: dict[str, Callable[..., Any]] = {
+    "bearer": bearers.bearer,
     "subject": subject,
     "names": names,
     "sagas": sagas,
