@@ -115,3 +115,15 @@ async def test_pinned_cpus_pages_and_devices_are_given_away_once(tmp_path: Path)
         again = await build(cloud, carded)
         assert again["status"] == "ACTIVE", again.get("fault")
         assert await cloud.stuck() == []
+
+
+async def test_topologies_that_make_no_sense_are_refused_at_the_door(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_lab(stack, tmp_path)
+        for name, specs, why in (
+            ("odd", {"hw__numa_nodes": "3"}, "cannot be evenly distributed"),
+            ("bare", {"hw__cpu_thread_policy": "require"}, "Cannot set cpu thread pinning policy"),
+        ):
+            flavor = await a_flavor(cloud, name, **specs)
+            refused = await cloud.ask_server(cloud.admin, flavorRef=flavor, networks="none")
+            assert (refused.status_code, why in refused.text) == (400, True), refused.text

@@ -80,7 +80,15 @@ def _document(call: Call, request: Request, picture: Picture) -> bytes:
     if not call.at_least("1.27"):
         wanted = {name for group in request.groups.values() for name in group.resources}
     with_traits, with_tree = call.at_least("1.17"), call.at_least("1.29")
-    summaries = {provider.id: _summary(provider, wanted, with_traits, with_tree) for provider in shown}
+    form = f"summary {with_traits} {with_tree}" if wanted is None else ""
+    summaries: dict[str, Any] = {}
+    for provider in shown:
+        summary = provider.encoded.get(form)
+        if summary is None:
+            summary = msgspec.Raw(msgspec.json.encode(_summary(provider, wanted, with_traits, with_tree)))
+            if form:
+                provider.encoded[form] = summary
+        summaries[provider.id] = summary
     return msgspec.json.encode({"allocation_requests": requests, "provider_summaries": summaries})
 
 

@@ -8,6 +8,7 @@ from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota
 from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
+from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
@@ -58,6 +59,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     if image is None:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
     check_fit(image, flavor)
+    _check_topology(image, flavor)
     servers.check_user_data(request.user_data)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
@@ -176,6 +178,15 @@ def check_fit(image: Image, flavor: ServerFlavor) -> None:
             "Flavor's disk is smaller than the minimum size specified in image metadata. "
             f"Flavor disk is {room} bytes, minimum size is {image.min_disk * GiB} bytes."
         )
+
+
+def _check_topology(image: Image, flavor: ServerFlavor) -> None:
+    """Raises Invalid where flavor and image together ask for cells, CPUs or pages that make no sense."""
+    try:
+        wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, image.properties)
+    except Forbidden as error:
+        # Nova answers 400 whichever of its exceptions says so.
+        raise Invalid(error.message) from error
 
 
 def _check_groups(tx: Transaction, project_id: str, names: list[str]) -> None:

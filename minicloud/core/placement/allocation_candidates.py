@@ -122,7 +122,9 @@ def _flat(picture: Picture, request: Request, group: Group) -> Iterator[Candidat
     singles = frozenset(next(iter(names)) for names in group.required if len(names) == 1)
     choices = [names for names in group.required if len(names) != 1]
     forbidden, barred, wanted = group.forbidden, group.not_member_of, list(group.resources.items())
-    member_of, in_tree = group.member_of, group.in_tree
+    # A single set of aggregates was looked at already when the providers worth looking at were chosen.
+    member_of = group.member_of if request.anchors is not None or len(group.member_of) > 1 else ()
+    in_tree = group.in_tree
     rooted = bool(request.root_required or request.root_forbidden)
     resources = group.resources
     for provider in _turned(_worth_looking(picture, group, request.anchors), request.start):

@@ -61,7 +61,10 @@ def stock(
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """A resource provider with all that a search asks of it. ``consumers`` counts who has allocations there."""
+    """A resource provider with all that a search asks of it. ``consumers`` counts who has allocations there.
+
+    ``encoded`` keeps what was made of it for answers, by form: it never changes, and is shown in thousands.
+    """
 
     id: str
     name: str
@@ -74,6 +77,7 @@ class Provider(msgspec.Struct, frozen=True):
     consumers: int
     created_at: str
     updated_at: str
+    encoded: dict[str, msgspec.Raw] = {}
 
 
 _Chunk = tuple[Provider | None, ...]
