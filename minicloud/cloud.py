@@ -196,6 +196,7 @@ async def open_cloud(
         executor = Executor(world, SAGAS)
         authenticator = Authenticator(database, clock)
         loop = Loop(reconcilers(), Mending(world, executor), clock, interval_s=settings.reconcile_interval)
+        world.wiring.carry_by(lambda: loop.poke("network_changes"))
         means = Means(
             database=database,
             executor=executor,

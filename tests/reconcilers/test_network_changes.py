@@ -129,6 +129,30 @@ async def test_security_groups_reach_the_host_of_their_ports() -> None:
         assert fabric_of(cloud).state().networks[network.id].members == {default["id"]: [address, "198.51.100.7"]}
 
 
+async def test_a_server_that_comes_or_goes_is_a_member_everywhere() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        cloud.cloud.world.wiring.shared = True
+        servers = [await cloud.a_server(name=f"web{number}") for number in range(2)]
+        ports = [await one(cloud, f"/ports?device_id={server['id']}") for server in servers]
+        assert {port["network_id"] for port in ports} == {ports[0]["network_id"]}
+
+        def known() -> list[list[str]]:
+            fabrics = [agent.fabric for agent in cloud.cloud.agents.values()]
+            states = [fabric.state() for fabric in fabrics if isinstance(fabric, FakeFabric)]
+            return [sorted(*state.networks[ports[0]["network_id"]].members.values()) for state in states]
+
+        await anyio.sleep(2 * BURST_S)
+        addresses = [port["fixed_ips"][0]["ip_address"] for port in ports]
+        assert known() == [sorted(addresses)] * 2
+        await cloud.demo.delete(f"/compute/v2.1/servers/{servers[1]['id']}")
+        with anyio.fail_after(20):
+            while (await cloud.demo.get(f"/compute/v2.1/servers/{servers[1]['id']}")).status_code != 404:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        await anyio.sleep(2 * BURST_S)
+        assert known()[0] == [addresses[0]]
+
+
 async def test_a_second_look_changes_nothing() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)

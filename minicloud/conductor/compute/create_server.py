@@ -105,12 +105,14 @@ def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
             )
     for port in ports.of_server(tx, server.id):
         ports.bind(tx, port.id, saga.host)
+    tx.after_commit(world.wiring.members_changed)
     records.change(tx, server, task_state="spawning", updated_at=tx.now)
 
 
 def unbind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
     """Delete the ports that were made for this server and let go of those that were lent to it."""
     ports.release_of_server(tx, saga.server_id)
+    tx.after_commit(world.wiring.members_changed)
 
 
 async def ensure_wired(saga: CreateServer, world: World) -> None:

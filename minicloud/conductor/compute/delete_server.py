@@ -45,6 +45,7 @@ def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
     """Ports, claims and the record: all in the commit in which the server ceases to be."""
     server = servers.find(tx, saga.server_id)
     ports.release_of_server(tx, saga.server_id)
+    tx.after_commit(world.wiring.members_changed)
     asking.free(tx, saga.server_id)
     if server is None or server.deleted:
         return

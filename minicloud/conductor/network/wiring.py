@@ -5,7 +5,7 @@ round, which reads the wishes anew and so holds everything that was committed be
 in this process's life is remembered, and not sent again until it differs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import anyio
 
@@ -50,6 +50,19 @@ class Wiring:
         self._agents = agents
         self.shared = shared
         self._hosts: dict[str, _Host] = {}
+        self._carry: Callable[[], None] | None = None
+
+    def carry_by(self, carry: Callable[[], None]) -> None:
+        """From now on ``carry`` is called when all hosts have to hear of something soon: it has ``refresh`` called for each."""
+        self._carry = carry
+
+    def members_changed(self) -> None:
+        """Addresses came to security groups or left them: rules of ports elsewhere may name them.
+
+        Only guests that share a fabric reach each other; hosts that do not hear of it in the reconcilers' next round.
+        """
+        if self.shared and self._carry is not None:
+            self._carry()
 
     async def ensure_port(self, host: str, port_id: str) -> None:
         """The port, its network, and the routers of that stand on the host, leases of every port committed so far included.
