@@ -91,6 +91,12 @@ EXTENSIONS = [
         "Extension that indicates that pagination is enabled.",
         "2016-06-12T00:00:00-00:00",
     ),
+    (
+        "port-mac-address-regenerate",
+        "Neutron Port MAC address regenerate",
+        "Network port MAC address regenerate",
+        "2018-05-03T10:00:00-00:00",
+    ),
     ("port-security", "Port Security", "Provides port security", "2012-07-23T10:00:00-00:00"),
     (
         "port-security-groups-filtering",

@@ -9,7 +9,7 @@ from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Writ
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
-from minicloud.core.network import networks, port_filters, ports, security_groups, standard
+from minicloud.core.network import macs, networks, port_filters, ports, security_groups, standard
 from minicloud.core.network.ports import PortDetails
 from minicloud.core.network.rows import Network, Port
 from minicloud.core.records import Transaction
@@ -35,7 +35,7 @@ PORT = Resource(
         Attribute("name", values.name, "", filter="text", sort=True),
         Attribute("network_id", values.uuid, REQUIRED, change=False, filter="text", sort=True),
         Attribute("admin_state_up", values.boolean, True, filter="flag", sort=True),
-        Attribute("mac_address", values.mac, ruled=True, filter="text", sort=True),
+        Attribute("mac_address", values.or_none(values.mac), ruled=True, filter="text", sort=True),
         Attribute("fixed_ips", values.fixed_ips, ruled=True, filter="special"),
         Attribute("device_id", values.text(255), "", ruled=True, filter="text", sort=True),
         Attribute("device_owner", values.text(255), "", ruled=True, filter="text", sort=True),
@@ -107,6 +107,8 @@ async def update(call: Call, port_id: str, body: bytes) -> Any:
         changes = _values(wanted)
         if changes.get("groups"):
             changes["groups"] = security_groups.check_exist(tx, call.context, changes["groups"])
+        if "mac_address" in changes and changes["mac_address"] is None:
+            changes["mac_address"] = macs.choose(tx, network.id, None)
         return ports.change(tx, port, **changes)
 
     return {"port": seeing(call)(await guard.write(call, work))}

@@ -226,3 +226,19 @@ async def test_a_servers_ports_are_its_own_and_compute_lets_go_of_lent_ones() ->
         await door.database.write(lambda tx: ports.release_of_server(tx, "s1"))
         left = (await http.get("/ports?device_owner=")).json()["ports"]
         assert [(p["id"], p["device_id"]) for p in left] == [(lent["id"], "")]
+
+
+async def test_a_mac_that_is_set_to_null_is_made_anew() -> None:
+    async with a_network_service() as door, root(door) as http:
+        network = await made(http, "network")
+        port = await made(http, "port", network_id=network["id"], mac_address=None)
+        assert port["mac_address"].startswith("fa:16:3e:")
+        changed = await http.put(f"/ports/{port['id']}", json={"port": {"mac_address": None}})
+        assert changed.status_code == 200, changed.text
+        fresh = changed.json()["port"]["mac_address"]
+        assert fresh.startswith("fa:16:3e:")
+        assert fresh != port["mac_address"]
+        assert (await http.get(f"/ports/{port['id']}")).json()["port"]["mac_address"] == fresh
+        await http.put(f"/ports/{port['id']}", json={"port": {"binding:host_id": "host-1"}})
+        bound = await http.put(f"/ports/{port['id']}", json={"port": {"mac_address": None}})
+        assert error(bound)[:2] == (409, "PortBound")
