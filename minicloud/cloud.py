@@ -58,6 +58,7 @@ from minicloud.first_start import (
     first_records,
     prepare_folder,
 )
+from minicloud.operations import seeds
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
 from minicloud.services import policy_of as policy_of
@@ -161,6 +162,8 @@ async def open_cloud(
     passwords = Passwords(settings.password_cost)
     all_services = services(passwords, settings)
     policy = policy_of(all_services, policy_overrides(folder))
+    if settings.seed:
+        seeds.read(settings.seed)
     async with AsyncExitStack() as stack:
         trace_file = None
         if sink is None and settings.memory:
@@ -246,6 +249,9 @@ async def open_cloud(
         await servicegroup.look()
         await recover(executor)
         await ensure_guest_image(executor, database, settings, driver)
+        if settings.seed:
+            progress(f"planting {settings.seed}")
+            await seeds.plant(settings.seed, database, executor, passwords)
         tasks.start_soon(loop.run)
         cloud = Cloud(
             settings=settings,

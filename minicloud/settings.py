@@ -231,6 +231,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     guest_image: str = "auto"
     """The image ``minilinux`` of a new cloud: ``auto`` takes the built one if there is one, ``none`` starts without."""
 
+    seed: str = ""
+    """YAML file of domains, projects, users, roles, quotas, networks, flavors and images that the cloud shall have: docs/seeds.md."""
+
     stop_servers: bool = False
     """Power off all servers when the cloud stops; else guests go on and are found again."""
 
