@@ -82,7 +82,8 @@ async def console_output(call: Call, server_id: str, body: ConsoleOutput) -> Any
     lines = _lines(body.length)
     kept = text.split("\n")
     if lines is not None:
-        kept = kept[-lines - 1 :] if text.endswith("\n") else kept[-lines:] if lines else []
+        # As Nova counts: what follows the last line's end is a line, too.
+        kept = kept[-lines:] if lines else []
     return {"output": "\n".join(kept)}
 
 

@@ -1,0 +1,201 @@
+"""Listing servers: pages, order, every filter, who sees what, and what was deleted or has changed since."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+
+from minicloud.core import records
+from minicloud.core.compute import lifecycle
+from minicloud.core.compute.servers import Server
+from minicloud.engines.database import Transaction
+from tests.support.clouds import TestedCloud, a_cloud
+
+pytestmark = pytest.mark.anyio
+SERVERS = "/compute/v2.1/servers"
+
+
+@pytest.fixture
+async def cloud() -> AsyncIterator[TestedCloud]:
+    """Five servers, a minute apart from each other: a, b, c of demo, x and y of the project other."""
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2, reconcile_interval=1e6)
+        cloud.other = await cloud.a_project("other")  # type: ignore[attr-defined]
+        for name, fields in (
+            ("a", {"metadata": {"n": "1"}}),
+            ("b", {"flavorRef": "2"}),
+            ("c", {"description": "last"}),
+        ):
+            await cloud.a_server(name=name, **fields)
+            await anyio.sleep(60)
+        for name in ("x", "y"):
+            await cloud.a_server(cloud.other, name=name)  # type: ignore[attr-defined]
+        yield cloud
+
+
+async def names(client: httpx.AsyncClient, path: str = SERVERS, **params: Any) -> list[str]:
+    """The names of the servers of a listing, in its order."""
+    answer = await client.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    return [server["name"] for server in answer.json()["servers"]]
+
+
+async def test_ones_own_newest_first_briefly_or_in_full(cloud: TestedCloud) -> None:
+    assert await names(cloud.demo) == await names(cloud.demo, f"{SERVERS}/detail") == ["c", "b", "a"]
+    brief = (await cloud.demo.get(SERVERS)).json()["servers"][0]
+    assert set(brief) == {"id", "name", "links"}
+    assert [s["status"] for s in (await cloud.demo.get(f"{SERVERS}/detail")).json()["servers"]] == ["ACTIVE"] * 3
+    full = (await cloud.demo.get(f"{SERVERS}/detail")).json()["servers"][0]
+    alone = await cloud.server(full["id"])
+    del alone["server_groups"]
+    assert full == alone
+
+
+async def test_administrators_may_see_everybodys(cloud: TestedCloud) -> None:
+    assert await names(cloud.admin) == []
+    for value in ("1", "true", ""):
+        assert sorted(await names(cloud.admin, all_tenants=value)) == ["a", "b", "c", "x", "y"]
+    assert await names(cloud.admin, all_tenants="0") == []
+    refused = await cloud.demo.get(SERVERS, params={"all_tenants": "1"})
+    assert refused.status_code == 403
+    assert "os_compute_api:servers:index:get_all_tenants" in refused.text
+    refused = await cloud.demo.get(f"{SERVERS}/detail", params={"all_tenants": "1"})
+    assert "os_compute_api:servers:detail:get_all_tenants" in refused.text
+    project = (await cloud.demo.get(f"{SERVERS}/detail")).json()["servers"][0]["tenant_id"]
+    assert await names(cloud.admin, all_tenants="1", project_id=project) == ["c", "b", "a"]
+    assert await names(cloud.admin, all_tenants="1", tenant_id=project) == ["c", "b", "a"]
+
+
+async def test_filters_of_administrators_are_passed_over_for_others(cloud: TestedCloud) -> None:
+    everybody = (await cloud.admin.get(f"{SERVERS}/detail", params={"all_tenants": "1"})).json()["servers"]
+    on_one = sorted(s["name"] for s in everybody if s["OS-EXT-SRV-ATTR:host"] == "host-1")
+    assert 0 < len(on_one) < 5
+    assert sorted(await names(cloud.admin, all_tenants="1", host="host-1")) == on_one
+    assert await names(cloud.demo, host="nowhere", headers="x") == ["c", "b", "a"]
+
+
+async def test_pages_follow_each_other(cloud: TestedCloud) -> None:
+    first = (await cloud.demo.get(SERVERS, params={"limit": "2"})).json()
+    assert [s["name"] for s in first["servers"]] == ["c", "b"]
+    [link] = first["servers_links"]
+    assert link["rel"] == "next"
+    where = urlsplit(link["href"])
+    second = (await cloud.demo.get(f"{where.path}?{where.query}")).json()
+    assert [s["name"] for s in second["servers"]] == ["a"]
+    assert "servers_links" not in second
+    assert await names(cloud.demo, limit="0") == []
+    detailed = (await cloud.demo.get(f"{SERVERS}/detail", params={"limit": "1"})).json()["servers_links"][0]["href"]
+    assert "/servers/detail?" in detailed
+    for params in ({"limit": "-1"}, {"limit": "x"}, {"marker": "nobody"}):
+        answer = await cloud.demo.get(SERVERS, params=params)
+        assert answer.status_code == 400, params
+    x = (await cloud.admin.get(SERVERS, params={"all_tenants": "1", "name": "^x$"})).json()["servers"][0]["id"]
+    foreign = await cloud.demo.get(SERVERS, params={"marker": x})
+    assert foreign.status_code in (200, 400)
+    assert "x" not in [s["name"] for s in foreign.json().get("servers", [])]
+
+
+async def test_order(cloud: TestedCloud) -> None:
+    assert await names(cloud.demo, sort_key="created_at", sort_dir="asc") == ["a", "b", "c"]
+    assert await names(cloud.demo, sort_key="display_name", sort_dir="desc") == ["c", "b", "a"]
+    assert (await cloud.demo.get(SERVERS, params={"sort_key": "user_data"})).status_code == 400
+    assert (await cloud.demo.get(SERVERS, params={"sort_key": "created_at", "sort_dir": "up"})).status_code == 400
+
+
+async def test_filters(cloud: TestedCloud) -> None:
+    a = (await cloud.demo.get(f"{SERVERS}/detail", params={"name": "^a"})).json()["servers"][0]
+    address = next(iter(a["addresses"].values()))[0]["addr"]
+    for params, wanted in (
+        ({"name": "a|b"}, ["b", "a"]),
+        ({"name": "nobody"}, []),
+        ({"flavor": "2"}, ["b"]),
+        ({"flavor": "%"}, []),
+        ({"image": await cloud.image_id()}, ["c", "b", "a"]),
+        ({"uuid": a["id"]}, ["a"]),
+        ({"ip": address}, ["a"]),
+        ({"description": "last"}, ["c"]),
+        ({"locked": "true"}, []),
+        ({"locked": "False"}, ["c", "b", "a"]),
+        ({"vm_state": "active"}, ["c", "b", "a"]),
+        ({"status": "ACTIVE"}, ["c", "b", "a"]),
+        ({"status": "active"}, ["c", "b", "a"]),
+        ({"status": "SHUTOFF"}, []),
+        ({"status": ["SHUTOFF", "ACTIVE"]}, ["c", "b", "a"]),
+        ({"unknown": "x"}, ["c", "b", "a"]),
+    ):
+        assert await names(cloud.demo, **params) == wanted, params
+    for params in ({"name": "["}, {"locked": "perhaps"}, {"changes-since": "yesterday"}):
+        assert (await cloud.demo.get(SERVERS, params=params)).status_code == 400, params
+
+
+async def test_a_status_finds_what_shows_it_whatever_lies_behind(cloud: TestedCloud) -> None:
+    servers = (await cloud.demo.get(SERVERS)).json()["servers"]
+    states = {"a": ("active", "rebooting_hard"), "b": ("stopped", None), "c": ("active", "powering-off")}
+
+    def force(tx: Transaction) -> None:
+        for server in servers:
+            vm_state, task = states[server["name"]]
+            records.change(tx, records.get(tx, Server, server["id"]), vm_state=vm_state, task_state=task)
+
+    await cloud.write(force)
+    assert await names(cloud.demo, status="HARD_REBOOT") == ["a"]
+    assert await names(cloud.demo, status="SHUTOFF") == ["b"]
+    assert await names(cloud.demo, status="ACTIVE") == ["c"]
+    for status in {plain for plain, _ in lifecycle.STATUSES.values()}:
+        assert set(await names(cloud.demo, status=status)) <= {"a", "b", "c"}
+    old, new = {"OpenStack-API-Version": "compute 2.37"}, {"OpenStack-API-Version": "compute 2.38"}
+    assert (await cloud.demo.get(SERVERS, params={"status": "FANCY"}, headers=new)).status_code == 400
+    answer = await cloud.demo.get(SERVERS, params={"status": "FANCY"}, headers=old)
+    assert (answer.status_code, answer.json()["servers"]) == (200, [])
+
+
+async def test_deleted_servers_are_shown_to_administrators_who_ask(cloud: TestedCloud) -> None:
+    [b] = (await cloud.demo.get(SERVERS, params={"name": "^b$"})).json()["servers"]
+    await cloud.demo.delete(f"{SERVERS}/{b['id']}")
+    await cloud.settled()
+    assert await names(cloud.demo) == ["c", "a"]
+    assert await names(cloud.demo, deleted="true") == ["c", "a"]
+    assert await names(cloud.admin, all_tenants="1", deleted="true") == ["b"]
+    [shown] = (await cloud.admin.get(f"{SERVERS}/detail", params={"all_tenants": "1", "deleted": "1"})).json()[
+        "servers"
+    ]
+    assert (shown["status"], shown["OS-EXT-STS:vm_state"]) == ("DELETED", "deleted")
+    assert shown["OS-SRV-USG:terminated_at"] is not None
+
+
+async def test_what_has_changed_since_a_moment_deleted_ones_too(cloud: TestedCloud) -> None:
+    await anyio.sleep(600)
+    found = (await cloud.demo.get(SERVERS)).json()["servers"]
+    c, b, _ = (server["id"] for server in found)
+    await cloud.demo.delete(f"{SERVERS}/{b}")
+    await cloud.act(c, {"os-stop": None})
+    await cloud.settled()
+    since = "2026-11-21T10:10:00Z"
+    assert sorted(await names(cloud.demo, **{"changes-since": since})) == ["b", "c"]
+    assert sorted(await names(cloud.demo, **{"changes-since": since, "deleted": "false"})) == ["c"]
+    assert await names(cloud.demo, **{"changes-since": "2026-11-21T12:10:00+01:00"}) == []
+    assert await names(cloud.demo, **{"changes-before": since}) == ["a"]
+
+
+async def test_a_listing_costs_few_statements_however_many_servers_there_are(cloud: TestedCloud) -> None:
+    """Counted, not timed: what stands elsewhere is read for all servers at once."""
+    counts = []
+    for more in (0, 5):
+        for number in range(more):
+            await cloud.a_server(name=f"more{number}")
+        statements = 0
+        connection: Any = cloud.cloud.world.database._connection  # type: ignore[attr-defined]
+
+        def count(_: str) -> None:
+            nonlocal statements
+            statements += 1
+
+        connection.set_trace_callback(count)
+        await cloud.demo.get(f"{SERVERS}/detail")
+        connection.set_trace_callback(None)
+        counts.append(statements)
+    assert counts[0] == counts[1] < 20
