@@ -1,6 +1,7 @@
 """The version documents of identity, which anybody may read."""
 
 from minicloud.api.call import Call, Reply
+from minicloud.api.identity import json_home
 from minicloud.api.identity.views import View
 from minicloud.api.routes import Get
 
@@ -16,13 +17,21 @@ def _version(call: Call) -> View:
 
 
 async def index(call: Call) -> Reply:
-    """``GET /``: all versions; there is one."""
+    """``GET /``: all versions; there is one. With JSON Home asked for, where everything is."""
+    if json_home.wanted(call.header("accept") or ""):
+        return _home("/v3")
     return Reply({"versions": {"values": [_version(call)]}}, 300, {"Location": call.url("/"), "Vary": "X-Auth-Token"})
 
 
-async def show(call: Call) -> View:
+async def show(call: Call) -> Reply:
     """``GET /v3``"""
-    return {"version": _version(call)}
+    if json_home.wanted(call.header("accept") or ""):
+        return _home("")
+    return Reply({"version": _version(call)})
+
+
+def _home(prefix: str) -> Reply:
+    return Reply(json_home.document(prefix), 200, {"Content-Type": json_home.MEDIA_TYPE, "Vary": "Accept"})
 
 
 routes = [
