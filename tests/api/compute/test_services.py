@@ -65,7 +65,7 @@ async def test_a_disabled_host_gets_no_servers_and_says_why(cloud: TestedCloud) 
     assert (changed["status"], changed["disabled_reason"], changed["state"]) == ("disabled", "new fans", "up")
     for n in range(3):
         assert (await cloud.a_server(cloud.admin, name=f"w{n}"))["OS-EXT-SRV-ATTR:host"] == "host-2"
-    assert "COMPUTE_STATUS_DISABLED" in cloud.notes.facts("placement_request")[-1]["forbidden"]
+    assert cloud.notes.facts("prefilter")[-1]["disabled"] == [{"host": "host-1", "why": "new fans"}]
     enabled = (await cloud.admin.put(path, json={"status": "enabled"})).json()["service"]
     assert (enabled["status"], enabled["disabled_reason"]) == ("enabled", None)
     assert (await cloud.a_server(cloud.admin, name="w"))["OS-EXT-SRV-ATTR:host"] == "host-1"
