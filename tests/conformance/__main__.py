@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance import ledger, tempest_suite
+from tests.conformance import gabbi_suite, ledger, tempest_suite
 from tests.conformance.suites import SUITES
 
 
@@ -25,13 +25,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="minicloud-conformance-") as temporary:
         folder = Path(given.keep or temporary).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        outcomes = tempest_suite.run(
-            suite,
-            folder,
-            tests=given.tests,
-            pre_provisioned=given.pre_provisioned,
-            concurrency=given.concurrency,
-        )
+        if suite.runner == "gabbi":
+            outcomes = gabbi_suite.run(suite, folder, tests=given.tests)
+        else:
+            outcomes = tempest_suite.run(
+                suite,
+                folder,
+                tests=given.tests,
+                pre_provisioned=given.pre_provisioned,
+                concurrency=given.concurrency,
+            )
     if given.tests:
         known = {test: reason for test, reason in known.items() if test in outcomes}
     found = ledger.score(outcomes, known)

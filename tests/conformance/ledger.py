@@ -47,7 +47,7 @@ def read(path: Path) -> dict[str, str]:
 def score(outcomes: dict[str, Outcome], known: dict[str, str]) -> Score:
     """The outcomes held against what is known."""
     failed = {test for test, outcome in outcomes.items() if outcome == "failed"}
-    counted = [outcome for outcome in outcomes.values()]
+    counted = list(outcomes.values())
     return Score(
         passed=counted.count("passed"),
         failed=len(failed),

@@ -34,5 +34,6 @@ SUITES = {
         Suite("image", "tempest", r"^tempest\.api\.image\."),
         Suite("network", "tempest", r"^tempest\.api\.network\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
+        Suite("placement", "gabbi", ""),
     )
 }

@@ -19,6 +19,8 @@ SERVICES = {
 ACCOUNTS = 12
 """Users of their own projects that a run with pre-provisioned credentials is given."""
 
+SYSTEM_READERS = 3
+
 Config = dict[str, dict[str, Any]]
 
 
@@ -137,4 +139,11 @@ def _accounts(subject: Subject) -> list[dict[str, Any]]:
         made.append(account | {"domain_name": "Default", "roles": granted})
         if granted == ["admin"]:
             made[-1]["types"] = ["admin"]
+    for number in range(SYSTEM_READERS):
+        name = f"tempest-reader-{number}"
+        user = subject.post("/users", {"user": {"name": name, "password": PASSWORD}})["user"]
+        subject.http.put(f"/identity/v3/system/users/{user['id']}/roles/{roles['reader']}").raise_for_status()
+        made.append(
+            {"username": name, "password": PASSWORD, "system": "all", "user_domain_name": "Default", "roles": ["reader"]}
+        )
     return made
