@@ -144,6 +144,12 @@ def _accounts(subject: Subject) -> list[dict[str, Any]]:
         user = subject.post("/users", {"user": {"name": name, "password": PASSWORD}})["user"]
         subject.http.put(f"/identity/v3/system/users/{user['id']}/roles/{roles['reader']}").raise_for_status()
         made.append(
-            {"username": name, "password": PASSWORD, "system": "all", "user_domain_name": "Default", "roles": ["reader"]}
+            {
+                "username": name,
+                "password": PASSWORD,
+                "system": "all",
+                "user_domain_name": "Default",
+                "roles": ["reader"],
+            }
         )
     return made
