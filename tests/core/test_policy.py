@@ -1,7 +1,9 @@
-"""Checks that identity's policies rest on: literals, nothing, and the names that Keystone has for scopes."""
+"""Policy: the language of checks and its precedence, what is refused when it is read, overrides, and what identity rests on."""
 
 import pytest
 
+from minicloud.base import trace
+from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.context import Context
 from minicloud.core.policy import Policy
 
@@ -32,3 +34,94 @@ DOMAIN = Context(user_id="u", domain_id="d", roles=frozenset({"manager"}))
 )
 def test_checks(check: str, who: Context, target: dict[str, str | None], allowed: bool) -> None:
     assert Policy([("asked", check)]).allows("asked", who, target) is allowed
+
+
+def allowed(check: str, who: Context = MEMBER, target: dict[str, str] | None = None) -> bool:
+    """Whether a rule of this check lets somebody act."""
+    return Policy([("rule", check)]).allows("rule", who, target)
+
+
+@pytest.mark.parametrize(
+    ("check", "wanted"),
+    [
+        ("@", True),
+        ("!", False),
+        ("", True),
+        ("role:member", True),
+        ("role:MEMBER", True),
+        ("role:admin", False),
+        ("not role:admin", True),
+        ("not not role:member", True),
+        ("role:member and role:admin", False),
+        ("role:member or role:admin", True),
+        # and binds more than or, not more than and
+        ("role:member or role:admin and role:admin", True),
+        ("(role:member or role:admin) and role:admin", False),
+        ("not role:admin and role:member", True),
+        ("not (role:admin or role:member)", False),
+        ("((role:member))", True),
+        ("role:member AND NOT role:admin", True),
+        ("is_admin:False", True),
+        ("is_admin:True", False),
+        ("project_id:%(project_id)s", True),
+        ("user_id:%(user_id)s and project_id:p", True),
+        ("'red':red", True),
+        ("nonsense:anything", False),
+    ],
+)
+def test_the_language(check: str, wanted: bool) -> None:
+    assert allowed(check) is wanted
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "(role:a",
+        "role:a)",
+        "role:a or",
+        "and role:a",
+        "not",
+        "role:a role:b",
+        "just_a_word",
+        "rule:nobody",
+        "()",
+        "role:a or or role:b",
+    ],
+)
+def test_what_cannot_be_read_is_refused_when_the_cloud_starts(check: str) -> None:
+    with pytest.raises(Invalid):
+        Policy([("rule", check)])
+
+
+def test_a_target_without_the_attribute_matches_nothing() -> None:
+    assert not allowed("project_id:%(project_id)s", target={})
+    assert not allowed("project_id:%(project_id)s", target={"project_id": "other"})
+    assert not allowed("domain_id:%(domain_id)s", target={"domain_id": "None"})
+    assert allowed("project_id:%(tenant)s", target={"tenant": "p"})
+
+
+def test_rules_may_name_rules_and_a_file_may_change_them() -> None:
+    rules = [("a", "rule:b and role:member"), ("b", "role:admin")]
+    assert not Policy(rules).allows("a", MEMBER)
+    changed = Policy(rules, {"b": "@"})
+    assert changed.allows("a", MEMBER)
+    assert (changed.rules["b"].overridden, changed.rules["a"].overridden) == (True, False)
+    assert changed.rules["b"].default == "role:admin"
+    with pytest.raises(Invalid, match="rules that do not exist: nobody"):
+        Policy(rules, {"nobody": "@"})
+    with pytest.raises(Invalid, match="two defaults"):
+        Policy([("a", "@"), ("a", "!")])
+
+
+def test_a_refusal_names_the_rule_and_every_verdict_is_noted() -> None:
+    notes = trace.Recording()
+    policy = Policy([("things:make", "role:admin"), ("things:look", "role:member")])
+    with trace.recording(notes):
+        policy.enforce("things:look", MEMBER)
+        with pytest.raises(Forbidden, match="Policy doesn't allow things:make to be performed") as caught:
+            policy.enforce("things:make", MEMBER)
+    assert caught.value.detail == {"rule": "things:make"}
+    assert notes.facts("policy") == [
+        {"rule": "things:look", "check": "role:member", "allowed": True},
+        {"rule": "things:make", "check": "role:admin", "allowed": False},
+    ]
