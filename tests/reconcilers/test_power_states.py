@@ -106,25 +106,29 @@ async def test_servers_with_a_task_are_left_alone() -> None:
 
 
 async def test_what_a_host_saw_before_a_server_moved_does_not_count() -> None:
-    """A server is built, and another started, after the host wrote its report and before anybody reads it."""
+    """A server is built, one started, and one rebooted after the host wrote its report and before anybody reads it."""
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)
         stopped = await cloud.a_server(name="stopped")
         await cloud.act(stopped["id"], {"os-stop": None})
         await cloud.settled()
+        off = await cloud.a_server(name="off")
+        assert cloud.cloud.fake is not None
+        cloud.cloud.fake.power_loss("host-1")
         agent = cloud.cloud.agents["host-1"]
         write_report, meanwhile = agent.report, []
 
         async def late() -> calls.HostReport:
             report = await write_report()
             await cloud.act(stopped["id"], {"os-start": None})
+            await cloud.act(off["id"], {"reboot": {"type": "HARD"}})
             meanwhile.append((await cloud.a_server(name="new"))["id"])
             return report
 
         agent.report = late  # type: ignore[method-assign]
         assert (await cloud.reconciled())["power_states"] == []
         agent.report = write_report  # type: ignore[method-assign]
-        for server_id in (stopped["id"], *meanwhile):
+        for server_id in (stopped["id"], off["id"], *meanwhile):
             assert await state(cloud, server_id) == ("ACTIVE", None, 1)
         assert {str(m.power_state) for m in await cloud.hypervisor().machines()} == {"running"}
 
