@@ -59,9 +59,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]
     Returns keys of blobs that a crash left half uploaded.
     """
     offered = tuple(endpoint for endpoint in ENDPOINTS if endpoint.service_type not in NOT_OFFERED)
-    wanted = Bootstrap(
-        admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=offered
-    )
+    wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=offered)
     known = users.find_by_name(tx, DEFAULT, "admin")
     made = bootstrap(tx, wanted)
     if known is not None and hashed:

@@ -363,7 +363,8 @@ def test_a_migration_that_fails_leaves_the_file_at_the_one_before_it() -> None:
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, [good, bad])
     assert connection.execute("PRAGMA user_version").fetchone() == (1,)
-    assert [row[1] for row in schema(connection)] == ["a", "b"]
+    assert [row[1] for row in schema(connection)] == ["a", "b", "migrations"]
+    assert connection.execute("SELECT number FROM migrations").fetchall() == [(1,)]
     mended = Migration(2, "bad", "-- a comment; with a semicolon\nCREATE TABLE c (x TEXT DEFAULT ';');\n-- the end")
     assert migrate(connection, [good, mended]) == [mended]
 
@@ -374,3 +375,13 @@ def test_the_schema_keeps_to_what_postgresql_understands_too(migration: Migratio
     assert not re.search(
         r"AUTOINCREMENT|WITHOUT\s+ROWID|\bOR\s+(REPLACE|IGNORE)\b|PRAGMA|`|\bGLOB\b", text, re.IGNORECASE
     )
+
+
+def test_a_migration_that_was_added_in_the_middle_is_applied_later() -> None:
+    connection = connect(":memory:")
+    first, last = Migration(1, "first", "CREATE TABLE a (x TEXT);"), Migration(9, "last", "CREATE TABLE c (x TEXT);")
+    assert migrate(connection, [first, last]) == [first, last]
+    between = Migration(5, "between", "CREATE TABLE b (x TEXT);")
+    assert migrate(connection, [first, between, last]) == [between]
+    assert migrate(connection, [first, between, last]) == []
+    assert connection.execute("PRAGMA user_version").fetchone() == (9,)

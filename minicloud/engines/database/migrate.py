@@ -28,33 +28,48 @@ def migrations() -> list[Migration]:
 
 
 def migrate(connection: sqlite3.Connection, known: list[Migration] | None = None) -> list[Migration]:
-    """Apply what the file lacks; returns what was applied.
+    """Apply what the file lacks, in order; returns what was applied.
+
+    What was applied is remembered by number, not by the newest: each service numbers its own range, and a file may lack one
+    in the middle. ``user_version`` holds the newest for whoever only wants to know whether a file is too new.
 
     Raises:
         Conflict: the file was written by a newer program.
     """
     known = migrations() if known is None else known
-    newest = known[-1].number if known else 0
-    (at,) = connection.execute("PRAGMA user_version").fetchone()
-    if at > newest:
+    applied = _applied(connection)
+    unknown = applied - {migration.number for migration in known}
+    if unknown:
         raise Conflict(
-            f"The data folder was written by a newer minicloud (its schema is {at}, this program knows {newest}): "
+            f"The data folder was written by a newer minicloud (this program does not know its schema {max(unknown)}): "
             "upgrade minicloud, or start with another --data folder",
             kind="newer_schema",
         )
-    wanted = [migration for migration in known if migration.number > at]
+    wanted = [migration for migration in known if migration.number not in applied]
     for migration in wanted:
         # executescript would commit first: the whole file and its number are one transaction instead.
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in _statements(migration.sql):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version={migration.number}")
+            connection.execute(
+                "INSERT INTO migrations (number, name) VALUES (?, ?)", (migration.number, migration.name)
+            )
+            applied.add(migration.number)
+            connection.execute(f"PRAGMA user_version={max(applied)}")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
     return wanted
+
+
+def _applied(connection: sqlite3.Connection) -> set[int]:
+    """The numbers of what a file has, its ``user_version`` included."""
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL)")
+    applied = {number for (number,) in connection.execute("SELECT number FROM migrations")}
+    (newest,) = connection.execute("PRAGMA user_version").fetchone()
+    return applied | {newest} if newest else applied
 
 
 def _statements(script: str) -> list[str]:
