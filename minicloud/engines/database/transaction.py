@@ -63,7 +63,9 @@ def _as_conflict(error: sqlite3.IntegrityError) -> Conflict:
 def told(error: sqlite3.Error) -> Exception:
     """Failures of the file itself (locked, full, gone) in words that say what to do; defects of a statement stay what they are."""
     text = str(error)
-    if isinstance(error, sqlite3.OperationalError) and not text.startswith(("no such", "near ", "ambiguous", "incomplete")):
+    if isinstance(error, sqlite3.OperationalError) and not text.startswith(
+        ("no such", "near ", "ambiguous", "incomplete")
+    ):
         return Unavailable(
             f"The database cannot be used now ({text}): make room on the disk of the data folder, "
             "and let no other program hold the file",
