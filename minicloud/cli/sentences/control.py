@@ -156,6 +156,8 @@ SENTENCES: dict[str, Tell] = {
     "freed": lambda f: f"the claim is given back on {listed(f.called(one) for one in f['providers'])}",
     "handed_over": lambda f: f"the claim of {f['consumer']} now belongs to {f['to']}",
     "notes_lost": lambda f: f"{f['count']} notes were lost: the disk did not keep up",
+    "saga_interrupted": lambda f: f"the database is away: the work goes on in {f['in_s']:g} s ({f['error']})",
+    "leftovers_stay": lambda f: f"host {f['host']} could not be cleaned up: {f['error']}",
     "group_commit": lambda f: f"{f['writers']} transactions shared one commit",
     "network_lost": lambda f: f"host {f['host']} has lost network {f.name('network')}: {f['error']}",
     "wired": lambda f: (
