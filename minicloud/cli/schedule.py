@@ -6,7 +6,7 @@ import typer
 
 from minicloud.base.errors import Invalid
 from minicloud.base.trace import Note
-from minicloud.cli import control, show
+from minicloud.cli import show
 from minicloud.cli.folder import CONTROL
 from minicloud.cli.options import Data, Json, folder_of
 
@@ -46,6 +46,8 @@ def schedule(
         "project": project,
         "hints": hints_of(hint or []),
     }
+    from minicloud.cli import control
+
     found: dict[str, Any] = control.ask(folder.file(CONTROL), "schedule", **given)
     if json:
         show.as_json(found)

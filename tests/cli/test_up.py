@@ -149,7 +149,7 @@ def test_a_taken_port_names_the_cloud_that_has_it_and_nothing_is_left(desk: Desk
     assert not (other.data / "minicloud.pid").exists()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_foreground_cleanly_within_seconds(desk: Desk, sent: signal.Signals) -> None:
     process = desk.foreground()
     assert desk.answers()
@@ -161,6 +161,18 @@ def test_a_signal_stops_the_foreground_cleanly_within_seconds(desk: Desk, sent: 
     assert "Traceback" not in err
     assert time.monotonic() - began < 15
     assert not (desk.data / "minicloud.json").exists()
+
+
+def test_a_hang_up_reads_the_policy_again_and_the_cloud_goes_on(desk: Desk) -> None:
+    process = desk.foreground()
+    assert desk.answers()
+    (desk.data / "policy.yaml").write_text('"os_compute_api:servers:create": "role:admin"\n')
+    process.send_signal(signal.SIGHUP)
+    assert desk.answers()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, err
+    assert "policy.yaml was read again: it changes 1 rule" in err
 
 
 def test_down_stops_and_says_so_and_again_is_content(desk: Desk) -> None:
