@@ -1,12 +1,12 @@
 """Writes what is generated anew: the parts of docs/settings.md and docs/commands.md below the line that says so, and the
-golden list of routes."""
+golden lists of routes, policies and sagas."""
 
 import sys
 from pathlib import Path
 
 from minicloud.cli.commands_page import commands_page
 from minicloud.cli.described import settings_page
-from minicloud.operations.parts import golden_routes
+from minicloud.operations.parts import golden_policies, golden_routes, golden_sagas
 
 DOCS = Path(__file__).parents[1] / "docs"
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
@@ -22,7 +22,8 @@ def main() -> int:
             print(f"error: {page} has no line {MARK.strip()}", file=sys.stderr)
             return 1
         page.write_text(f"{head}{MARK}\n{made}", encoding="utf-8")
-    (GOLDEN / "routes.txt").write_text(golden_routes(), encoding="utf-8")
+    for name, made in (("routes", golden_routes()), ("policies", golden_policies()), ("sagas", golden_sagas())):
+        (GOLDEN / f"{name}.txt").write_text(made, encoding="utf-8")
     return 0
 
 

@@ -70,6 +70,20 @@ def golden_routes() -> str:
     return "\n".join(sorted(lines)) + "\n"
 
 
+def golden_policies() -> str:
+    """Every rule with its default, a line each: what ``tests/golden/policies.txt`` holds."""
+    rules = policies()
+    return "".join(f"{rule.name}: {rule.default or '(always)'}\n" for rule in rules)
+
+
+def golden_sagas() -> str:
+    """Every saga with the names of its steps, a line each: what ``tests/golden/sagas.txt`` holds.
+
+    A saga that is under way when the program is replaced goes on only if its steps are still these.
+    """
+    return "".join(sorted(f"{kind.__name__}: {', '.join(shape(kind))}\n" for kind in cloud.SAGAS))
+
+
 def sagas() -> list[SagaKind]:
     """Every kind of saga, by name."""
     kinds = [
