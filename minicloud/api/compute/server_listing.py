@@ -160,21 +160,22 @@ def _status_groups(call: Call, status: str) -> list[list[Condition]]:
 
 
 async def surroundings_of(call: Call, found: list[Server]) -> Surroundings:
+    """What the documents of these servers say that stands elsewhere."""
+    return await call.read(lambda tx: surroundings(tx, call, found))
+
+
+def surroundings(tx: Transaction, call: Call, found: list[Server]) -> Surroundings:
+    """As ``surroundings_of``, for whoever reads the servers in the same transaction."""
     ids = [server.id for server in found]
     down = frozenset(m.partition("@")[2] for m in call.world.servicegroup.down)
-
     grouped = len(ids) == 1 and call.at_least("2.71")
-
-    def work(tx: Transaction) -> Surroundings:
-        group = server_groups.group_of(tx, ids[0]) if grouped else None
-        return Surroundings(
-            addresses=ports.addresses_of(tx, ids),
-            security_groups=ports.groups_of(tx, ids),
-            down=down,
-            group=None if group is None else group.id,
-        )
-
-    return await call.read(work)
+    group = server_groups.group_of(tx, ids[0]) if grouped else None
+    return Surroundings(
+        addresses=ports.addresses_of(tx, ids),
+        security_groups=ports.groups_of(tx, ids),
+        down=down,
+        group=None if group is None else group.id,
+    )
 
 
 routes = [

@@ -9,7 +9,8 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.compute import server_views
 from minicloud.api.compute.server_creation import Hostname, TrimmedName, check_address
-from minicloud.api.compute.server_listing import surroundings_of
+from minicloud.api.compute.server_listing import surroundings, surroundings_of
+from minicloud.api.compute.server_views import Surroundings
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.conductor.compute.delete_server import DeleteServer
@@ -35,8 +36,13 @@ class ServerUpdate(Body, wrap="server"):
 
 async def show(call: Call, server_id: str) -> Any:
     """One server."""
-    server = await call.read(lambda tx: servers.get(tx, call.context, server_id))
-    return server_views.detailed(call, [server], await surroundings_of(call, [server]), alone=True)[0]
+
+    def work(tx: Transaction) -> tuple[Server, Surroundings]:
+        server = servers.get(tx, call.context, server_id)
+        return server, surroundings(tx, call, [server])
+
+    server, around = await call.read(work)
+    return server_views.detailed(call, [server], around, alone=True)[0]
 
 
 async def update(call: Call, server_id: str, body: ServerUpdate) -> Any:

@@ -128,13 +128,19 @@ async def test_an_exhausted_subnet_says_so_and_serves_again_what_is_given_back()
 async def test_a_second_subnet_serves_when_the_first_is_full() -> None:
     database = InlineDatabase()
 
-    def story(tx: Transaction) -> list[str]:
+    def first(tx: Transaction) -> networks.Network:
         network = a_network(tx)
         a_subnet(tx, network, "10.0.0.0/30", allocation_pools=[Pool("10.0.0.2", "10.0.0.2")])
+        return network
+
+    # The older subnet serves first, so the second one is made at a later moment.
+    network = await database.write(first)
+
+    def second(tx: Transaction) -> list[str]:
         a_subnet(tx, network, "10.0.1.0/24")
         return [a_port(tx, network).fixed_ips[0].ip_address for _ in range(2)]
 
-    assert await database.write(story) == ["10.0.0.2", "10.0.1.2"]
+    assert await database.write(second) == ["10.0.0.2", "10.0.1.2"]
     await database.close()
 
 
