@@ -13,7 +13,7 @@ from minicloud.core import records
 from minicloud.core.network import addressing, ipam
 from minicloud.core.network.addressing import FixedIp
 from minicloud.core.network.ipam import Pool
-from minicloud.core.network.rows import Port
+from minicloud.core.network.rows import Network, Port
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
 from tests.support.networks import a_network, a_port, a_subnet
@@ -128,7 +128,7 @@ async def test_an_exhausted_subnet_says_so_and_serves_again_what_is_given_back()
 async def test_a_second_subnet_serves_when_the_first_is_full() -> None:
     database = InlineDatabase()
 
-    def first(tx: Transaction) -> networks.Network:
+    def first(tx: Transaction) -> Network:
         network = a_network(tx)
         a_subnet(tx, network, "10.0.0.0/30", allocation_pools=[Pool("10.0.0.2", "10.0.0.2")])
         return network
