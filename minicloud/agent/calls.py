@@ -20,7 +20,7 @@ from minicloud.drivers.fabric import (
     RouterPort,
     Subnet,
 )
-from minicloud.drivers.hypervisor import HostFacts, MachineFacts, PowerState
+from minicloud.drivers.hypervisor import Disk, HostFacts, MachineFacts, PowerState, Throttle
 from minicloud.engines.messaging import Message, Messaging
 
 R = TypeVar("R")
@@ -33,7 +33,14 @@ __all__ = [
     "CONTROL",
     "Agents",
     "ConsoleOutput",
+    "Disk",
+    "EnsureDiskAttached",
+    "EnsureDiskDetached",
+    "EnsureDiskSize",
+    "EnsureDiskThrottle",
     "EnsureNetwork",
+    "EnsureNicAttached",
+    "EnsureNicDetached",
     "EnsureNoNetwork",
     "EnsureNoPort",
     "EnsureNoRouter",
@@ -68,6 +75,7 @@ __all__ = [
     "RouterPort",
     "ServerSpec",
     "Subnet",
+    "Throttle",
 ]
 
 
@@ -206,6 +214,52 @@ class ConsoleOutput(Message[bytes], tag="console_output", kw_only=True):
     tail_bytes: int
 
 
+class EnsureDiskAttached(Message[None], tag="ensure_disk_attached", kw_only=True):
+    """The server has the disk: now if it runs, else from its next start on. The disk's file is there."""
+
+    server_id: str
+    disk: Disk
+
+
+class EnsureDiskDetached(Message[None], tag="ensure_disk_detached", kw_only=True):
+    """The server has no such disk; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
+
+    server_id: str
+    disk_id: str
+    timeout_s: float
+
+
+class EnsureDiskSize(Message[bool], tag="ensure_disk_size", kw_only=True):
+    """A running server's disk has grown, file and all; False when the server is off, and nothing was done."""
+
+    server_id: str
+    disk_id: str
+    size_bytes: int
+
+
+class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True):
+    """The server's disk is held to these limits; None: to none."""
+
+    server_id: str
+    disk_id: str
+    throttle: Throttle | None
+
+
+class EnsureNicAttached(Message[None], tag="ensure_nic_attached", kw_only=True):
+    """The server has the card, its port being wired here."""
+
+    server_id: str
+    nic: NicSpec
+
+
+class EnsureNicDetached(Message[None], tag="ensure_nic_detached", kw_only=True):
+    """The server has no card of this port; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
+
+    server_id: str
+    port_id: str
+    timeout_s: float
+
+
 class Reach(Message[list[str]], tag="reach", kw_only=True):
     """The argument list of a program that joins its stdin and stdout to a TCP port of the guest."""
 
@@ -251,6 +305,12 @@ TO_HOST = (
     EnsureServerGone,
     RebootServer,
     ConsoleOutput,
+    EnsureDiskAttached,
+    EnsureDiskDetached,
+    EnsureDiskSize,
+    EnsureDiskThrottle,
+    EnsureNicAttached,
+    EnsureNicDetached,
     Reach,
 )
 TO_CONTROL = (HostUp, PowerChanged, MetadataAsked)

@@ -110,6 +110,24 @@ class HostAgent:
                 return await self.hypervisor.reboot_soft(message.server_id, grace_s=message.grace_s)
             case calls.ConsoleOutput():
                 return await self.hypervisor.console_output(message.server_id, tail_bytes=message.tail_bytes)
+            case calls.EnsureDiskAttached():
+                return await self.hypervisor.ensure_disk_attached(message.server_id, message.disk)
+            case calls.EnsureDiskDetached():
+                return await self.hypervisor.ensure_disk_detached(
+                    message.server_id, message.disk_id, timeout_s=message.timeout_s
+                )
+            case calls.EnsureDiskSize():
+                return await self.hypervisor.ensure_disk_size(
+                    message.server_id, message.disk_id, size_bytes=message.size_bytes
+                )
+            case calls.EnsureDiskThrottle():
+                return await self.hypervisor.ensure_disk_throttle(message.server_id, message.disk_id, message.throttle)
+            case calls.EnsureNicAttached():
+                return await self.hypervisor.ensure_nic_attached(message.server_id, await self._nic(message.nic))
+            case calls.EnsureNicDetached():
+                return await self.hypervisor.ensure_nic_detached(
+                    message.server_id, message.port_id, timeout_s=message.timeout_s
+                )
             case calls.Reach():
                 return await self.fabric.reach(message.port, message.tcp_port)
             case _:
@@ -129,16 +147,7 @@ class HostAgent:
         """The server's disks exist and it runs."""
         disks = await self._disks(server)
         with trace.span("plug"):
-            nics = [
-                Nic(
-                    id=nic.port.id,
-                    mac=nic.port.mac,
-                    mtu=nic.port.mtu,
-                    model=nic.model,
-                    plug=await self._plug(nic.port),
-                )
-                for nic in server.nics
-            ]
+            nics = [await self._nic(nic) for nic in server.nics]
         machine = Machine(
             id=server.id,
             name=server.name,
@@ -157,6 +166,10 @@ class HostAgent:
             facts["argv"] = running.argv
             facts["pid"] = running.pid
         return running
+
+    async def _nic(self, nic: calls.NicSpec) -> Nic:
+        port = nic.port
+        return Nic(id=port.id, mac=port.mac, mtu=port.mtu, model=nic.model, plug=await self._plug(port))
 
     async def _plug(self, port: calls.Port) -> Plug:
         """How a machine reaches its port: as it was wired a moment ago for this very start, or else wired now."""

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 import trio.testing
 
-from minicloud.base.errors import CloudError, Conflict, NotFound
+from minicloud.base.errors import CloudError, Conflict, NotFound, TimedOut
 from minicloud.drivers.fabric import FakePlug
-from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState
+from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState, Throttle
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld
 from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor
 from minicloud.drivers.statelog import StateLog
@@ -45,7 +45,9 @@ class House(Protocol):
 
     changes: Changes
 
-    def a_machine(self, *, obeys_power_button: bool = True) -> Machine: ...
+    def a_machine(self, *, obeys_power_button: bool = True, lets_go: bool = True) -> Machine: ...
+
+    def a_disk(self, **more: Any) -> Disk: ...
 
     def entered(self) -> Any: ...
 
@@ -66,25 +68,37 @@ def the_machine(disk: str | None) -> Machine:
     )
 
 
+def a_nic(**more: Any) -> Nic:
+    return Nic(id=str(uuid4()), mac="fa:16:3e:00:00:02", plug=FakePlug(name="p2"), **more)
+
+
 class FakeHouse:
     def __init__(self, folder: Path) -> None:
         self.changes = Changes()
         self._file = folder / "world.jsonl"
         self._deaf: set[str] = set()
+        self._clinging: set[str] = set()
         self.world = FakeWorld()
 
-    def a_machine(self, *, obeys_power_button: bool = True) -> Machine:
+    def a_machine(self, *, obeys_power_button: bool = True, lets_go: bool = True) -> Machine:
         machine = the_machine("/simulated/disk")
+        if not lets_go:
+            self._clinging.add(machine.id)
+            self.world.clinging.add(machine.id)
         if not obeys_power_button:
             self._deaf.add(machine.id)
             self.world.deaf.add(machine.id)
         return machine
+
+    def a_disk(self, **more: Any) -> Disk:
+        return Disk(id=str(uuid4()), path="/simulated/more", format="raw", **more)
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[Hypervisor]:
         log = StateLog(self._file)
         self.world = FakeWorld(log)
         self.world.deaf |= self._deaf
+        self.world.clinging |= self._clinging
         hypervisor = FakeHypervisor(self.world, "host1")
         await hypervisor.open(self.changes)
         try:
@@ -106,10 +120,16 @@ class QemuHouse:
         self._folder = folder
         self._open: QemuHypervisor | None = None
 
-    def a_machine(self, *, obeys_power_button: bool = True) -> Machine:
+    def a_machine(self, *, obeys_power_button: bool = True, lets_go: bool = True) -> Machine:
         disk = self._folder / f"disk-{uuid4().hex}.raw"
-        disk.write_bytes(boot_disk(obeys_power_button=obeys_power_button))
+        disk.write_bytes(boot_disk(obeys_power_button=obeys_power_button, lets_go=lets_go))
         return the_machine(str(disk))
+
+    def a_disk(self, **more: Any) -> Disk:
+        number = uuid4()
+        path = self._folder / f"more-{number.hex}.raw"
+        path.write_bytes(bytes(1 << 20))
+        return Disk(id=str(number), path=str(path), format="raw", **more)
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[Hypervisor]:
@@ -188,6 +208,12 @@ async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> No
             lambda: hypervisor.ensure_unpaused(str(uuid4())),
             lambda: hypervisor.ensure_suspended(str(uuid4())),
             lambda: hypervisor.reboot_soft(str(uuid4()), grace_s=1),
+            lambda: hypervisor.ensure_disk_attached(str(uuid4()), house.a_disk()),
+            lambda: hypervisor.ensure_disk_detached(str(uuid4()), "d", timeout_s=1),
+            lambda: hypervisor.ensure_disk_size(str(uuid4()), "d", size_bytes=1),
+            lambda: hypervisor.ensure_disk_throttle(str(uuid4()), "d", None),
+            lambda: hypervisor.ensure_nic_attached(str(uuid4()), a_nic()),
+            lambda: hypervisor.ensure_nic_detached(str(uuid4()), "n", timeout_s=1),
         ]
         for verb in verbs:
             with pytest.raises(NotFound, match="has no machine"):
@@ -403,6 +429,128 @@ async def test_a_changed_specification_takes_effect_at_the_next_start(house: Hou
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         renamed = msgspec.structs.replace(machine, name="instance-renamed")
         assert (await hypervisor.ensure_running(renamed)).name == "instance-renamed"
+
+
+@pytest.mark.parametrize("bus", ["virtio", "nvme", "scsi"])
+async def test_a_disk_comes_and_goes_while_the_machine_runs(house: House, bus: str) -> None:
+    machine, disk = house.a_machine(), house.a_disk(bus=bus, serial=str(uuid4()))
+    if bus == "scsi":
+        machine = msgspec.structs.replace(machine, disks=[*machine.disks, house.a_disk(bus="scsi")])
+    async with house.entered() as hypervisor:
+        before = await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        for _ in range(2):
+            await hypervisor.ensure_disk_attached(machine.id, disk)
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+        for _ in range(2):
+            await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=60)
+        assert await hypervisor.machine(machine.id) == before, "it is the same process"
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+    assert house.changes.heard == []
+
+
+async def test_a_disk_that_was_there_at_the_start_goes_too_and_a_card(house: House) -> None:
+    machine, disk, nic = house.a_machine(), house.a_disk(), a_nic()
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, disk], nics=[*machine.nics, nic])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=60)
+        await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
+
+
+@pytest.mark.parametrize("model", ["virtio", "e1000", "rtl8139"])
+async def test_a_card_comes_and_goes_while_the_machine_runs(house: House, model: str) -> None:
+    machine, nic = house.a_machine(), a_nic(model=model)
+    async with house.entered() as hypervisor:
+        before = await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        for _ in range(2):
+            await hypervisor.ensure_nic_attached(machine.id, nic)
+        for _ in range(2):
+            await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
+        assert await hypervisor.machine(machine.id) == before
+
+
+async def test_a_guest_that_clings_to_its_devices_keeps_them(house: House) -> None:
+    machine, disk, nic = house.a_machine(lets_go=False), house.a_disk(), a_nic()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+        await hypervisor.ensure_nic_attached(machine.id, nic)
+        with pytest.raises(TimedOut, match="did not let go"):
+            await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=0.3)
+        with pytest.raises(TimedOut, match="did not let go"):
+            await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=0.3)
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=2 << 20), "it is still there"
+
+
+async def test_a_paused_machine_takes_devices_and_gives_none_back(house: House) -> None:
+    machine, disk, nic = house.a_machine(), house.a_disk(), a_nic()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_paused(machine.id)
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+        await hypervisor.ensure_nic_attached(machine.id, nic)
+        with pytest.raises(Conflict, match="paused"):
+            await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=60)
+        with pytest.raises(Conflict, match="paused"):
+            await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
+        await hypervisor.ensure_unpaused(machine.id)
+        await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=60)
+        await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
+
+
+async def test_a_machine_that_is_off_has_other_devices_from_its_next_start_on(house: House) -> None:
+    machine, disk, nic = house.a_machine(), house.a_disk(), a_nic()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        for _ in range(2):
+            await hypervisor.ensure_disk_attached(machine.id, disk)
+            await hypervisor.ensure_nic_attached(machine.id, nic)
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=2 << 20) is False
+        await hypervisor.ensure_disk_throttle(machine.id, disk.id, Throttle(total_iops=10))
+        for _ in range(2):
+            await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=0)
+            await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=0)
+        with pytest.raises(NotFound, match="has no disk"):
+            await hypervisor.ensure_disk_throttle(machine.id, disk.id, None)
+
+
+async def test_what_was_attached_survives_a_soft_reboot_and_a_suspension(house: House) -> None:
+    machine, disk, nic = house.a_machine(), house.a_disk(), a_nic()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+        await hypervisor.ensure_nic_attached(machine.id, nic)
+        await hypervisor.ensure_suspended(machine.id)
+        with pytest.raises(Conflict, match="is suspended"):
+            await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=0)
+        await hypervisor.ensure_running(machine)
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=2 << 20)
+        assert await hypervisor.reboot_soft(machine.id, grace_s=60)
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=3 << 20)
+        await console_has(hypervisor, machine.id, boots=2)
+        await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
+
+
+@pytest.mark.parametrize("bus", ["virtio", "nvme", "scsi"])
+async def test_limits_of_a_disk_change_while_it_works(house: House, bus: str) -> None:
+    machine, disk = house.a_machine(), house.a_disk(bus=bus, throttle=Throttle(read_iops=100, write_bytes=1 << 20))
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, disk])
+    other = house.a_disk(bus=bus, throttle=Throttle(total_iops=100, total_iops_max=200, total_iops_max_length=2))
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_disk_attached(machine.id, other)
+        await hypervisor.ensure_disk_throttle(machine.id, disk.id, Throttle(total_bytes=1 << 20))
+        await hypervisor.ensure_disk_throttle(machine.id, disk.id, None)
+        with pytest.raises(NotFound, match="has no disk"):
+            await hypervisor.ensure_disk_throttle(machine.id, "none", None)
 
 
 async def console_has(hypervisor: Hypervisor, machine_id: str, *, boots: int) -> None:

@@ -1,6 +1,6 @@
 """A guest in 512 bytes: prints a line on the serial console, then obeys the power button and one-letter commands.
 
-``o`` powers off, ``r`` resets, other bytes are echoed. It boots in a fifth of a second, sleeps by ``hlt`` and needs no image.
+``o`` powers off, ``r`` resets, other bytes are echoed; devices that it is asked to give back it lets go of. It boots in a fifth of a second, sleeps by ``hlt`` and needs no image.
 """
 
 READY = b"boot sector ready\r\n"
@@ -53,7 +53,7 @@ class _Code:
         return bytes(self._bytes).ljust(510, b"\0") + b"\x55\xaa"
 
 
-def boot_disk(*, obeys_power_button: bool = True, size: int = 2 << 20) -> bytes:
+def boot_disk(*, obeys_power_button: bool = True, lets_go: bool = True, size: int = 2 << 20) -> bytes:
     """A raw disk that boots into the tiny guest on q35 by BIOS, which boots from no disk of less than a cylinder."""
     code = _Code()
     code.emit("31 c0 8e d8 fc")  # xor ax,ax; mov ds,ax; cld
@@ -62,6 +62,17 @@ def boot_disk(*, obeys_power_button: bool = True, size: int = 2 << 20) -> bytes:
     code.emit("ba 02 06 b8 00 01 ef")  # out 0x602,0x0100: ACPI notes the power button
     code.label("wait")
     code.emit("fb f4")  # sti; hlt: the timer wakes us 18 times a second
+    if lets_go:
+        # ACPI's hot plug: of every bus (32 are asked) read which slots shall go, and eject them.
+        code.emit("66 31 db")  # xor ebx,ebx
+        code.label("bus")
+        code.emit("66 89 d8 ba d0 0c 66 ef")  # mov eax,ebx; mov dx,0xcd0; out dx,eax
+        code.emit("ba c4 0c 66 ed 66 85 c0")  # mov dx,0xcc4; in eax,dx; test eax,eax
+        code.jump("74", "next")
+        code.emit("ba c8 0c 66 ef")  # mov dx,0xcc8; out dx,eax
+        code.label("next")
+        code.emit("43 83 fb 20")  # inc bx; cmp bx,32
+        code.jump("75", "bus")
     code.emit("ba fd 03 ec a8 01")  # in al,0x3fd; test al,1
     code.jump("74", "button")  # jz
     code.emit("ba f8 03 ec 3c 6f")  # in al,0x3f8; cmp al,'o'

@@ -24,8 +24,38 @@ class PowerState(StrEnum):
     SUSPENDED = "suspended"
 
 
+class Throttle(msgspec.Struct, frozen=True, kw_only=True):
+    """What a disk may do in a second: bytes and operations, read, written and together. 0: as much as it can.
+
+    ``..._max`` is what it may do for a moment of ``..._length`` seconds.
+    """
+
+    total_bytes: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    total_iops: int = 0
+    read_iops: int = 0
+    write_iops: int = 0
+    total_bytes_max: int = 0
+    read_bytes_max: int = 0
+    write_bytes_max: int = 0
+    total_iops_max: int = 0
+    read_iops_max: int = 0
+    write_iops_max: int = 0
+    total_bytes_max_length: int = 0
+    read_bytes_max_length: int = 0
+    write_bytes_max_length: int = 0
+    total_iops_max_length: int = 0
+    read_iops_max_length: int = 0
+    write_iops_max_length: int = 0
+    iops_size: int = 0
+
+
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """A block device: ``path`` is absolute and its ``format`` is stated, never guessed."""
+    """A block device: ``path`` is absolute and its ``format`` is stated, never guessed.
+
+    The guest reads ``serial`` (a volume's id), of which virtio shows the first 20 characters: /dev/disk/by-id/virtio-....
+    """
 
     id: str
     path: str
@@ -35,6 +65,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     boot_index: int | None = None
     serial: str | None = None
     read_only: bool = False
+    throttle: Throttle | None = None
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +172,35 @@ class Hypervisor(Protocol):
 
         Raises NotFound.
         """
+
+    async def ensure_disk_attached(self, machine_id: str, disk: Disk) -> None:
+        """The machine has the disk: at once when it runs or stands paused, otherwise from its next start on.
+
+        Raises NotFound, Conflict (it is suspended; its bus takes no disk while the guest runs; no place is free), Failed
+        (nothing of it is left attached then).
+        """
+
+    async def ensure_disk_detached(self, machine_id: str, disk_id: str, *, timeout_s: float) -> None:
+        """The machine has no such disk, and nothing holds its file any more; a running guest is asked to let go of it.
+
+        Raises NotFound (the machine), Conflict (it is suspended or paused, or the disk cannot be taken out while it
+        runs), TimedOut (the guest did not let go in time: the disk is still attached).
+        """
+
+    async def ensure_disk_size(self, machine_id: str, disk_id: str, *, size_bytes: int) -> bool:
+        """A running machine's disk has grown, file and all, and the guest sees it. False when the machine is off: storage may grow the file.
+
+        Raises NotFound (the machine or the disk), Failed (no room).
+        """
+
+    async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
+        """The disk is held to these limits, from now on. Raises NotFound (the machine or the disk)."""
+
+    async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
+        """The machine has the card, as ``ensure_disk_attached``; the fabric has wired its port before. Raises the same."""
+
+    async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
+        """The machine has no such card, and its tap is let go, as ``ensure_disk_detached``. Raises the same."""
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         """The last bytes that the guest wrote on its first serial console; empty when there were none. Raises NotFound."""

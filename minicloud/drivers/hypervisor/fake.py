@@ -1,14 +1,16 @@
 """Simulated machines: instant, kept in a file so that they survive a SIGKILL, with faults by script and guests that misbehave on command."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, NotFound
+from minicloud.base.errors import Conflict, NotFound, TimedOut
 from minicloud.drivers.faults import FaultScript
-from minicloud.drivers.hypervisor import HostFacts, Machine, MachineFacts, PowerChanged, PowerState
+from minicloud.drivers.hypervisor import Disk, HostFacts, Machine, MachineFacts, Nic, PowerChanged, PowerState, Throttle
 from minicloud.drivers.hypervisor.fakeconsole import console_text
 from minicloud.drivers.statelog import StateLog
 
@@ -41,6 +43,8 @@ class FakeWorld:
         self.faults = faults if faults is not None else FaultScript()
         self.deaf: set[str] = set()
         """Ids of machines whose guests do not listen to the power button: whoever asks politely waits in vain."""
+        self.clinging: set[str] = set()
+        """Ids of machines whose guests do not let go of a device: whoever detaches one waits in vain."""
         self._hosts: dict[str, FakeHypervisor] = {}
 
     def join(self, hypervisor: "FakeHypervisor") -> None:
@@ -192,6 +196,65 @@ class FakeHypervisor:
             raise late
         return reacted
 
+    async def ensure_disk_attached(self, machine_id: str, disk: Disk) -> None:
+        async with self._changing("ensure_disk_attached", machine_id) as known:
+            disks = [disk if had.id == disk.id else had for had in known.machine.disks]
+            self._has(known, disks=disks if disk in disks else [*disks, disk])
+
+    async def ensure_disk_detached(self, machine_id: str, disk_id: str, *, timeout_s: float) -> None:
+        async with self._changing("ensure_disk_detached", machine_id) as known:
+            if any(disk.id == disk_id for disk in known.machine.disks):
+                await self._lets_go(known, disk_id, timeout_s)
+                known = self._known(machine_id)
+                self._has(known, disks=[disk for disk in known.machine.disks if disk.id != disk_id])
+
+    async def ensure_disk_size(self, machine_id: str, disk_id: str, *, size_bytes: int) -> bool:
+        async with self._changing("ensure_disk_size", machine_id) as known:
+            _disk(known.machine, disk_id)
+            return known.power in (PowerState.RUNNING, PowerState.PAUSED)
+
+    async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
+        async with self._changing("ensure_disk_throttle", machine_id) as known:
+            held = msgspec.structs.replace(_disk(known.machine, disk_id), throttle=throttle)
+            self._has(known, disks=[held if disk.id == disk_id else disk for disk in known.machine.disks])
+
+    async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
+        async with self._changing("ensure_nic_attached", machine_id) as known:
+            nics = [nic if had.id == nic.id else had for had in known.machine.nics]
+            self._has(known, nics=nics if nic in nics else [*nics, nic])
+
+    async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
+        async with self._changing("ensure_nic_detached", machine_id) as known:
+            if any(nic.id == nic_id for nic in known.machine.nics):
+                await self._lets_go(known, nic_id, timeout_s)
+                known = self._known(machine_id)
+                self._has(known, nics=[nic for nic in known.machine.nics if nic.id != nic_id])
+
+    @asynccontextmanager
+    async def _changing(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
+        """A machine whose devices may be changed, between what the script of faults wants before and after."""
+        late = await self._faults.meet(verb, self.host, machine_id) if self._faults.armed else None
+        known = self._known(machine_id)
+        if known.power is PowerState.SUSPENDED:
+            raise Conflict(f"machine {machine_id} is suspended: its devices cannot be changed")
+        yield known
+        if late is not None:
+            raise late
+
+    async def _lets_go(self, known: _Simulated, device_id: str, timeout_s: float) -> None:
+        """The guest, if it runs, lets go of a device. Raises Conflict, TimedOut."""
+        if known.power is PowerState.PAUSED:
+            raise Conflict(f"machine {known.machine.id} is paused: its guest cannot let go of {device_id}")
+        if known.power is PowerState.RUNNING and known.machine.id in self._world.clinging:
+            await anyio.sleep(timeout_s)
+            raise TimedOut(
+                f"the guest of machine {known.machine.id} did not let go of {device_id} within {timeout_s:g} s"
+            )
+
+    def _has(self, known: _Simulated, **devices: Any) -> None:
+        machine = msgspec.structs.replace(known.machine, **devices)
+        self._keep(msgspec.structs.replace(known, machine=machine))
+
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         if self._faults.armed and (late := await self._faults.meet("console_output", self.host, machine_id)):
             raise late
@@ -234,6 +297,13 @@ class FakeHypervisor:
         # The file first: what memory shows must never be lost by a SIGKILL.
         self._log.put(_TABLE, self.host, simulated.machine.id, simulated)
         self._machines[simulated.machine.id] = simulated
+
+
+def _disk(machine: Machine, disk_id: str) -> Disk:
+    for disk in machine.disks:
+        if disk.id == disk_id:
+            return disk
+    raise NotFound(f"machine {machine.id} has no disk {disk_id}")
 
 
 def _simulated(row: Any) -> _Simulated:

@@ -8,16 +8,20 @@ import msgspec
 
 from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
-from minicloud.drivers.fabric import TapPlug, UserPlug
-from minicloud.drivers.hypervisor import Disk, Machine, Nic
+from minicloud.drivers.fabric import UserPlug
+from minicloud.drivers.hypervisor import Disk, Machine
+from minicloud.drivers.hypervisor.qemu.devices import (
+    SCSI,
+    block_node,
+    disk_device,
+    escape,
+    nic_backend,
+    nic_device,
+    option,
+)
+from minicloud.drivers.hypervisor.qemu.layout import Layout, ports
 
 UEFI_CODE, UEFI_VARIABLES = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"
-
-HOT_PLUG_PORTS = 8
-"""Empty PCI Express ports per machine, for disks and cards that are attached later."""
-
-_NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
-_IDE_PORTS = 6
 
 
 class Emulator(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +33,12 @@ class Emulator(msgspec.Struct, frozen=True, kw_only=True):
     firmware: str | None = None
 
 
-def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) -> list[str]:
+def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int], layout: Layout) -> list[str]:
     """The argument list; relative names in it lie in the machine's own folder.
 
     Args:
         taps: an open file descriptor for each card with a tap, by the card's id.
+        layout: where each device sits; a machine that starts anew has a ``fresh`` one.
 
     Raises:
         Invalid: the specification cannot be built.
@@ -43,7 +48,7 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) 
     if machine.vcpus < 1 or machine.memory_mb < 1:
         raise Invalid(f"a machine needs a processor and memory, not {machine.vcpus} and {machine.memory_mb} MiB")
     argv = [emulator.binary]
-    argv += ["-name", f"guest={_escape(machine.name)},debug-threads=on", "-uuid", machine.id]
+    argv += ["-name", f"guest={escape(machine.name)},debug-threads=on", "-uuid", machine.id]
     argv += ["-machine", "q35", "-accel", emulator.accelerator]
     argv += ["-cpu", "host" if emulator.accelerator == "kvm" else "max"]
     argv += ["-smp", f"{machine.vcpus},sockets={machine.vcpus},cores=1,threads=1", "-m", str(machine.memory_mb)]
@@ -65,18 +70,11 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int]) 
         # Without it a guest's first SSH host key waits for a second or more.
         argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"]
     # A kernel of its own takes the first place in the firmware's order: QEMU refuses a disk that claims it, too.
-    argv += _disks(machine.disks, in_order=machine.kernel is None)
-    for number, nic in enumerate(machine.nics):
-        argv += _nic(number, nic, taps)
-    for number in range(1, HOT_PLUG_PORTS + 1):
-        argv += ["-device", f"pcie-root-port,id=port{number},chassis={number},slot={number}"]
+    argv += ports(layout)
+    argv += _disks(machine.disks, layout, in_order=machine.kernel is None)
+    for nic in machine.nics:
+        argv += ["-netdev", nic_backend(nic, taps), "-device", option(nic_device(nic, layout))]
     return argv
-
-
-def node_name(disk_id: str) -> str:
-    """The name of a disk's top block node: at most 31 characters, beginning with a letter."""
-    plain = "".join(letter for letter in disk_id if letter.isalnum() or letter in "-_.")
-    return f"d-{plain if len(plain) <= 29 else plain.replace('-', '')[:29]}"
 
 
 def _sandbox(machine: Machine) -> str:
@@ -100,7 +98,7 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     if machine.firmware == "uefi":
         if emulator.firmware is None:
             raise Invalid("this host has no UEFI firmware")
-        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={_escape(emulator.firmware)}/{UEFI_CODE}"]
+        argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={escape(emulator.firmware)}/{UEFI_CODE}"]
         argv += ["-drive", "if=pflash,format=raw,file=vars.fd"]
     if machine.kernel is not None:
         argv += ["-kernel", machine.kernel]
@@ -113,63 +111,11 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     return argv
 
 
-def _disks(disks: list[Disk], *, in_order: bool) -> list[str]:
+def _disks(disks: list[Disk], layout: Layout, *, in_order: bool) -> list[str]:
     argv = []
-    ide = 0
     if any(disk.bus == "scsi" for disk in disks):
-        argv += ["-device", "virtio-scsi-pci,id=scsi0"]
-    if len({node_name(disk.id) for disk in disks}) < len(disks):
-        raise Invalid("two disks of the machine have ids that are too much alike")
+        argv += ["-device", f"virtio-scsi-pci,id={SCSI}"]
     for disk in disks:
-        read_only = disk.read_only or disk.device == "cdrom"
-        argv += ["-blockdev", _block(disk, read_only)]
-        place = ""
-        if disk.bus == "ide":
-            if ide == _IDE_PORTS:
-                raise Invalid(f"a machine has {_IDE_PORTS} IDE ports: use virtio or scsi for more disks")
-            place, ide = f",bus=ide.{ide}", ide + 1
-        elif disk.bus == "scsi":
-            place = ",bus=scsi0.0"
-        argv += ["-device", _device(disk, in_order) + place]
+        argv += ["-blockdev", json.dumps(block_node(disk), separators=(",", ":"))]
+        argv += ["-device", option(disk_device(disk, layout, in_order=in_order))]
     return argv
-
-
-def _block(disk: Disk, read_only: bool) -> str:
-    file = {"driver": "file", "filename": disk.path, "read-only": read_only, "discard": "unmap"}
-    node = {"driver": disk.format, "node-name": node_name(disk.id), "read-only": read_only, "discard": "unmap"}
-    return json.dumps({**node, "file": file}, separators=(",", ":"))
-
-
-def _device(disk: Disk, in_order: bool) -> str:
-    cdrom = disk.device == "cdrom"
-    if disk.bus == "virtio":
-        # Few cloud kernels know a CD-ROM on q35's own controller: on this bus it is a read-only disk.
-        kind = "virtio-blk-pci"
-    elif disk.bus == "nvme":
-        kind = "nvme"
-    else:
-        kind = f"{disk.bus}-{'cd' if cdrom else 'hd'}"
-    text = f"{kind},id={node_name(disk.id)}-device,drive={node_name(disk.id)}"
-    if in_order and disk.boot_index is not None:
-        text += f",bootindex={disk.boot_index}"
-    serial = disk.serial or (disk.id if disk.bus == "nvme" else None)
-    return text + (f",serial={_escape(serial[:20])}" if serial else "")
-
-
-def _nic(number: int, nic: Nic, taps: Mapping[str, int]) -> list[str]:
-    if isinstance(nic.plug, TapPlug):
-        back = f"tap,id=net{number},fd={taps[nic.id]}"
-    elif isinstance(nic.plug, UserPlug):
-        back = f"user,id=net{number},{nic.plug.options}"
-    else:
-        # A simulated network: the card is there, and nobody answers.
-        back = f"user,id=net{number},restrict=on"
-    front = f"{_NIC_DEVICES[nic.model]},id=nic-{nic.id},netdev=net{number},mac={nic.mac},romfile="
-    if nic.model == "virtio":
-        front += f",host_mtu={nic.mtu}"
-    return ["-netdev", back, "-device", front]
-
-
-def _escape(text: str) -> str:
-    """Commas separate QEMU's options; doubled ones are meant."""
-    return text.replace(",", ",,")

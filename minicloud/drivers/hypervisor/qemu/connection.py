@@ -1,10 +1,12 @@
 """Connecting to a QEMU that has just been started or found again, and what its own words are when that fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 
 from minicloud.base.errors import Failed, Unavailable
+from minicloud.drivers.hypervisor import Disk
+from minicloud.drivers.hypervisor.qemu.devices import throttling
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.process import Process
 from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
@@ -36,3 +38,10 @@ async def failure(machine_id: str, folder: Folder, found: Process) -> Failed:
         return Failed(f"QEMU for machine {machine_id} does not answer (pid {found.pid})")
     said = folder.complaint() or f"exit code {found.code}, and it said nothing"
     return Failed(f"QEMU could not start machine {machine_id}: {said}", code=found.code, stderr=said)
+
+
+async def throttle(qmp: Qmp | None, disks: Sequence[Disk]) -> None:
+    """The disks of a new process are held to their limits, which its command line cannot say."""
+    for disk in disks:
+        if disk.throttle is not None and qmp is not None:
+            await qmp.execute("block_set_io_throttle", throttling(disk, disk.throttle))

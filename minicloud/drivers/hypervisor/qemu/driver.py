@@ -13,8 +13,17 @@ import msgspec
 
 from minicloud.base.errors import CloudError, Invalid, NotFound, ToolMissing
 from minicloud.base.ids import is_uuid
-from minicloud.drivers.hypervisor import HostFacts, Machine, MachineFacts, PowerChanged, PowerState
-from minicloud.drivers.hypervisor.qemu import hostfacts, probe
+from minicloud.drivers.hypervisor import (
+    Disk,
+    HostFacts,
+    Machine,
+    MachineFacts,
+    Nic,
+    PowerChanged,
+    PowerState,
+    Throttle,
+)
+from minicloud.drivers.hypervisor.qemu import hostfacts, hotplug, probe
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
@@ -133,6 +142,24 @@ class QemuHypervisor:
 
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
         return await self._known(machine_id).reboot_soft(grace_s)
+
+    async def ensure_disk_attached(self, machine_id: str, disk: Disk) -> None:
+        await hotplug.attach_disk(self._known(machine_id), disk)
+
+    async def ensure_disk_detached(self, machine_id: str, disk_id: str, *, timeout_s: float) -> None:
+        await hotplug.detach_disk(self._known(machine_id), disk_id, timeout_s)
+
+    async def ensure_disk_size(self, machine_id: str, disk_id: str, *, size_bytes: int) -> bool:
+        return await hotplug.size_disk(self._known(machine_id), disk_id, size_bytes)
+
+    async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
+        await hotplug.throttle_disk(self._known(machine_id), disk_id, throttle)
+
+    async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
+        await hotplug.attach_nic(self._known(machine_id), nic)
+
+    async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
+        await hotplug.detach_nic(self._known(machine_id), nic_id, timeout_s)
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         return self._known(machine_id).folder.console(tail_bytes)

@@ -13,6 +13,8 @@ import msgspec
 
 from minicloud.base.errors import Failed
 from minicloud.drivers.hypervisor import Machine, PowerState
+from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES
+from minicloud.drivers.hypervisor.qemu.layout import Layout
 from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
@@ -28,6 +30,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What must be known of a machine by a process that never saw it: ``machine.json``.
 
     ``wanted`` tells whether it shall run; ``power`` is its state when it does not. ``pid`` is None while it is being started.
+    ``machine`` and ``layout`` go along with what is attached and detached; ``argv`` is the line of the last start.
     """
 
     machine: Machine
@@ -37,6 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     started: int | None = None
     accelerator: str = ""
     argv: list[str] = []
+    layout: Layout = Layout()
 
 
 class Folder:
@@ -130,6 +134,14 @@ class Folder:
                 file.seek(max(0, size - missing))
                 text = file.read(missing) + text
         return text
+
+    def prepare(self, firmware: Path | None) -> None:
+        """Nothing is in the way of a new process, and all that it opens is there; ``firmware`` is UEFI's folder."""
+        self.clear_sockets()
+        self.trim_console()
+        self.ensure_console()
+        if firmware is not None:
+            self.ensure_vars(firmware / UEFI_VARIABLES)
 
     def ensure_console(self) -> None:
         """The log is there and private before QEMU would make it with a mode of its own."""

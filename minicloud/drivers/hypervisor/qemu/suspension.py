@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Failed
+from minicloud.drivers.hypervisor import Machine
 from minicloud.drivers.hypervisor.qemu.qmp import Qmp
 
 _LIMIT_S = 600.0
@@ -94,3 +96,10 @@ async def restored(qmp: Qmp) -> None:
 def forget(folder: Path) -> None:
     """The file is of no use any more."""
     (folder / "memory").unlink(missing_ok=True)
+
+
+def as_it_was(suspended: Machine, wished: Machine) -> Machine:
+    """The machine that the memory knows, its cards plugged in as they are wired now."""
+    wired = {nic.id: nic.plug for nic in wished.nics}
+    nics = [msgspec.structs.replace(nic, plug=wired.get(nic.id, nic.plug)) for nic in suspended.nics]
+    return msgspec.structs.replace(suspended, nics=nics)

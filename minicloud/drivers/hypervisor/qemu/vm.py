@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -10,15 +11,15 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
 from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
-from minicloud.drivers.hypervisor.qemu import connection, hostfacts, plugs, process, suspension
-from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES, Emulator, command_line
+from minicloud.drivers.hypervisor.qemu import connection, ending, hostfacts, plugs, process, suspension
+from minicloud.drivers.hypervisor.qemu.command import command_line
 from minicloud.drivers.hypervisor.qemu.folder import Folder, Record
+from minicloud.drivers.hypervisor.qemu.layout import fresh
 from minicloud.drivers.hypervisor.qemu.process import Process
 from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
 from minicloud.drivers.hypervisor.qemu.surroundings import Surroundings
 
 _QUIT_LIMIT_S = 10.0
-_KILL_LIMIT_S = 30.0
 
 
 class Vm:
@@ -37,6 +38,26 @@ class Vm:
         self._paused = False
         self._asked_pause = False
         self._end_reason = ""
+        self.stirred = asyncio.Event()  # QEMU told something about its devices
+        self.refusals: set[str] = set()
+        """Devices that the guest would not let go of when it was last asked."""
+
+    @contextlib.asynccontextmanager
+    async def by_itself(self) -> AsyncIterator[tuple[Record, Qmp | None]]:
+        """The machine's record and its control connection (None: it is off), while no verb and no end comes between.
+
+        Raises NotFound, Conflict: it is suspended, and its memory knows the devices that it has.
+        """
+        async with self._alone:
+            record = self.known()
+            if self._process is None and record.power is PowerState.SUSPENDED:
+                raise Conflict(f"machine {self.machine_id} is suspended: its devices cannot be changed")
+            yield record, self._qmp if self._process is not None else None
+
+    @property
+    def hurried(self) -> bool:
+        """Somebody wants the machine to end at once: whoever waits for its guest should stop."""
+        return self._hurry.is_set() or self._qmp is None or self._qmp.ended
 
     def facts(self) -> MachineFacts | None:
         """What is known of it; None when it does not exist."""
@@ -70,7 +91,7 @@ class Vm:
                 await self._take(found, record)
             except CloudError as error:
                 trace.note("machine_unreachable", machine=self.machine_id, why=error.message)
-                await self._kill(found)
+                await ending.kill(self.machine_id, found)
                 self._ended(PowerState.CRASHED)
                 self._around.watch(lambda: self._around.tell(self.machine_id, PowerState.CRASHED), "tell")
                 return
@@ -106,13 +127,13 @@ class Vm:
         if grace_s <= 0:
             self._hurry.set()
         async with self._alone:
-            record = self._known()
+            record = self.known()
             if self._process is None:
                 if record.power is not PowerState.SHUTDOWN:
-                    self._keep(msgspec.structs.replace(record, power=PowerState.SHUTDOWN))
+                    self.keep(msgspec.structs.replace(record, power=PowerState.SHUTDOWN))
                 suspension.forget(self.folder.path)
                 return
-            self._keep(msgspec.structs.replace(record, wanted="shutdown"))
+            self.keep(msgspec.structs.replace(record, wanted="shutdown"))
             await self._stop(self._process, grace_s=grace_s)
 
     async def remove(self) -> None:
@@ -141,7 +162,7 @@ class Vm:
     async def suspend(self) -> None:
         """As the promise's ``ensure_suspended``."""
         async with self._alone:
-            if self._process is None and self._known().power is PowerState.SUSPENDED:
+            if self._process is None and self.known().power is PowerState.SUSPENDED:
                 return
             running, qmp = self._require_process("only a running machine can be suspended")
             paused, self._asked_pause, self._paused = self._paused, True, True
@@ -161,7 +182,7 @@ class Vm:
             suspension.forget(self.folder.path)
 
     def _require_process(self, why: str) -> tuple[Process, Qmp]:
-        power = self._known().power
+        power = self.known().power
         if self._process is None or self._qmp is None:
             raise Conflict(f"machine {self.machine_id} is {power}: {why}")
         return self._process, self._qmp
@@ -169,20 +190,26 @@ class Vm:
     async def reboot_soft(self, grace_s: float) -> bool:
         """As the promise's ``reboot_soft``."""
         async with self._alone:
-            record = self._known()
-            if self._process is None or self._paused or not await self._powered_off(self._process, grace_s):
+            record = self.known()
+            if (
+                self._process is None
+                or self._paused
+                or not await ending.powered_off(self._process, self._qmp, grace_s, self._hurry)
+            ):
                 return False
             await self._close_connection()
             self._process = None
             await self._start(record.machine)
             return True
 
-    def _known(self) -> Record:
+    def known(self) -> Record:
+        """The machine's record. Raises NotFound."""
         if self.record is None:
             raise NotFound(f"this host has no machine {self.machine_id}")
         return self.record
 
-    def _keep(self, record: Record) -> None:
+    def keep(self, record: Record) -> None:
+        """Write the record, and know it."""
         self.folder.write(record)
         self.record = record
 
@@ -195,17 +222,25 @@ class Vm:
         started: Process | None = None
         try:
             suspended = before is not None and before.power is PowerState.SUSPENDED
+            layout = fresh(machine)
+            if before is not None and suspended:
+                machine, layout = suspension.as_it_was(before.machine, machine), before.layout
             async with plugs.opened(machine.nics) as taps, suspension.saved(self.folder.path, suspended) as memory:
-                argv = [*command_line(machine, emulator, taps), *suspension.incoming(memory)]
+                argv = [*command_line(machine, emulator, taps, layout), *suspension.incoming(memory)]
                 # Before the process: should we die between the two, the next life knows what to look for.
-                record = Record(machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv)
-                self._keep(record)
-                self._prepare(machine, emulator)
+                record = Record(
+                    machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv, layout=layout
+                )
+                self.keep(record)
+                self.folder.prepare(
+                    Path(emulator.firmware) if machine.firmware == "uefi" and emulator.firmware else None
+                )
                 passed = (*taps.values(), *(() if memory is None else (memory,)))
                 started = process.start(argv, self.folder.path, passed)
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
-            self._keep(record)
+            self.keep(record)
             await self._take(started, record)
+            await connection.throttle(self._qmp, machine.disks)
             if suspended and self._qmp is not None:
                 await suspension.restored(self._qmp)
                 await self._go_on()
@@ -216,17 +251,10 @@ class Vm:
                 raise Failed(f"machine {self.machine_id} cannot be started: {error}") from error
             raise
 
-    def _prepare(self, machine: Machine, emulator: Emulator) -> None:
-        self.folder.clear_sockets()
-        self.folder.trim_console()
-        self.folder.ensure_console()
-        if machine.firmware == "uefi" and emulator.firmware is not None:
-            self.folder.ensure_vars(Path(emulator.firmware) / UEFI_VARIABLES)
-
     async def _undo_start(self, started: Process | None, before: Record | None) -> None:
         await self._close_connection()
         if started is not None:
-            await self._kill(started)
+            await ending.kill(self.machine_id, started)
         self._process = None
         self.record = before
         if before is None:
@@ -254,6 +282,10 @@ class Vm:
     def _hear(self, event: Event) -> None:
         if event.event == "SHUTDOWN":
             self._end_reason = str(event.data.get("reason", "unknown"))
+        elif event.event in ("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR"):
+            if event.event != "DEVICE_DELETED":
+                self.refusals.add(str(event.data.get("device")))
+            self.stirred.set()
         elif event.event == "BLOCK_IO_ERROR":
             trace.note("disk_error", machine=self.machine_id, **event.data)
         elif event.event == "RESUME":
@@ -293,46 +325,23 @@ class Vm:
             self._ended(power)
         await self._around.tell(self.machine_id, power)
 
-    async def _powered_off(self, running: Process, grace_s: float) -> bool:
-        """Whether the guest ended within its grace after the power button was pressed; somebody in a hurry ends the wait."""
-        if self._qmp is None or grace_s <= 0:
-            return False
-        with contextlib.suppress(CloudError):
-            await self._qmp.press_power_button()
-        gone, hurry = asyncio.ensure_future(running.wait()), asyncio.ensure_future(self._hurry.wait())
-        try:
-            await asyncio.wait((gone, hurry), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            hurry.cancel()
-        return not running.alive
-
     async def _stop(self, running: Process, *, grace_s: float, power: PowerState = PowerState.SHUTDOWN) -> None:
         """The process has ended, within limits that no guest can stretch; the record says that it was asked for."""
-        if self._paused or not await self._powered_off(running, grace_s):
+        if self._paused or not await ending.powered_off(running, self._qmp, grace_s, self._hurry):
             if self._qmp is not None and running.alive:
                 with anyio.move_on_after(_QUIT_LIMIT_S), contextlib.suppress(CloudError):
                     await self._qmp.quit(timeout_s=_QUIT_LIMIT_S)
                     await running.wait()
-            await self._kill(running)
+            await ending.kill(self.machine_id, running)
         await self._close_connection()
         self._process = None
         self._hurry.clear()
         self._ended(power)
 
-    async def _kill(self, running: Process) -> None:
-        if not running.alive:
-            return
-        running.kill()
-        with anyio.move_on_after(_KILL_LIMIT_S):
-            await running.wait()
-        if running.alive:
-            raise Failed(f"QEMU of machine {self.machine_id} (pid {running.pid}) does not die: the kernel holds it")
-
     def _ended(self, power: PowerState) -> None:
         self._paused = self._asked_pause = False
-        record = self._known()
-        self._keep(msgspec.structs.replace(record, wanted="shutdown", power=power, pid=None, started=None))
+        record = self.known()
+        self.keep(msgspec.structs.replace(record, wanted="shutdown", power=power, pid=None, started=None))
         self.folder.clear_sockets()
 
     async def _close_connection(self) -> None:

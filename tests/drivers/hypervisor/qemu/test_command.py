@@ -8,7 +8,8 @@ import pytest
 from minicloud.base.errors import Invalid
 from minicloud.drivers.fabric import FakePlug, TapPlug, UserPlug
 from minicloud.drivers.hypervisor import Disk, Machine, Nic
-from minicloud.drivers.hypervisor.qemu.command import HOT_PLUG_PORTS, Emulator, command_line, node_name
+from minicloud.drivers.hypervisor.qemu.command import Emulator, command_line
+from minicloud.drivers.hypervisor.qemu.layout import FREE_PORTS, fresh, node_name
 
 ID = "6f8d8a3c-5a52-4f5c-9d3e-0a7f3c1b2d4e"
 TCG = Emulator(binary="qemu-system-x86_64", accelerator="tcg")
@@ -16,7 +17,7 @@ MACHINE = Machine(id=ID, name="instance-00000001", vcpus=2, memory_mb=256)
 
 
 def line(machine: Machine = MACHINE, emulator: Emulator = TCG, taps: dict[str, int] | None = None) -> list[str]:
-    return command_line(machine, emulator, taps or {})
+    return command_line(machine, emulator, taps or {}, fresh(machine))
 
 
 def values(argv: list[str], option: str) -> list[str]:
@@ -46,7 +47,12 @@ def test_a_plain_machine_word_by_word() -> None:
         *("-chardev", "socket,id=serial0,path=serial,server=on,wait=off,logfile=console.log,logappend=on"),
         *("-serial", "chardev:serial0"),
         *("-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"),
-        *(word for n in range(1, 9) for word in ("-device", f"pcie-root-port,id=port{n},chassis={n},slot={n}")),
+        *("-device", "pcie-root-port,id=port1,chassis=1,slot=1,addr=0x10.0,multifunction=on"),
+        *(
+            word
+            for n in range(2, 9)
+            for word in ("-device", f"pcie-root-port,id=port{n},chassis={n},slot={n},addr=0x10.{n - 1}")
+        ),
     ]
 
 
@@ -63,7 +69,7 @@ def test_a_root_disk_states_its_format_and_boots_first() -> None:
     argv = line(a_machine(disks=[disk]))
     block = json.loads(values(argv, "-blockdev")[0])
     assert (block["driver"], block["file"]["filename"], block["read-only"]) == ("qcow2", "/data/a,b/disk", False)
-    assert "virtio-blk-pci,id=d-root-device,drive=d-root,bootindex=0,serial=6f8d8a3c-5a52-4f5c-9" in argv
+    assert "virtio-blk-pci,id=d-root-device,drive=d-root,bootindex=0,serial=6f8d8a3c-5a52-4f5c-9,bus=port1" in argv
 
 
 def test_each_bus_and_device() -> None:
@@ -84,8 +90,8 @@ def test_each_bus_and_device() -> None:
         "scsi-cd,id=d-b-device,drive=d-b,bus=scsi0.0",
         "ide-hd,id=d-c-device,drive=d-c,bus=ide.0",
         "ide-cd,id=d-d-device,drive=d-d,bus=ide.1",
-        "nvme,id=d-e-device,drive=d-e,serial=e",
-        "virtio-blk-pci,id=d-f-device,drive=d-f",
+        "nvme,id=d-e-device,drive=d-e,serial=e,bus=port1",
+        "virtio-blk-pci,id=d-f-device,drive=d-f,bus=port2",
     ):
         assert device in devices
     blocks = {block["node-name"]: block for block in map(json.loads, values(argv, "-blockdev"))}
@@ -99,14 +105,14 @@ def test_cards_by_tap_by_user_network_and_simulated() -> None:
     fake = a_nic(FakePlug(name="x"), id="p3", mtu=9000)
     argv = line(a_machine(nics=[tap, user, fake]), taps={"p1": 42})
     assert values(argv, "-netdev") == [
-        "tap,id=net0,fd=42",
-        "user,id=net1,net=169.254.0.0/16,restrict=on",
-        "user,id=net2,restrict=on",
+        "tap,id=net-p1,fd=42",
+        "user,id=net-p2,net=169.254.0.0/16,restrict=on",
+        "user,id=net-p3,restrict=on",
     ]
     devices = values(argv, "-device")
-    assert "virtio-net-pci,id=nic-p1,netdev=net0,mac=fa:16:3e:00:00:01,romfile=,host_mtu=1450" in devices
-    assert "e1000,id=nic-p2,netdev=net1,mac=fa:16:3e:00:00:01,romfile=" in devices
-    assert "virtio-net-pci,id=nic-p3,netdev=net2,mac=fa:16:3e:00:00:01,romfile=,host_mtu=9000" in devices
+    assert "virtio-net-pci,id=nic-p1,netdev=net-p1,mac=fa:16:3e:00:00:01,romfile=,bus=port1,host_mtu=1450" in devices
+    assert "e1000,id=nic-p2,netdev=net-p2,mac=fa:16:3e:00:00:01,romfile=,bus=port2" in devices
+    assert "virtio-net-pci,id=nic-p3,netdev=net-p3,mac=fa:16:3e:00:00:01,romfile=,bus=port3,host_mtu=9000" in devices
 
 
 def test_only_metadata_by_program_lets_qemu_start_programs() -> None:
@@ -121,7 +127,7 @@ def test_direct_boot_and_firmware() -> None:
     assert values(argv, "-kernel") + values(argv, "-initrd") == ["/k", "/r"]
     assert values(argv, "-append") == ["console=ttyS0 root=/dev/vda"]
     with_disk = line(a_machine(kernel="/k", disks=[Disk(id="root", path="/d", boot_index=0)]))
-    assert "virtio-blk-pci,id=d-root-device,drive=d-root" in values(with_disk, "-device")
+    assert "virtio-blk-pci,id=d-root-device,drive=d-root,bus=port1" in values(with_disk, "-device")
     uefi = line(a_machine(firmware="uefi"), Emulator(binary="q", accelerator="tcg", firmware="/usr/share/OVMF"))
     assert values(uefi, "-drive") == [
         "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
@@ -141,6 +147,7 @@ def test_direct_boot_and_firmware() -> None:
         (a_machine(firmware="uefi"), "no UEFI firmware"),
         (a_machine(disks=[Disk(id=str(n), path="/x", bus="ide") for n in range(7)]), "6 IDE ports"),
         (a_machine(disks=[Disk(id="a", path="/x"), Disk(id="a", path="/y")]), "too much alike"),
+        (a_machine(disks=[Disk(id=str(n), path="/x") for n in range(97)]), "no more than 96"),
     ],
 )
 def test_what_cannot_be_built_is_said(machine: Machine, why: str) -> None:
@@ -151,11 +158,11 @@ def test_what_cannot_be_built_is_said(machine: Machine, why: str) -> None:
 def test_options_cannot_be_smuggled_in_by_a_name() -> None:
     argv = line(a_machine(name="x,process=evil", disks=[Disk(id="a", path="/x", serial="s,bootindex=0")]))
     assert values(argv, "-name") == ["guest=x,,process=evil,debug-threads=on"]
-    assert any(device.endswith("serial=s,,bootindex=0") for device in values(argv, "-device"))
+    assert any(device.endswith("serial=s,,bootindex=0,bus=port1") for device in values(argv, "-device"))
 
 
 def test_node_names_are_short_and_begin_with_a_letter() -> None:
     assert node_name("disk.config") == "d-disk.config"
     assert len(node_name(ID)) <= 31
     assert node_name("a b/c:d") == "d-abcd"
-    assert HOT_PLUG_PORTS == 8
+    assert FREE_PORTS == 8

@@ -1,0 +1,38 @@
+"""The ends of a QEMU process: the guest powers off when it is asked to, or the process is killed."""
+
+import asyncio
+import contextlib
+
+import anyio
+
+from minicloud.base.errors import CloudError, Failed
+from minicloud.drivers.hypervisor.qemu.process import Process
+from minicloud.drivers.hypervisor.qemu.qmp import Qmp
+
+_KILL_LIMIT_S = 30.0
+
+
+async def powered_off(running: Process, qmp: Qmp | None, grace_s: float, hurry: asyncio.Event) -> bool:
+    """Whether the guest ended within its grace after the power button was pressed; somebody in a hurry ends the wait."""
+    if qmp is None or grace_s <= 0:
+        return False
+    with contextlib.suppress(CloudError):
+        await qmp.press_power_button()
+    gone, hurried = asyncio.ensure_future(running.wait()), asyncio.ensure_future(hurry.wait())
+    try:
+        await asyncio.wait((gone, hurried), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+        hurried.cancel()
+    return not running.alive
+
+
+async def kill(machine_id: str, running: Process) -> None:
+    """The process is dead. Raises Failed: the kernel does not let it die."""
+    if not running.alive:
+        return
+    running.kill()
+    with anyio.move_on_after(_KILL_LIMIT_S):
+        await running.wait()
+    if running.alive:
+        raise Failed(f"QEMU of machine {machine_id} (pid {running.pid}) does not die: the kernel holds it")
