@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance import gabbi_suite, ledger, tempest_suite
+from tests.conformance import ledger, placement_suites, sdk_suite, tempest_suite
 from tests.conformance.suites import SUITES
 
 
@@ -25,8 +25,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="minicloud-conformance-") as temporary:
         folder = Path(given.keep or temporary).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        if suite.runner == "gabbi":
-            outcomes = gabbi_suite.run(suite, folder, tests=given.tests)
+        if suite.runner in placement_suites.STORIES:
+            outcomes = placement_suites.run(suite, folder, tests=given.tests)
+        elif suite.runner == "sdk":
+            outcomes = sdk_suite.run(suite, folder, tests=given.tests)
         else:
             outcomes = tempest_suite.run(
                 suite,

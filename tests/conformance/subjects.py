@@ -46,7 +46,7 @@ class Subject:
                 return next((str(one["url"]) for one in service["endpoints"] if one["interface"] == "public"), None)
         return None
 
-    def list(self, service_type: str, path: str, name: str, **parameters: str) -> list[dict[str, Any]]:
+    def list(self, service_type: str, path: str, name: str, /, **parameters: str) -> list[dict[str, Any]]:
         """A collection of a service; empty where the service is not there."""
         base = self.endpoint(service_type)
         if base is None:

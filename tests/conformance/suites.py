@@ -21,6 +21,16 @@ class Suite(msgspec.Struct, frozen=True):
         return LEDGERS / f"{self.name}.txt"
 
 
+SDK = {
+    "identity": ("identity", "cloud.test_identity"),
+    "compute": ("compute", "cloud.test_compute", "cloud.test_inventory", "cloud.test_meta", "cloud.test_project_cleanup"),
+    "image": ("image", "cloud.test_image"),
+    "network": ("network", "cloud.test_network"),
+    "volume": ("block_storage", "cloud.test_block_storage"),
+    "placement": ("placement",),
+}
+"""Which of openstacksdk's functional tests concern which service."""
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -35,5 +45,10 @@ SUITES = {
         Suite("network", "tempest", r"^tempest\.api\.network\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),
+        Suite("osc-placement", "osc-placement", ""),
+        *(
+            Suite(f"sdk-{name}", "sdk", " ".join(f"openstack.tests.functional.{part}" for part in parts))
+            for name, parts in SDK.items()
+        ),
     )
 }

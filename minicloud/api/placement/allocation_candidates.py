@@ -127,7 +127,8 @@ def _summary(provider: Provider, wanted: set[str] | None, with_traits: bool, wit
         }
     }
     if with_traits:
-        shown["traits"] = provider.traits
+        # Standard traits come first, as in the real service, whose table of traits begins with them.
+        shown["traits"] = sorted(provider.traits, key=lambda name: (name.startswith("CUSTOM_"), name))
     if with_tree:
         shown["parent_provider_uuid"] = provider.parent_id
         shown["root_provider_uuid"] = provider.root_id

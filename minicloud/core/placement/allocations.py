@@ -125,7 +125,7 @@ def of_consumer(tx: Transaction, consumer_id: str) -> tuple[Consumer | None, lis
         tx.all(
             "SELECT a.consumer_id, a.provider_id, a.resource_class, a.used, p.generation, a.created_at "
             "FROM placement_allocations a JOIN placement_providers p ON p.id = a.provider_id "
-            "WHERE a.consumer_id = ? ORDER BY a.provider_id, a.resource_class",
+            "WHERE a.consumer_id = ? ORDER BY a.position, a.provider_id, a.resource_class",
             [consumer_id],
         )
     )
@@ -166,12 +166,12 @@ def replace(tx: Transaction, wishes: Sequence[Wish]) -> None:
     for provider, name, used in had:
         delta[provider, name] = delta.get((provider, name), 0) - used
     _check(tx, wishes, delta)
-    new: list[tuple[str, str, str, int, str]] = []
+    new: list[tuple[str, str, str, int, int, str]] = []
     for wish in wishes:
         for provider, amounts in wish.allocations.items():
             for name, amount in amounts.items():
                 delta[provider, name] = delta.get((provider, name), 0) + amount
-                new.append((wish.consumer_id, provider, name, amount, tx.now))
+                new.append((wish.consumer_id, provider, name, amount, len(new), tx.now))
     moving = {provider for wish in wishes for provider in wish.allocations}
     for wish in wishes:
         found = consumers[wish.consumer_id]
@@ -179,8 +179,8 @@ def replace(tx: Transaction, wishes: Sequence[Wish]) -> None:
         if not wish.allocations and found is not None:
             moving |= {provider for provider, _, _ in had}
     tx.many(
-        "INSERT INTO placement_allocations (consumer_id, provider_id, resource_class, used, created_at) "
-        "VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO placement_allocations (consumer_id, provider_id, resource_class, used, position, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
         new,
     )
     _move(tx, delta)

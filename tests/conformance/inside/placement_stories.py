@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import outcomes
 from gabbi import driver, fixture
 
 PORT = int(sys.argv[1]) if len(sys.argv) > 2 else 0
@@ -50,6 +51,13 @@ class Words:
 
     def __getattr__(self, name: str) -> str:
         return name
+
+
+class Settings:
+    """Settings of the server that fixtures change; this one has what it was started with."""
+
+    def config(self, **values: Any) -> None:
+        """Nothing to be done."""
 
 
 class Provider:
@@ -146,6 +154,7 @@ def fixtures(source: str) -> types.ModuleType:
             "class APIFixture(fixture.GabbiFixture):",
             "    def start_fixture(self):",
             "        self.context = None",
+            "        self.conf_fixture = Settings()",
             "        reset()",
             *settings,
             "    def stop_fixture(self):",
@@ -163,6 +172,7 @@ def fixtures(source: str) -> types.ModuleType:
         tb=types.SimpleNamespace(**{one.__name__: staticmethod(one).__func__ for one in helpers}),
         orc=Words(),
         ot=Words(),
+        Settings=Settings,
         reset=lambda: urllib.request.urlopen(f"{BASE}/__reset").read(),
         **{name: types.SimpleNamespace(**{kind: Named}) for name, kind in _OBJECTS.items()},
     )
@@ -196,28 +206,7 @@ def main(mode: str, pattern: str) -> None:
             fixture_module=module,
             test_loader_name="placement",
         )
-        with open(os.devnull, "w") as quiet:
-            result = Told(unittest.runner._WritelnDecorator(quiet), True, 0)
-            suite.run(result)
-
-
-class Told(unittest.TextTestResult):
-    """Prints each outcome as it comes."""
-
-    def addSuccess(self, test: Any) -> None:
-        print("passed", test.id())
-
-    def addFailure(self, test: Any, err: Any) -> None:
-        print("failed", test.id())
-
-    def addError(self, test: Any, err: Any) -> None:
-        print("failed", test.id())
-
-    def addSkip(self, test: Any, reason: str) -> None:
-        print("skipped", test.id())
-
-    def addExpectedFailure(self, test: Any, err: Any) -> None:
-        print("passed", test.id())
+        outcomes.tell(suite)
 
 
 if __name__ == "__main__":
