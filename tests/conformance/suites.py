@@ -23,7 +23,13 @@ class Suite(msgspec.Struct, frozen=True):
 
 SDK = {
     "identity": ("identity", "cloud.test_identity"),
-    "compute": ("compute", "cloud.test_compute", "cloud.test_inventory", "cloud.test_meta", "cloud.test_project_cleanup"),
+    "compute": (
+        "compute",
+        "cloud.test_compute",
+        "cloud.test_inventory",
+        "cloud.test_meta",
+        "cloud.test_project_cleanup",
+    ),
     "image": ("image", "cloud.test_image"),
     "network": ("network", "cloud.test_network"),
     "volume": ("block_storage", "cloud.test_block_storage"),
