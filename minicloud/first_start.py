@@ -15,7 +15,7 @@ from minicloud.core.compute import flavors, hosts
 from minicloud.core.identity import users
 from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
 from minicloud.core.identity.domains import DEFAULT
-from minicloud.core.image import uploads
+from minicloud.core.image import metadef_resource_types, uploads
 from minicloud.core.network import bootstrap as networks
 from minicloud.engines.database import Database, Transaction
 from minicloud.settings import Settings, cache_folder
@@ -65,6 +65,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]
     if known is not None and hashed:
         users.update(tx, known.id, {"password_hash": hashed}, {})
     flavors.bootstrap(tx)
+    metadef_resource_types.bootstrap(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:
         hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)

@@ -227,6 +227,8 @@ def _find(mounted: _Mounted, below: str) -> tuple[Found | None, str | None]:
     service = mounted.service
     if below.startswith(service.prefix) and below[len(service.prefix) :][:1] in ("", "/"):
         rest = below[len(service.prefix) :]
+        if service.slash_at_end == "not_found" and rest.endswith("/") and rest != "/":
+            return None, None
         found = mounted.versioned.find(rest)
         if found is not None:
             return found, None

@@ -18,6 +18,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     but ``root`` routes stand. ``project_in_path`` accepts a project id as first segment, as older catalogs have it.
     ``json_types`` are the content types of its documents. ``other_versions_method`` says how a method is answered that a path
     has at another microversion only: 404, 405, or 405 for methods that it has at none, looked at before the version.
+    ``slash_at_end`` says whether a path with one more slash at its end leads where it does without.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     content_type: Literal["any", "json_if_given", "json"] = "json_if_given"
     json_types: tuple[str, ...] = ("application/json",)
     other_versions_method: Literal["not_found", "not_allowed", "before_version"] = "not_allowed"
+    slash_at_end: Literal["ignored", "not_found"] = "ignored"
     request_id_headers: tuple[str, ...] = ("X-Openstack-Request-Id",)
     not_found: str = "The resource could not be found."
 

@@ -41,6 +41,8 @@ BASE_RULES = {
     "project_member_or_admin": PROJECT_MEMBER_OR_ADMIN,
     "admin_or_owner": f"{ADMIN} or project_id:%(project_id)s",
     "owner": "user_id:%(user_id)s",
+    "metadef_admin": ADMIN,
+    "metadef_default": "",
     "service_role": "role:service",
     "service_or_admin": "rule:admin_required or rule:service_role",
     "token_subject": "user_id:%(target.token.user_id)s",

@@ -1,6 +1,20 @@
 """The Image API (Glance v2): a file per resource, listed here."""
 
-from minicloud.api.image import data, images, info, members, schemas, tags, versions
+from minicloud.api.image import (
+    data,
+    images,
+    info,
+    members,
+    metadef_namespaces,
+    metadef_objects,
+    metadef_properties,
+    metadef_resource_types,
+    metadef_schemas,
+    metadef_tags,
+    schemas,
+    tags,
+    versions,
+)
 from minicloud.api.service import Endpoint, Service
 
 MOUNT = "/image"
@@ -27,6 +41,13 @@ def service() -> Service:
             *tags.routes,
             *schemas.routes,
             *info.routes,
+            *metadef_namespaces.routes,
+            *metadef_objects.routes,
+            *metadef_properties.routes,
+            *metadef_tags.routes,
+            *metadef_resource_types.routes,
+            *metadef_schemas.routes,
         ],
         content_type="any",
+        slash_at_end="not_found",
     )

@@ -1,25 +1,17 @@
 """Schemas: what an image and a member consist of, as data. Requests are checked by it and ``/v2/schemas`` is written from it."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from minicloud.api.call import Call
+from minicloud.api.image.json_schema import fault
 from minicloud.api.routes import Get
 from minicloud.base.errors import Invalid
 from minicloud.core.image import images, members
 
 _UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
-_TYPES: Mapping[str, type[Any] | tuple[type[Any], ...]] = {
-    "string": str,
-    "boolean": bool,
-    "integer": int,
-    "array": list,
-    "object": dict,
-    "null": type(None),
-}
 
 
 class Property(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,22 +42,6 @@ class Property(msgspec.Struct, frozen=True, kw_only=True):
         if self.items is not None:
             found["items"] = self.items.document()
         return {**found, **self.more}
-
-    def fault(self, value: Any) -> str | None:
-        """What is wrong with a value, in the words of JSON schema's validators; None when nothing is."""
-        types = (self.type,) if isinstance(self.type, str) else self.type
-        if not any(isinstance(value, _TYPES[t]) and not (t == "integer" and isinstance(value, bool)) for t in types):
-            return f"{value!r} is not of type {', '.join(repr(t) for t in types)}"
-        if self.enum is not None and value not in self.enum:
-            return f"{value!r} is not one of {list(self.enum)!r}"
-        if isinstance(value, str):
-            if self.pattern is not None and not re.search(self.pattern, value):
-                return f"{value!r} does not match {self.pattern!r}"
-            if self.longest is not None and len(value) > self.longest:
-                return f"{value!r} is too long"
-        if self.items is not None and isinstance(value, list):
-            return next((fault for item in value if (fault := self.items.fault(item)) is not None), None)
-        return None
 
 
 _TEXT = ("null", "string")
@@ -127,21 +103,22 @@ MEMBER: Mapping[str, Property] = {
     "schema": Property(type="string", read_only=True),
 }
 
-_CUSTOM = Property(type="string")
+_CUSTOM = Property(type="string").document()
+_DOCUMENTS = {name: found.document() for name, found in IMAGE.items()}
 
 
 def check_attribute(name: str, value: Any) -> None:
     """Raises Invalid when an image cannot have this value there."""
-    fault = IMAGE.get(name, _CUSTOM).fault(value)
-    if fault is not None:
-        raise Invalid(f"Provided object does not match schema 'image': {fault}", field=name)
+    found = fault(value, _DOCUMENTS.get(name, _CUSTOM))
+    if found is not None:
+        raise Invalid(f"Provided object does not match schema 'image': {found}", field=name)
 
 
 def image_schema() -> dict[str, Any]:
     """The document of ``/v2/schemas/image``."""
     return {
         "name": "image",
-        "properties": {name: found.document() for name, found in IMAGE.items()},
+        "properties": dict(_DOCUMENTS),
         "additionalProperties": {"type": "string"},
         "links": [
             {"rel": "self", "href": "{self}"},
