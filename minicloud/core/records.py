@@ -252,6 +252,7 @@ def page(tx: Transaction, kind: type[R], query: Query) -> list[R]:
     return [load(row) for row in tx.all(_trusted(sql), parameters)]
 
 
+@functools.cache
 def _sortable(kind: type[Record], column: str) -> str:
     """Nulls sort as the smallest value on every product; a column that cannot be null keeps the use of its index."""
     c = next(c for c in _statements(kind).columns if c.name == column)

@@ -1,5 +1,6 @@
 """What every keeper refuses before it touches anything: wishes that could not be written into a configuration safely."""
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from minicloud.drivers.fabric import Network, Port, Router, RouterPort, Rule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+# A network's addresses come again with each of its ports; what was read once need not be read again.
+_address = functools.lru_cache(1 << 16)(ipaddress.ip_address)
+_prefix = functools.lru_cache(1 << 16)(functools.partial(ipaddress.ip_network, strict=False))
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -28,24 +32,24 @@ def check_network(network: Network) -> None:
         for subnet in network.subnets:
             cidr = ipaddress.ip_network(subnet.cidr)
             for address in (subnet.gateway, subnet.dhcp_address):
-                if address is not None and ipaddress.ip_address(address).version != cidr.version:
+                if address is not None and _address(address).version != cidr.version:
                     raise ValueError(f"{address} and {cidr} are of different IP versions")
-            if subnet.dhcp_address is not None and ipaddress.ip_address(subnet.dhcp_address) not in cidr:
+            if subnet.dhcp_address is not None and _address(subnet.dhcp_address) not in cidr:
                 raise ValueError(f"the DHCP address {subnet.dhcp_address} lies outside of {cidr}")
             for server in subnet.dns_servers:
-                ipaddress.ip_address(server)
+                _address(server)
             for destination, next_hop in subnet.host_routes:
                 ipaddress.ip_network(destination)
-                ipaddress.ip_address(next_hop)
+                _address(next_hop)
         for lease in network.leases:
             _mac(lease.mac)
-            ipaddress.ip_address(lease.address)
+            _address(lease.address)
             if lease.hostname and not _HOSTNAME.fullmatch(lease.hostname):
                 raise ValueError(f"{lease.hostname!r} is no hostname")
         for name, members in network.members.items():
             check_id("address group", name)
             for member in members:
-                ipaddress.ip_network(member, strict=False)
+                _prefix(member)
         for group in network.groups:
             check_id("security group", group.id)
             for rule in group.rules:
@@ -63,12 +67,12 @@ def check_router(router: Router) -> None:
             for address in interface.addresses:
                 ipaddress.ip_interface(address)
         if router.gateway_next_hop is not None:
-            ipaddress.ip_address(router.gateway_next_hop)
+            _address(router.gateway_next_hop)
         for destination, next_hop in router.routes:
             ipaddress.ip_network(destination)
-            ipaddress.ip_address(next_hop)
+            _address(next_hop)
         for floating, fixed in router.floating.items():
-            if ipaddress.ip_address(floating).version != 4 or ipaddress.ip_address(fixed).version != 4:
+            if _address(floating).version != 4 or _address(fixed).version != 4:
                 raise ValueError(f"the floating address {floating} for {fixed} is not IPv4")
 
 
@@ -81,9 +85,9 @@ def check_port(port: Port) -> None:
         if not 68 <= port.mtu <= 65521:
             raise ValueError(f"an MTU of {port.mtu} is not possible")
         for address in port.addresses:
-            ipaddress.ip_address(address)
+            _address(address)
         for pair, mac in port.allowed_pairs:
-            ipaddress.ip_network(pair, strict=False)
+            _prefix(pair)
             _mac(mac)
         for group_id in port.groups or ():
             check_id("security group", group_id)
@@ -97,7 +101,7 @@ def router_ports(router: Router) -> list[RouterPort]:
 def _check_rule(rule: Rule, network: Network) -> None:
     if rule.version not in (4, 6):
         raise ValueError(f"there is no IP version {rule.version}")
-    if rule.remote is not None and ipaddress.ip_network(rule.remote, strict=False).version != rule.version:
+    if rule.remote is not None and _prefix(rule.remote).version != rule.version:
         raise ValueError(f"a rule for IPv{rule.version} cannot name {rule.remote}")
     if rule.members_of is not None and rule.members_of not in network.members:
         raise ValueError(f"a rule names the addresses of {rule.members_of}, which are not given")
