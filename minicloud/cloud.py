@@ -208,6 +208,7 @@ async def open_cloud(
             region=settings.region,
             forget_tokens=authenticator.forget,
             poke=loop.poke,
+            patience=settings.patience if settings.patience >= 0 else 0.01 if driver == "fake" else 0.0,
         )
         api = Api(all_services, means, authenticator, sink, public_url=settings.public_url or None)
 

@@ -219,6 +219,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     service_down_time: float = 60.0
     """Seconds of silence after which a host counts as down."""
 
+    patience: float = -1.0
+    """Seconds for which an answer may wait for the work that it promises, so that the first look finds it done. Default: 0.01 on simulated hosts, 0 on real ones."""
+
     shutdown_timeout: float = 60.0
     """Seconds that a guest has to power off before it is forced."""
 

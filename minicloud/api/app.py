@@ -185,6 +185,8 @@ class Api:
         if route.body is not None:
             arguments["body"] = raw if route.body is bytes else self._decode(request, raw, route, version, service)
         value = await route.handler(call, **arguments)
+        if call.begun and self.means.patience > 0:
+            await self.means.executor.wait(call.begun, seconds=self.means.patience)
         if route.late and not call.judged:
             raise AssertionError(f"{route.method} {route.path} answered without asking {route.policy}")
         return _finish(value, route, version)

@@ -36,7 +36,8 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What all handlers work with: the same for every call of a cloud.
 
     ``forget_tokens`` empties the cache of who bears which token; call it after a commit that changes what tokens stand on.
-    ``poke`` wakes a reconciler by name: call it after a commit that it has to carry further.
+    ``poke`` wakes a reconciler by name: call it after a commit that it has to carry further. ``patience`` is how many seconds
+    an answer may be held back until the sagas that it promises have ended, so that a client's first look finds them done.
     """
 
     database: Database
@@ -46,6 +47,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     region: str = "RegionOne"
     forget_tokens: Callable[[], None] = _nothing_remembered
     poke: Callable[[str], None] = _nobody_to_poke
+    patience: float = 0.0
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -63,6 +65,7 @@ class Call:
         "_page",
         "_parameters",
         "base_url",
+        "begun",
         "context",
         "judged",
         "means",
@@ -92,6 +95,7 @@ class Call:
         self._page: Page | None = None
         self._parameters: list[tuple[str, str]] | None = None
         self.judged = False
+        self.begun: list[str] = []
 
     async def read(self, fn: Callable[[Transaction], T]) -> T:
         """Run a function of ``core`` in a transaction that only reads."""
@@ -108,7 +112,9 @@ class Call:
 
     def begin(self, tx: Transaction, saga: Saga) -> str:
         """Promise a saga in this transaction: it is durable with the rows beside it, and starts after the commit."""
-        return self.means.executor.begin(tx, saga)
+        saga_id = self.means.executor.begin(tx, saga)
+        self.begun.append(saga_id)
+        return saga_id
 
     def at_least(self, text: str) -> bool:
         """Whether the negotiated version is this one or newer: where behaviour changes, not shape."""

@@ -88,6 +88,14 @@ class Executor:
         row = (await self.world.database.read(lambda tx: log.progress(tx, saga_id))).row
         return row.state
 
+    async def wait(self, saga_ids: Iterable[str], *, seconds: float) -> None:
+        """Wait until none of these sagas is being driven, at most for so long."""
+        with anyio.move_on_after(seconds):
+            for saga_id in saga_ids:
+                driven = self._driving.get(saga_id)
+                if driven is not None:
+                    await driven.wait()
+
     async def idle(self) -> None:
         """Wait until no saga is being driven."""
         while self._driving:

@@ -40,6 +40,8 @@ def some_settings(**given: Any) -> Settings:
         "memory": True,
         "driver": "fake",
         "password_cost": "cheap",
+        # Answers come before the work, so that stories can look at what is under way.
+        "patience": 0,
         "admin_password": PASSWORD,
     }
     return load({**wanted, **given}, {}).settings
