@@ -44,6 +44,7 @@ __all__ = [
     "EnsureNoNetwork",
     "EnsureNoPort",
     "EnsureNoRouter",
+    "EnsureNoSnapshot",
     "EnsurePort",
     "EnsureRouter",
     "EnsureServer",
@@ -52,6 +53,8 @@ __all__ = [
     "EnsureServerShutdown",
     "EnsureServerSuspended",
     "EnsureServerUnpaused",
+    "EnsureSnapshot",
+    "EnsureSnapshotUploaded",
     "FabricFacts",
     "HostFacts",
     "HostReport",
@@ -74,6 +77,7 @@ __all__ = [
     "Router",
     "RouterPort",
     "ServerSpec",
+    "Snapshot",
     "Subnet",
     "Throttle",
 ]
@@ -111,6 +115,16 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     firmware: Literal["bios", "uefi"] = "bios"
     config_drive: dict[str, bytes] | None = None
     properties: dict[str, str] = {}
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot is: its format, its size and that of the disk in bytes, checksums in hexadecimal."""
+
+    format: str
+    size: int
+    virtual_size: int
+    md5: str
+    sha512: str
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,6 +259,25 @@ class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True
     throttle: Throttle | None
 
 
+class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
+    """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
+
+    server_id: str
+
+
+class EnsureSnapshotUploaded(Message[Snapshot], tag="ensure_snapshot_uploaded", kw_only=True):
+    """The snapshot's bytes are in the store under the key ``blob``."""
+
+    server_id: str
+    blob: str
+
+
+class EnsureNoSnapshot(Message[None], tag="ensure_no_snapshot", kw_only=True):
+    """The host keeps no snapshot of the server, and makes none."""
+
+    server_id: str
+
+
 class EnsureNicAttached(Message[None], tag="ensure_nic_attached", kw_only=True):
     """The server has the card, its port being wired here."""
 
@@ -311,6 +344,9 @@ TO_HOST = (
     EnsureDiskThrottle,
     EnsureNicAttached,
     EnsureNicDetached,
+    EnsureSnapshot,
+    EnsureSnapshotUploaded,
+    EnsureNoSnapshot,
     Reach,
 )
 TO_CONTROL = (HostUp, PowerChanged, MetadataAsked)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from minicloud.agent import calls
+from minicloud.agent import calls, snapshots
 from minicloud.agent.config_drive import iso
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
@@ -128,6 +128,12 @@ class HostAgent:
                 return await self.hypervisor.ensure_nic_detached(
                     message.server_id, message.port_id, timeout_s=message.timeout_s
                 )
+            case calls.EnsureSnapshot():
+                return await snapshots.ensure(self.hypervisor, self.storage, message.server_id)
+            case calls.EnsureSnapshotUploaded():
+                return await snapshots.ensure_uploaded(self.storage, self._blobs, message.server_id, message.blob)
+            case calls.EnsureNoSnapshot():
+                return await snapshots.ensure_none(self.hypervisor, self.storage, message.server_id)
             case calls.Reach():
                 return await self.fabric.reach(message.port, message.tcp_port)
             case _:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import trio.testing
 
 from minicloud.base.errors import CloudError, Conflict, NotFound, TimedOut
+from minicloud.base.imageformat import qcow2
 from minicloud.drivers.fabric import FakePlug
 from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState, Throttle
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld
@@ -48,6 +50,10 @@ class House(Protocol):
     def a_machine(self, *, obeys_power_button: bool = True, lets_go: bool = True) -> Machine: ...
 
     def a_disk(self, **more: Any) -> Disk: ...
+
+    def a_blank_copy(self) -> str: ...
+
+    def is_copy_of(self, copy: str, original: str) -> bool: ...
 
     def entered(self) -> Any: ...
 
@@ -93,6 +99,12 @@ class FakeHouse:
     def a_disk(self, **more: Any) -> Disk:
         return Disk(id=str(uuid4()), path="/simulated/more", format="raw", **more)
 
+    def a_blank_copy(self) -> str:
+        return "/simulated/copy"
+
+    def is_copy_of(self, copy: str, original: str) -> bool:
+        return True
+
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[Hypervisor]:
         log = StateLog(self._file)
@@ -130,6 +142,15 @@ class QemuHouse:
         path = self._folder / f"more-{number.hex}.raw"
         path.write_bytes(bytes(1 << 20))
         return Disk(id=str(number), path=str(path), format="raw", **more)
+
+    def a_blank_copy(self) -> str:
+        path = self._folder / f"copy-{uuid4().hex}.qcow2"
+        path.write_bytes(qcow2.blank(2 << 20))
+        return str(path)
+
+    def is_copy_of(self, copy: str, original: str) -> bool:
+        compared = subprocess.run(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", copy, original], check=False)
+        return compared.returncode == 0
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[Hypervisor]:
@@ -551,6 +572,26 @@ async def test_limits_of_a_disk_change_while_it_works(house: House, bus: str) ->
         await hypervisor.ensure_disk_throttle(machine.id, disk.id, None)
         with pytest.raises(NotFound, match="has no disk"):
             await hypervisor.ensure_disk_throttle(machine.id, "none", None)
+
+
+async def test_a_disk_is_copied_while_the_machine_runs_and_while_it_is_paused(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        for _ in range(2):
+            await hypervisor.ensure_disk_copied(machine.id, "disk", house.a_blank_copy())
+            await hypervisor.ensure_disk_not_copied(machine.id, "disk")
+        await hypervisor.ensure_paused(machine.id)
+        copied = house.a_blank_copy()
+        await hypervisor.ensure_disk_copied(machine.id, "disk", copied)
+        assert house.is_copy_of(copied, machine.disks[0].path)
+        with pytest.raises(NotFound, match="has no disk"):
+            await hypervisor.ensure_disk_copied(machine.id, "none", copied)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="lies still"):
+            await hypervisor.ensure_disk_copied(machine.id, "disk", copied)
+        await hypervisor.ensure_disk_not_copied(machine.id, "disk")
+        await hypervisor.ensure_disk_not_copied(str(uuid4()), "disk")
 
 
 async def console_has(hypervisor: Hypervisor, machine_id: str, *, boots: int) -> None:

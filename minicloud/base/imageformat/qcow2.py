@@ -27,6 +27,18 @@ def size(head: bytes) -> int:
     return int(virtual)
 
 
+def blank(virtual: int) -> bytes:
+    """A whole image of this many bytes that holds nothing, for disks that nobody writes to."""
+    cluster = 1 << 16
+    entries = max(1, -(-virtual // (cluster * (cluster // 8))))
+    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, 0, 0, 16, virtual, 0, entries, 3 * cluster, cluster, 1, 0, 0)
+    head += struct.pack(">QQQII", 0, 0, 0, 4, 104)
+    tables = -(-entries * 8 // cluster)
+    counts = b"\0\1" * (3 + tables)
+    refcounts = struct.pack(">Q", 2 * cluster)
+    return b"".join(part.ljust(cluster, b"\0") for part in (head, refcounts, counts)) + bytes(entries * 8)
+
+
 def check(head: bytes, file_size: int | None) -> int:
     """The virtual size in bytes. ``file_size`` None: not known yet.
 

@@ -196,6 +196,18 @@ class Hypervisor(Protocol):
     async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
         """The disk is held to these limits, from now on. Raises NotFound (the machine or the disk)."""
 
+    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
+        """A running or paused machine's disk, as it is at one moment after this call began, stands in the blank qcow2 file ``path``.
+
+        The guest goes on meanwhile. A copy that an earlier call left unfinished is given up. ``path`` is of the disk's size.
+
+        Raises NotFound (the machine or the disk), Conflict (the machine is off, or ended meanwhile: its files may be read),
+        Failed (no room).
+        """
+
+    async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
+        """Nobody copies the disk any more, and nothing holds the file that it was copied to; also of a machine that is not here."""
+
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         """The machine has the card, as ``ensure_disk_attached``; the fabric has wired its port before. Raises the same."""
 

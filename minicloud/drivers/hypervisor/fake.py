@@ -218,6 +218,16 @@ class FakeHypervisor:
             held = msgspec.structs.replace(_disk(known.machine, disk_id), throttle=throttle)
             self._has(known, disks=[held if disk.id == disk_id else disk for disk in known.machine.disks])
 
+    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
+        async with self._meeting("ensure_disk_copied", machine_id) as known:
+            _disk(known.machine, disk_id)
+            if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
+                raise Conflict(f"machine {machine_id} is {known.power}: its disk lies still")
+
+    async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
+        if self._faults.armed and (late := await self._faults.meet("ensure_disk_not_copied", self.host, machine_id)):
+            raise late
+
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         async with self._changing("ensure_nic_attached", machine_id) as known:
             nics = [nic if had.id == nic.id else had for had in known.machine.nics]
@@ -231,15 +241,20 @@ class FakeHypervisor:
                 self._has(known, nics=[nic for nic in known.machine.nics if nic.id != nic_id])
 
     @asynccontextmanager
-    async def _changing(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
-        """A machine whose devices may be changed, between what the script of faults wants before and after."""
+    async def _meeting(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
+        """A machine, between what the script of faults wants before and after."""
         late = await self._faults.meet(verb, self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
-        if known.power is PowerState.SUSPENDED:
-            raise Conflict(f"machine {machine_id} is suspended: its devices cannot be changed")
-        yield known
+        yield self._known(machine_id)
         if late is not None:
             raise late
+
+    @asynccontextmanager
+    async def _changing(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
+        """As ``_meeting``: a machine whose devices may be changed."""
+        async with self._meeting(verb, machine_id) as known:
+            if known.power is PowerState.SUSPENDED:
+                raise Conflict(f"machine {machine_id} is suspended: its devices cannot be changed")
+            yield known
 
     async def _lets_go(self, known: _Simulated, device_id: str, timeout_s: float) -> None:
         """The guest, if it runs, lets go of a device. Raises Conflict, TimedOut."""

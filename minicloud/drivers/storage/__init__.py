@@ -4,7 +4,7 @@ Images arrive as byte streams, keyed by checksum, into ``_base``; a machine's ro
 Verbs are named for the state they bring about and may be repeated after a crash; nothing half-made is ever visible.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Literal, Protocol
 
 import msgspec
@@ -53,6 +53,21 @@ class Storage(Protocol):
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
         """The machine has a raw disk with exactly this content (a config drive)."""
+
+    async def disk(self, machine_id: str, name: str) -> DiskFile | None:
+        """One disk that ``ensure_disk`` or ``ensure_copy`` made (no plain file), or None when there is none of this name."""
+
+    async def ensure_copy(self, machine_id: str, name: str, of: str) -> DiskFile:
+        """The machine has another disk: a whole copy of ``of``, which nobody writes to meanwhile, on no base. An older one is replaced.
+
+        Raises NotFound (there is no such disk), Failed (disk full), ToolMissing.
+        """
+
+    def content(self, machine_id: str, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a disk's file, in pieces. Raises NotFound with the first."""
+
+    async def ensure_no_disk(self, machine_id: str, name: str) -> None:
+        """The machine has no disk of this name."""
 
     async def ensure_no_disks(self, machine_id: str) -> None:
         """Nothing of the machine's disks is left."""

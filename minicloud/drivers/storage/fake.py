@@ -1,13 +1,14 @@
 """Simulated disks: instant, without a byte on disk, but the images behind them are really read, verified and inspected once."""
 
 import hashlib
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 import anyio
 import msgspec
 
-from minicloud.base.errors import Failed, Invalid
-from minicloud.base.imageformat import Inspector
+from minicloud.base.errors import Failed, Invalid, NotFound
+from minicloud.base.imageformat import Inspector, qcow2
 from minicloud.drivers.faults import FaultScript
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, DiskFile, Fetch, GiB
@@ -92,6 +93,42 @@ class FakeStorage:
         if late is not None:
             raise late
         return disk
+
+    async def disk(self, machine_id: str, name: str) -> DiskFile | None:
+        check_machine(machine_id)
+        check_disk(name)
+        row = self._log.get(_DISKS, self._host, f"{machine_id}/{name}")
+        return None if row is None else _as(row, DiskFile)
+
+    async def ensure_copy(self, machine_id: str, name: str, of: str) -> DiskFile:
+        late = await self._faults.meet("ensure_copy", self._host, machine_id) if self._faults.armed else None
+        check_disk(name)
+        source = await self.disk(machine_id, of)
+        if source is None:
+            raise NotFound(f"machine {machine_id} has no disk {of}")
+        made = self._disk(machine_id, name, "qcow2", source.virtual_size)
+        if late is not None:
+            raise late
+        return made
+
+    async def content(self, machine_id: str, name: str) -> AsyncGenerator[bytes, None]:
+        found = await self.disk(machine_id, name)
+        if found is None:
+            raise NotFound(f"machine {machine_id} has no disk {name}")
+        yield qcow2.blank(found.virtual_size)
+
+    async def ensure_no_disk(self, machine_id: str, name: str) -> None:
+        check_machine(machine_id)
+        check_disk(name)
+        late = await self._faults.meet("ensure_no_disk", self._host, machine_id) if self._faults.armed else None
+        left = [known for known in self._names(machine_id) if known != name]
+        self._log.drop(_DISKS, self._host, f"{machine_id}/{name}")
+        if left:
+            self._log.put(_DISKS, self._host, machine_id, left)
+        else:
+            self._log.drop(_DISKS, self._host, machine_id)
+        if late is not None:
+            raise late
 
     async def ensure_no_disks(self, machine_id: str) -> None:
         check_machine(machine_id)

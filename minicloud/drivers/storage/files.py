@@ -6,18 +6,22 @@ hidden unfinished forms) and no others, and removes a folder only when nothing i
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import anyio
 
-from minicloud.base.errors import Failed, Invalid
+from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, DiskFile, Fetch
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
 from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
 from minicloud.drivers.storage.qemuimg import qemu_img
+
+_PIECE = 1 << 20
+_COPY_CPU_S = 600
+_COPY_LIMIT_S = 1800.0
 
 
 class FilesStorage:
@@ -62,6 +66,52 @@ class FilesStorage:
             except OSError as error:
                 raise disk_trouble(error, self._folder) from error
             return _disk(machine_id, path, "raw")
+
+    async def disk(self, machine_id: str, name: str) -> DiskFile | None:
+        check_machine(machine_id)
+        check_disk(name)
+        path = self._path(machine_id, name)
+        return _disk(machine_id, path, "qcow2") if path.exists() else None
+
+    async def ensure_copy(self, machine_id: str, name: str, of: str) -> DiskFile:
+        check_disk(name)
+        source = await self.disk(machine_id, of)
+        if source is None:
+            raise NotFound(f"machine {machine_id} has no disk {of}")
+        async with self._alone(machine_id):
+            path = self._path(machine_id, name)
+            part = path.with_name(f".{path.name}.part")
+            try:
+                part.unlink(missing_ok=True)
+                arguments = ("-q", "-f", source.format, "-O", "qcow2", source.path, str(part))
+                await qemu_img("convert", *arguments, cpu_s=_COPY_CPU_S, timeout_s=_COPY_LIMIT_S)
+                os.chmod(part, 0o600)
+                os.replace(part, path)
+            except OSError as error:
+                raise disk_trouble(error, self._folder) from error
+            finally:
+                part.unlink(missing_ok=True)
+            return _disk(machine_id, path, "qcow2")
+
+    async def content(self, machine_id: str, name: str) -> AsyncGenerator[bytes, None]:
+        check_machine(machine_id)
+        check_disk(name)
+        try:
+            async with await anyio.open_file(self._path(machine_id, name), "rb") as file:
+                while piece := await file.read(_PIECE):
+                    yield piece
+        except FileNotFoundError as error:
+            raise NotFound(f"machine {machine_id} has no disk {name}") from error
+
+    async def ensure_no_disk(self, machine_id: str, name: str) -> None:
+        check_machine(machine_id)
+        check_disk(name)
+        async with self._alone(machine_id):
+            path = self._path(machine_id, name)
+            path.unlink(missing_ok=True)
+            path.with_name(f".{path.name}.part").unlink(missing_ok=True)
+            if path.parent.is_dir():
+                self._tidy(path.parent)
 
     async def ensure_no_disks(self, machine_id: str) -> None:
         check_machine(machine_id)

@@ -23,7 +23,7 @@ from minicloud.drivers.hypervisor import (
     PowerState,
     Throttle,
 )
-from minicloud.drivers.hypervisor.qemu import hostfacts, hotplug, probe
+from minicloud.drivers.hypervisor.qemu import copying, hostfacts, hotplug, probe
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
@@ -154,6 +154,14 @@ class QemuHypervisor:
 
     async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
         await hotplug.throttle_disk(self._known(machine_id), disk_id, throttle)
+
+    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
+        await copying.copy(self._known(machine_id), disk_id, path)
+
+    async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
+        vm = self._vms.get(machine_id)
+        if vm is not None and vm.record is not None:
+            await copying.give_up(vm, disk_id)
 
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         await hotplug.attach_nic(self._known(machine_id), nic)

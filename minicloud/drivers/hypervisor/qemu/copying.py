@@ -1,0 +1,94 @@
+"""Copies of a disk at one moment, while its guest goes on writing: what it overwrites is saved to the copy first, by a job of QEMU.
+
+As after a power cut, files that the guest had not written out yet are not in it: no agent in the guest is asked to.
+"""
+
+from typing import Any
+
+import anyio
+
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
+from minicloud.drivers.hypervisor.qemu.layout import node_name
+from minicloud.drivers.hypervisor.qemu.qmp import Qmp
+from minicloud.drivers.hypervisor.qemu.vm import Vm
+
+_POLL_S = 0.05
+_CANCEL_LIMIT_S = 60.0
+
+
+async def copy(vm: Vm, disk_id: str, path: str) -> None:
+    """As the promise's ``ensure_disk_copied``."""
+    job, target = _names(disk_id)
+    async with vm.by_itself() as (record, qmp):
+        if all(disk.id != disk_id for disk in record.machine.disks):
+            raise NotFound(f"machine {vm.machine_id} has no disk {disk_id}")
+        if qmp is None:
+            raise Conflict(f"machine {vm.machine_id} is {record.power}: its disk lies still")
+        await _tidy(qmp, disk_id)
+        file = {"driver": "file", "filename": path, "discard": "unmap"}
+        await qmp.execute("blockdev-add", {"driver": "qcow2", "node-name": target, "discard": "unmap", "file": file})
+    try:
+        asked = {"job-id": job, "device": node_name(disk_id), "target": target, "sync": "full"}
+        await qmp.execute("blockdev-backup", {**asked, "auto-dismiss": False})
+        trace.note("disk_copy", machine=vm.machine_id, disk=disk_id, path=path)
+        # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
+        while (found := await _job(qmp, job)) is not None and found["status"] != "concluded":
+            await anyio.sleep(_POLL_S)
+        if found is None or "error" in found:
+            raise Failed(f"disk {disk_id} could not be copied: {(found or {}).get('error', 'the job was cancelled')}")
+    except Unavailable as error:
+        raise Conflict(f"machine {vm.machine_id} ended while its disk was copied") from error
+    finally:
+        with anyio.CancelScope(shield=True):
+            try:
+                await _tidy(qmp, disk_id)
+            except CloudError as error:
+                trace.note("copy_not_tidied", machine=vm.machine_id, why=error.message)
+
+
+async def give_up(vm: Vm, disk_id: str) -> None:
+    """As the promise's ``ensure_disk_not_copied``."""
+    try:
+        async with vm.by_itself() as (_, qmp):
+            if qmp is not None:
+                await _tidy(qmp, disk_id)
+    except (Conflict, Unavailable):
+        # Suspended or ended: QEMU's jobs went with it.
+        return
+
+
+async def _tidy(qmp: Qmp, disk_id: str) -> None:
+    """Neither the job nor the node of the file that it wrote to is left. Raises Failed."""
+    job, target = _names(disk_id)
+    with anyio.move_on_after(_CANCEL_LIMIT_S):
+        while (found := await _job(qmp, job)) is not None:
+            if found["status"] == "concluded":
+                await qmp.execute("job-dismiss", {"id": job})
+            elif found["status"] not in ("aborting", "null"):
+                await _cancel(qmp, job)
+                await anyio.sleep(_POLL_S)
+            else:
+                await anyio.sleep(_POLL_S)
+    nodes = await qmp.execute("query-named-block-nodes", {"flat": True})
+    if any(node["node-name"] == target for node in nodes):
+        await qmp.execute("blockdev-del", {"node-name": target})
+
+
+async def _cancel(qmp: Qmp, job: str) -> None:
+    try:
+        await qmp.execute("job-cancel", {"id": job})
+    except Failed as error:
+        # It came to its end between the question and the order.
+        trace.note("job_not_cancelled", job=job, why=error.message)
+
+
+async def _job(qmp: Qmp, job: str) -> dict[str, Any] | None:
+    found: list[dict[str, Any]] = await qmp.execute("query-jobs")
+    return next((one for one in found if one["id"] == job), None)
+
+
+def _names(disk_id: str) -> tuple[str, str]:
+    """The job's name, and the name of the node that it writes to."""
+    node = node_name(disk_id)
+    return f"copy-{node}", f"c{node[1:]}"
