@@ -8,6 +8,20 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from minicloud.agent.device_calls import (
+    DEVICE_CALLS,
+    EnsureDiskAttached,
+    EnsureDiskDetached,
+    EnsureDiskSize,
+    EnsureDiskThrottle,
+    EnsureNicAttached,
+    EnsureNicDetached,
+    EnsureNoSnapshot,
+    EnsureSnapshot,
+    EnsureSnapshotUploaded,
+    NicSpec,
+    Snapshot,
+)
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -92,13 +106,6 @@ class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
-class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A card of a server: the port it is plugged to."""
-
-    port: Port
-    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
-
-
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image."""
 
@@ -115,16 +122,6 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     firmware: Literal["bios", "uefi"] = "bios"
     config_drive: dict[str, bytes] | None = None
     properties: dict[str, str] = {}
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot is: its format, its size and that of the disk in bytes, checksums in hexadecimal."""
-
-    format: str
-    size: int
-    virtual_size: int
-    md5: str
-    sha512: str
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,71 +225,6 @@ class ConsoleOutput(Message[bytes], tag="console_output", kw_only=True):
     tail_bytes: int
 
 
-class EnsureDiskAttached(Message[None], tag="ensure_disk_attached", kw_only=True):
-    """The server has the disk: now if it runs, else from its next start on. The disk's file is there."""
-
-    server_id: str
-    disk: Disk
-
-
-class EnsureDiskDetached(Message[None], tag="ensure_disk_detached", kw_only=True):
-    """The server has no such disk; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
-
-    server_id: str
-    disk_id: str
-    timeout_s: float
-
-
-class EnsureDiskSize(Message[bool], tag="ensure_disk_size", kw_only=True):
-    """A running server's disk has grown, file and all; False when the server is off, and nothing was done."""
-
-    server_id: str
-    disk_id: str
-    size_bytes: int
-
-
-class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True):
-    """The server's disk is held to these limits; None: to none."""
-
-    server_id: str
-    disk_id: str
-    throttle: Throttle | None
-
-
-class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
-    """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
-
-    server_id: str
-
-
-class EnsureSnapshotUploaded(Message[Snapshot], tag="ensure_snapshot_uploaded", kw_only=True):
-    """The snapshot's bytes are in the store under the key ``blob``."""
-
-    server_id: str
-    blob: str
-
-
-class EnsureNoSnapshot(Message[None], tag="ensure_no_snapshot", kw_only=True):
-    """The host keeps no snapshot of the server, and makes none."""
-
-    server_id: str
-
-
-class EnsureNicAttached(Message[None], tag="ensure_nic_attached", kw_only=True):
-    """The server has the card, its port being wired here."""
-
-    server_id: str
-    nic: NicSpec
-
-
-class EnsureNicDetached(Message[None], tag="ensure_nic_detached", kw_only=True):
-    """The server has no card of this port; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
-
-    server_id: str
-    port_id: str
-    timeout_s: float
-
-
 class Reach(Message[list[str]], tag="reach", kw_only=True):
     """The argument list of a program that joins its stdin and stdout to a TCP port of the guest."""
 
@@ -338,15 +270,7 @@ TO_HOST = (
     EnsureServerGone,
     RebootServer,
     ConsoleOutput,
-    EnsureDiskAttached,
-    EnsureDiskDetached,
-    EnsureDiskSize,
-    EnsureDiskThrottle,
-    EnsureNicAttached,
-    EnsureNicDetached,
-    EnsureSnapshot,
-    EnsureSnapshotUploaded,
-    EnsureNoSnapshot,
+    *DEVICE_CALLS,
     Reach,
 )
 TO_CONTROL = (HostUp, PowerChanged, MetadataAsked)

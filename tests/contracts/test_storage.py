@@ -13,6 +13,7 @@ import pytest
 import trio.testing
 
 from minicloud.base.errors import CloudError, Failed, Invalid, NotFound
+from minicloud.base.imageformat import Inspector
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Fetch, GiB, Storage
 from minicloud.drivers.storage.fake import FakeStorage
@@ -218,3 +219,30 @@ async def test_a_cut_off_image_is_refused(opened: Open) -> None:
     source = Source(a_qcow2(size=MiB)[: 65536 + struct.calcsize(">Q")])
     with pytest.raises(Failed, match="cut off"):
         await opened().ensure_base(source.checksum, "qcow2", source.fetch())
+
+
+async def test_a_disk_is_copied_whole_and_its_bytes_are_an_image(opened: Open) -> None:
+    storage = opened()
+    source = Source(a_qcow2(size=MiB))
+    base = await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+    disk = await storage.ensure_disk("m1", "disk", base=base, size_bytes=2 * MiB)
+    assert await storage.disk("m1", "disk") == disk
+    assert await storage.disk("m1", "disk.none") is None
+    for _ in range(2):
+        copy = await storage.ensure_copy("m1", "disk.snapshot", "disk")
+        assert (copy.name, copy.format, copy.virtual_size) == ("disk.snapshot", "qcow2", 2 * MiB)
+    inspector = Inspector("qcow2")
+    async for piece in opened().content("m1", "disk.snapshot"):
+        inspector.feed(piece)
+    assert inspector.finish().virtual_size == 2 * MiB, "it names no base"
+    for _ in range(2):
+        await storage.ensure_no_disk("m1", "disk.snapshot")
+    assert await storage.disk("m1", "disk.snapshot") is None
+    assert await storage.disk("m1", "disk") == disk
+    with pytest.raises(NotFound, match="has no disk"):
+        await storage.ensure_copy("m1", "disk.snapshot", "disk.none")
+    with pytest.raises(NotFound, match="has no disk"):
+        await anext(storage.content("m1", "disk.none"))
+    await storage.ensure_no_disk("m1", "disk")
+    assert await storage.machines() == []
+    await storage.ensure_no_disk("never-was", "disk")

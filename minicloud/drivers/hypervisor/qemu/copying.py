@@ -33,8 +33,7 @@ async def copy(vm: Vm, disk_id: str, path: str) -> None:
         await qmp.execute("blockdev-backup", {**asked, "auto-dismiss": False})
         trace.note("disk_copy", machine=vm.machine_id, disk=disk_id, path=path)
         # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
-        while (found := await _job(qmp, job)) is not None and found["status"] != "concluded":
-            await anyio.sleep(_POLL_S)
+        found = await _end(qmp, job)
         if found is None or "error" in found:
             raise Failed(f"disk {disk_id} could not be copied: {(found or {}).get('error', 'the job was cancelled')}")
     except Unavailable as error:
@@ -73,6 +72,14 @@ async def _tidy(qmp: Qmp, disk_id: str) -> None:
     nodes = await qmp.execute("query-named-block-nodes", {"flat": True})
     if any(node["node-name"] == target for node in nodes):
         await qmp.execute("blockdev-del", {"node-name": target})
+
+
+async def _end(qmp: Qmp, job: str) -> dict[str, Any] | None:
+    while True:
+        found = await _job(qmp, job)
+        if found is None or found["status"] == "concluded":
+            return found
+        await anyio.sleep(_POLL_S)
 
 
 async def _cancel(qmp: Qmp, job: str) -> None:

@@ -1,0 +1,104 @@
+"""Messages to a host about the disks and cards of a server, and about snapshots of its root disk; part of ``calls``."""
+
+from typing import Literal
+
+import msgspec
+
+from minicloud.drivers.fabric import Port
+from minicloud.drivers.hypervisor import Disk, Throttle
+from minicloud.engines.messaging import Message
+
+
+class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A card of a server: the port it is plugged to."""
+
+    port: Port
+    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot is: its format, its size and that of the disk in bytes, checksums in hexadecimal."""
+
+    format: str
+    size: int
+    virtual_size: int
+    md5: str
+    sha512: str
+
+
+class EnsureDiskAttached(Message[None], tag="ensure_disk_attached", kw_only=True):
+    """The server has the disk: now if it runs, else from its next start on. The disk's file is there."""
+
+    server_id: str
+    disk: Disk
+
+
+class EnsureDiskDetached(Message[None], tag="ensure_disk_detached", kw_only=True):
+    """The server has no such disk; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
+
+    server_id: str
+    disk_id: str
+    timeout_s: float
+
+
+class EnsureDiskSize(Message[bool], tag="ensure_disk_size", kw_only=True):
+    """A running server's disk has grown, file and all; False when the server is off, and nothing was done."""
+
+    server_id: str
+    disk_id: str
+    size_bytes: int
+
+
+class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True):
+    """The server's disk is held to these limits; None: to none."""
+
+    server_id: str
+    disk_id: str
+    throttle: Throttle | None
+
+
+class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
+    """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
+
+    server_id: str
+
+
+class EnsureSnapshotUploaded(Message[Snapshot], tag="ensure_snapshot_uploaded", kw_only=True):
+    """The snapshot's bytes are in the store under the key ``blob``."""
+
+    server_id: str
+    blob: str
+
+
+class EnsureNoSnapshot(Message[None], tag="ensure_no_snapshot", kw_only=True):
+    """The host keeps no snapshot of the server, and makes none."""
+
+    server_id: str
+
+
+class EnsureNicAttached(Message[None], tag="ensure_nic_attached", kw_only=True):
+    """The server has the card, its port being wired here."""
+
+    server_id: str
+    nic: NicSpec
+
+
+class EnsureNicDetached(Message[None], tag="ensure_nic_detached", kw_only=True):
+    """The server has no card of this port; a guest that does not let go within ``timeout_s`` keeps it (TimedOut)."""
+
+    server_id: str
+    port_id: str
+    timeout_s: float
+
+
+DEVICE_CALLS = (
+    EnsureDiskAttached,
+    EnsureDiskDetached,
+    EnsureDiskSize,
+    EnsureDiskThrottle,
+    EnsureNicAttached,
+    EnsureNicDetached,
+    EnsureSnapshot,
+    EnsureSnapshotUploaded,
+    EnsureNoSnapshot,
+)
