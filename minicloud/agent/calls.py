@@ -73,6 +73,7 @@ __all__ = [
     "HostFacts",
     "HostReport",
     "HostUp",
+    "HostUptime",
     "ImageSource",
     "Lease",
     "MachineFacts",
@@ -232,6 +233,10 @@ class Reach(Message[list[str]], tag="reach", kw_only=True):
     tcp_port: int
 
 
+class HostUptime(Message[str], tag="host_uptime", kw_only=True):
+    """How long the machine under the host has been up, and how busy it is, as the program ``uptime`` says it."""
+
+
 class HostUp(Message[None], tag="host_up", kw_only=True):
     """From a host: it has started, and this is what it has."""
 
@@ -271,6 +276,7 @@ TO_HOST = (
     RebootServer,
     ConsoleOutput,
     *DEVICE_CALLS,
+    HostUptime,
     Reach,
 )
 TO_CONTROL = (HostUp, PowerChanged, MetadataAsked)

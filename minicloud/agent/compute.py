@@ -9,6 +9,7 @@ from typing import Any
 
 from minicloud.agent import calls, snapshots
 from minicloud.agent.config_drive import iso
+from minicloud.agent.uptime import uptime
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.drivers.fabric import AnswerMetadata, Fabric, MetadataReply, MetadataRequest, Plug
@@ -134,6 +135,8 @@ class HostAgent:
                 return await snapshots.ensure_uploaded(self.storage, self._blobs, message.server_id, message.blob)
             case calls.EnsureNoSnapshot():
                 return await snapshots.ensure_none(self.hypervisor, self.storage, message.server_id)
+            case calls.HostUptime():
+                return uptime()
             case calls.Reach():
                 return await self.fabric.reach(message.port, message.tcp_port)
             case _:

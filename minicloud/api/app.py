@@ -108,8 +108,9 @@ class Api:
         try:
             if service.negotiation is not None:
                 version = service.negotiation.lowest
-                version = service.negotiation.asked(request.headers)
-                headers += service.negotiation.headers(version)
+                if not _older(service, path[len(mounted.mount) :]):
+                    version = service.negotiation.asked(request.headers)
+                    headers += service.negotiation.headers(version)
             answer = await self._answer(request, mounted, version, request_id)
         except CloudError as error:
             answer = self._fault(error, service, request, request_id, version)
@@ -227,8 +228,9 @@ class Api:
 def _find(mounted: _Mounted, below: str) -> tuple[Found | None, str | None]:
     """What a path below the mount leads to, and the project id that stood in it."""
     service = mounted.service
-    if below.startswith(service.prefix) and below[len(service.prefix) :][:1] in ("", "/"):
-        rest = below[len(service.prefix) :]
+    prefix = _older(service, below) or service.prefix
+    if _under(below, prefix):
+        rest = below[len(prefix) :]
         if service.slash_at_end == "not_found" and rest.endswith("/") and rest != "/":
             return None, None
         found = mounted.versioned.find(rest)
@@ -240,6 +242,15 @@ def _find(mounted: _Mounted, below: str) -> tuple[Found | None, str | None]:
             if found is not None and project:
                 return found, project
     return mounted.root.find(below), None
+
+
+def _under(below: str, prefix: str) -> bool:
+    return below.startswith(prefix) and below[len(prefix) :][:1] in ("", "/")
+
+
+def _older(service: Service, below: str) -> str | None:
+    """The older root that a path lies under, without versions of its own."""
+    return next((prefix for prefix in service.older_prefixes if _under(below, prefix)), None)
 
 
 def _routes(found: Found, method: str, version: Version | None) -> list[Route]:

@@ -8,11 +8,13 @@ A route carries its Listing; the machine reads the query string into a ``Page``;
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
 
+from minicloud.base.clock import stamp
 from minicloud.base.errors import Invalid
 from minicloud.core.records import AnyOf, Condition, Query
 
@@ -50,6 +52,27 @@ def contains(column: str) -> Reader:
     return read
 
 
+def since(column: str) -> Reader:
+    """Filter: the column, a stamp, is at this moment or later."""
+    return lambda text: [Condition(column, ">=", moment(text))]
+
+
+def until(column: str) -> Reader:
+    """Filter: the column, a stamp, is at this moment or earlier."""
+    return lambda text: [Condition(column, "<=", moment(text))]
+
+
+def moment(text: str) -> str:
+    """A client's time as a stamp; without a zone it means UTC. Raises Invalid."""
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid(
+            f"Invalid input for query parameters. Value: {text}. '{text}' is not a 'date-time'", kind="filter"
+        ) from error
+    return stamp(at if at.tzinfo else at.replace(tzinfo=UTC))
+
+
 def truth(text: str) -> bool:
     """What a client means by a word of truth. Raises Invalid for other words."""
     if text.lower() in ("1", "t", "true", "on", "y", "yes"):
@@ -63,7 +86,10 @@ Links = Literal["rel", "glance", "keystone", "always_rel"]
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """How one collection is listed. ``sort_keys`` maps the API's names to columns; repeated filters mean any of the values."""
+    """How one collection is listed. ``sort_keys`` maps the API's names to columns; repeated filters mean any of the values.
+
+    ``links_when_full``: a page that is just full links on, too, as Nova's do, whose next page may be empty.
+    """
 
     name: str
     sort_keys: dict[str, str] = msgspec.field(default_factory=lambda: {"id": "id"})
@@ -73,6 +99,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     default_limit: int | None = 1000
     links: Links = "rel"
     zero_limit_means_all: bool = False
+    links_when_full: bool = False
 
 
 class Page(msgspec.Struct, kw_only=True):
@@ -87,7 +114,7 @@ class Page(msgspec.Struct, kw_only=True):
     def cut(self, rows: Sequence[Any]) -> tuple[list[Any], bool]:
         """The rows of this page, and whether there are more."""
         if self.limit is None or len(rows) <= self.limit:
-            return list(rows), False
+            return list(rows), self.listing.links_when_full and len(rows) == self.limit != 0
         return list(rows[: self.limit]), True
 
     def next_url(self, marker: str) -> str:

@@ -16,6 +16,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     ``mounts`` are the paths it answers under (``/compute``); ``prefix`` the versioned root below (``/v2.1``), under which all
     but ``root`` routes stand. ``project_in_path`` accepts a project id as first segment, as older catalogs have it.
+    ``older_prefixes`` are roots that answer like the versioned one at its lowest version, whatever a request asks for.
     ``json_types`` are the content types of its documents. ``other_versions_method`` says how a method is answered that a path
     has at another microversion only: 404, 405, or 405 for methods that it has at none, looked at before the version.
     ``slash_at_end`` says whether a path with one more slash at its end leads where it does without.
@@ -26,6 +27,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     mounts: tuple[str, ...]
     prefix: str
     routes: Sequence[Route]
+    older_prefixes: tuple[str, ...] = ()
     negotiation: Negotiation | None = None
     reading: Reading = Reading()
     project_in_path: bool = False

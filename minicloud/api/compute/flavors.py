@@ -25,6 +25,7 @@ _ID = re.compile(r"(?! )[a-zA-Z0-9. _-]+(?<! )")
 
 FLAVORS = Listing(
     name="flavors",
+    links_when_full=True,
     sort=[("flavorid", False)],
     sort_keys={
         "created_at": "created_at",

@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
+from minicloud.api.compute import queries
 from minicloud.api.compute.server_views import host_id_of
+from minicloud.api.listing import Listing, since, until
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Get
 from minicloud.core.compute import actions, servers
@@ -29,14 +31,37 @@ class ActionView(Body):
     updated_at: Annotated[str, Since("2.58")]
 
 
+ACTIONS = Listing(
+    name="instanceActions",
+    sort=[("started_at", True), ("id", True)],
+    filters={"changes-since": since("updated_at"), "changes-before": until("updated_at")},
+    links_when_full=True,
+)
+
+
 async def index(call: Call, server_id: str) -> Any:
-    """A server's actions, newest first; since 2.21 also those of a deleted one."""
-    found = await call.read(lambda tx: actions.of_server(tx, _server(tx, call, server_id).id))
-    return {"instanceActions": [_view(action) for action in found]}
+    """A server's actions, newest first; since 2.21 also those of a deleted one; in pages since 2.58."""
+    if not call.at_least("2.58"):
+        found = await call.read(lambda tx: actions.of_server(tx, _server(tx, call, server_id).id))
+        return {"instanceActions": [_view(action) for action in found]}
+    before = ["changes-before"] if call.at_least("2.66") else []
+    queries.only(call, "limit", "marker", "changes-since", *before, since="2.58")
+    page = call.page
+    queries.check_period(call)
+
+    def work(tx: Transaction) -> list[InstanceAction]:
+        return actions.page(tx, _server(tx, call, server_id).id, page.query)
+
+    found, more = page.cut(await call.read(work))
+    document: dict[str, Any] = {"instanceActions": [_view(action) for action in found]}
+    if more:
+        document["links"] = [{"rel": "next", "href": page.next_url(found[-1].request_id)}]
+    return document
 
 
 async def show(call: Call, server_id: str, request_id: str) -> Any:
     """One action with its events; before 2.51 only administrators saw them."""
+    queries.only(call, since="2.102")
 
     def work(tx: Transaction) -> tuple[Server, InstanceAction, list[ActionEvent]]:
         server = _server(tx, call, server_id)
@@ -89,18 +114,18 @@ def _event(call: Call, server: Server, event: ActionEvent, insider: bool) -> dic
         document["hostId"] = "" if event.host is None else host_id_of(server.project_id, event.host)
         if insider:
             document["host"] = event.host
-    if call.at_least("2.84"):
+    if call.at_least("2.84") and call.allows(f"{POLICY}:events:details"):
         document["details"] = event.details if event.result == "Error" else None
     return document
 
 
 routes = [
-    Get("/servers/{server_id}/os-instance-actions", index, policy=f"{POLICY}:list", allow=PROJECT_READER_OR_ADMIN),
+    Get("/servers/{server_id}/os-instance-actions", index, policy=f"{POLICY}:list", allow=PROJECT_READER_OR_ADMIN, listing=ACTIONS),
     Get(
         "/servers/{server_id}/os-instance-actions/{request_id}",
         show,
         policy=f"{POLICY}:show",
         allow=PROJECT_READER_OR_ADMIN,
-        extra=[(f"{POLICY}:events", ADMIN)],
+        extra=[(f"{POLICY}:events", ADMIN), (f"{POLICY}:events:details", ADMIN)],
     ),
-]
+]  # fmt: skip

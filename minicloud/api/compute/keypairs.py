@@ -20,7 +20,7 @@ from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-keypairs"
 OWNER = f"({ADMIN}) or user_id:%(user_id)s"
-KEYPAIRS = Listing(name="keypairs", sort_keys={"name": "name"}, sort=[("name", False)])
+KEYPAIRS = Listing(name="keypairs", sort_keys={"name": "name"}, sort=[("name", False)], links_when_full=True)
 _OLD_NAME, _NAME = re.compile(r"[_\- a-zA-Z0-9]+"), re.compile(r"[_\-@. a-zA-Z0-9]+")
 
 

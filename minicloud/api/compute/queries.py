@@ -1,8 +1,10 @@
 """Query strings: which parameters a call takes, and from which version on others are refused; checks of names."""
 
+import uuid
 from typing import Any
 
 from minicloud.api.call import Call
+from minicloud.api.listing import moment
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import quotas
 from minicloud.core.records import Transaction
@@ -20,6 +22,21 @@ def only(call: Call, *names: str, since: str = "2.75") -> None:
         raise Invalid(
             f"Additional properties are not allowed ({', '.join(map(repr, unknown))} {were} unexpected)", kind="query"
         )
+
+
+def check_period(call: Call) -> None:
+    """Raises Invalid where ``changes-since`` lies after ``changes-before``."""
+    since, before = call.parameter("changes-since"), call.parameter("changes-before")
+    if since is not None and before is not None and moment(since) > moment(before):
+        raise Invalid("The value of changes-since must be less than or equal to changes-before.")
+
+
+def check_uuid(text: str) -> None:
+    """Raises Invalid for what is no UUID in any of the ways to write one."""
+    try:
+        uuid.UUID(text)
+    except ValueError as error:
+        raise Invalid(f"Invalid uuid {text}") from error
 
 
 def check_name(field: str, value: str, *, trim: bool = False) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 from minicloud.api.call import Call
 from minicloud.api.compute import server_views
 from minicloud.api.compute.server_views import Surroundings
-from minicloud.api.listing import Listing, equal, truth
+from minicloud.api.listing import Listing, equal, since, truth, until
 from minicloud.api.routes import Get
-from minicloud.base.clock import stamp
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.compute import lifecycle, server_groups
@@ -20,6 +19,7 @@ POLICY = "os_compute_api:servers"
 
 SERVERS = Listing(
     name="servers",
+    links_when_full=True,
     sort=[("created_at", True), ("id", True)],
     sort_keys={
         "created_at": "created_at",
@@ -65,8 +65,8 @@ SERVERS = Listing(
         "access_ip_v6": equal("access_ip_v6"),
         "description": equal("description"),
         "locked": lambda text: [Condition("locked", "=", truth(text))],
-        "changes-since": lambda text: [Condition("updated_at", ">=", _moment(text))],
-        "changes-before": lambda text: [Condition("updated_at", "<=", _moment(text))],
+        "changes-since": since("updated_at"),
+        "changes-before": until("updated_at"),
     },
 )
 
@@ -78,19 +78,6 @@ ONLY_ADMIN = {
     "tenant_id": "project_id",
     "availability_zone": "zone",
 }
-
-
-def _moment(text: str) -> str:
-    """A client's time as a stamp; without a zone it means UTC."""
-    from datetime import UTC, datetime
-
-    try:
-        at = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
-    except ValueError as error:
-        raise Invalid(
-            f"Invalid input for query parameters changes-since. Value: {text}. '{text}' is not a 'date-time'"
-        ) from error
-    return stamp(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 async def index(call: Call) -> Any:

@@ -6,11 +6,9 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
-from minicloud.api.compute import queries
+from minicloud.api.compute import queries, security_group_views
 from minicloud.api.routes import Action, Get
 from minicloud.core.compute import interfaces
-from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
-from minicloud.core.network.security_groups import names_of
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
 
@@ -29,38 +27,9 @@ async def index(call: Call, server_id: str) -> Any:
     queries.only(call, since="2.102")
 
     def work(tx: Transaction) -> list[dict[str, Any]]:
-        found = interfaces.groups(tx, call.context, server_id)
-        sources = names_of(tx, [rule.remote_group_id for _, rules in found for rule in rules if rule.remote_group_id])
-        return [_group(group, rules, sources) for group, rules in found]
+        return security_group_views.groups(tx, interfaces.groups(tx, call.context, server_id))
 
     return {"security_groups": await call.read(work)}
-
-
-def _group(group: SecurityGroup, rules: list[SecurityGroupRule], sources: dict[str, str]) -> dict[str, Any]:
-    return {
-        "id": group.id,
-        "name": group.name,
-        "description": group.description,
-        "tenant_id": group.project_id,
-        "rules": [_rule(rule, sources) for rule in rules if rule.direction == "ingress"],
-    }
-
-
-def _rule(rule: SecurityGroupRule, sources: dict[str, str]) -> dict[str, Any]:
-    low, high = rule.port_range_min, rule.port_range_max
-    if rule.protocol is not None and low is None and high is None:
-        low, high = (1, 65535) if rule.protocol.lower() in ("tcp", "udp") else (-1, -1)
-    everywhere = "0.0.0.0/0" if rule.ethertype == "IPv4" else "::/0"
-    inside = rule.remote_group_id is not None
-    return {
-        "id": rule.id,
-        "parent_group_id": rule.security_group_id,
-        "ip_protocol": None if rule.protocol is None else rule.protocol.upper(),
-        "from_port": low,
-        "to_port": high,
-        "group": {"name": sources.get(rule.remote_group_id or "", ""), "tenant_id": rule.project_id} if inside else {},
-        "ip_range": {} if inside else {"cidr": rule.remote_ip_prefix or everywhere},
-    }
 
 
 async def add(call: Call, server_id: str, body: GroupName) -> None:

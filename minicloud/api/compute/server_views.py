@@ -97,6 +97,11 @@ def links(call: Call, server_id: str) -> list[dict[str, str]]:
     ]
 
 
+def instance_name(server: Server) -> str:
+    """How a hypervisor calls a server."""
+    return f"instance-{server.id[:8]}"
+
+
 def brief(call: Call, server: Server) -> dict[str, Any]:
     """A server in a plain listing."""
     return {"id": server.id, "name": server.name, "links": links(call, server.id)}
@@ -200,7 +205,7 @@ def _view(
     if extended:
         view.host = server.host
         view.node = server.node
-        view.instance_name = f"instance-{server.id[:8]}"
+        view.instance_name = instance_name(server)
         view.kernel_id = server.image_properties.properties.get("kernel_id", "")
         view.launch_index = server.launch_index
         view.ramdisk_id = server.image_properties.properties.get("ramdisk_id", "")

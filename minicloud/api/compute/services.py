@@ -6,10 +6,11 @@ import msgspec
 
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
+from minicloud.api.compute import queries
 from minicloud.api.microversions import Since
-from minicloud.api.routes import Get, Put
+from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid, NotFound
-from minicloud.core.compute import hosts
+from minicloud.core.compute import hosts, retirement
 from minicloud.core.compute.hosts import Service
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
@@ -50,6 +51,7 @@ class OldUpdate(Body):
 
 async def index(call: Call) -> Any:
     """All services, by host or binary if the caller says."""
+    queries.only(call, "host", "binary")
     alive = await call.world.servicegroup.members()
     found = await call.read(hosts.services)
     host, binary = call.parameter("host"), call.parameter("binary")
@@ -79,6 +81,7 @@ def _view(call: Call, service: Service, *, up: bool, seen: str | None) -> Servic
 
 async def update(call: Call, service_id: str, body: ServiceUpdate) -> Any:
     """Enable, disable, or force down a service, by its UUID."""
+    queries.check_uuid(service_id)
     if body.disabled_reason is not None and body.status != "disabled":
         raise Invalid("Specifying disabled_reason requires that status is disabled.")
     if body.status is None and body.forced_down is None:
@@ -104,7 +107,27 @@ async def update(call: Call, service_id: str, body: ServiceUpdate) -> Any:
     return {"service": _view(call, service, up=up, seen=service.updated_at)}
 
 
+async def delete(call: Call, service_id: str) -> None:
+    """Forget a service: by number before 2.53, by UUID since."""
+    if call.at_least("2.53"):
+        queries.check_uuid(service_id)
+    elif not service_id.isdigit():
+        raise Invalid(f"Invalid input received: id must be an integer: {service_id}")
+
+    def work(tx: Transaction) -> None:
+        found = [s for s in hosts.services(tx) if service_id == (s.uuid if call.at_least("2.53") else str(s.id))]
+        if not found:
+            raise NotFound(f"Service {service_id} not found.")
+        retirement.retire(tx, found[0])
+
+    # Its heart goes on beating where its host still runs: such a host registers anew when it starts again.
+    await call.write(work)
+
+
 async def _old(call: Call, body: OldUpdate, **changes: Any) -> Any:
+    if body.binary != hosts.COMPUTE:
+        raise Invalid(f"Updating a {body.binary} service is not supported. Only nova-compute services can be updated.")
+
     def work(tx: Transaction) -> Service:
         service = hosts.service_of(tx, body.host, body.binary)
         if service is None:
@@ -153,4 +176,5 @@ routes = [
     Put("/os-services/disable-log-reason", disable_log_reason, policy=f"{POLICY}:update", allow=ADMIN, until="2.52"),
     Put("/os-services/force-down", force_down, policy=f"{POLICY}:update", allow=ADMIN, since="2.11", until="2.52"),
     Put("/os-services/{service_id}", update, policy=f"{POLICY}:update", allow=ADMIN, since="2.53"),
+    Delete("/os-services/{service_id}", delete, policy=f"{POLICY}:delete", allow=ADMIN),
 ]

@@ -124,35 +124,53 @@ def known() -> list[tuple[Version, str]]:
     return [(version(number), meaning) for number, meaning in lines]
 
 
-def _document(call: Call) -> dict[str, Any]:
+LEGACY = "v2.0"
+"""The root of clients from before microversions: it answers as 2.1 does."""
+
+
+def _document(call: Call, identity: str) -> dict[str, Any]:
+    legacy = identity == LEGACY
     return {
-        "id": "v2.1",
-        "status": "CURRENT",
-        "version": str(NEWEST),
-        "min_version": str(LOWEST),
-        "updated": "2013-07-23T11:33:21Z",
-        "links": [{"rel": "self", "href": f"{call.base_url}/v2.1/"}],
+        "id": identity,
+        "status": "DEPRECATED" if legacy else "CURRENT",
+        "version": "" if legacy else str(NEWEST),
+        "min_version": "" if legacy else str(LOWEST),
+        "updated": "2025-07-04T12:00:00Z" if legacy else "2013-07-23T11:33:21Z",
+        "links": [{"rel": "self", "href": f"{call.base_url}/{'v2' if legacy else 'v2.1'}/"}],
     }
 
 
 async def index(call: Call) -> Any:
     """All versions of the API."""
-    return {"versions": [_document(call)]}
+    return {"versions": [_document(call, LEGACY), _document(call, "v2.1")]}
 
 
 async def show(call: Call) -> Any:
-    """The one version there is."""
-    document = _document(call)
-    document["links"].append(
-        {"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"},
-    )
+    """The version that is asked at its own root."""
+    return _shown(call, LEGACY if call.request.scope["path"].rstrip("/").endswith("/v2") else "v2.1")
+
+
+async def show_named(call: Call, identity: str) -> Any:
+    """A version by its name."""
+    if identity not in (LEGACY, "v2.1"):
+        raise call.absent()
+    return _shown(call, identity)
+
+
+def _shown(call: Call, identity: str) -> Any:
+    document = _document(call, identity)
+    # Upstream tells the address that was asked, whichever version it tells of.
+    document["links"].append({"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"})
+    number = "2" if identity == LEGACY else "2.1"
     document["media-types"] = [
-        {"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}
+        {"base": "application/json", "type": f"application/vnd.openstack.compute+json;version={number}"}
     ]
     return Reply({"version": document})
 
 
 routes = [
     Get("/", index, policy=None, open=True, root=True),
+    Get("/v2", show, policy=None, open=True, root=True),
     Get("/v2.1", show, policy=None, open=True, root=True),
+    Get("/versions/{identity}", show_named, policy=None),
 ]

@@ -2,8 +2,12 @@
 
 from typing import ClassVar, Literal
 
+import msgspec
+
+from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
+from minicloud.core.records import Condition, Query
 from minicloud.engines.database import Transaction
 
 
@@ -86,6 +90,20 @@ def finish(tx: Transaction, action_id: int, *, host: str | None, error: str | No
 def of_server(tx: Transaction, server_id: str) -> list[InstanceAction]:
     """A server's actions, newest first."""
     return records.select(tx, InstanceAction, "server_id = ? ORDER BY started_at DESC, id DESC", [server_id])
+
+
+def page(tx: Transaction, server_id: str, query: Query) -> list[InstanceAction]:
+    """A page of a server's actions; the marker is a request's id. Raises Invalid when there was no such request."""
+    marker = None
+    if query.marker is not None:
+        marker = tx.one(
+            "SELECT id FROM instance_actions WHERE server_id = ? AND request_id = ?", [server_id, query.marker]
+        )
+        if marker is None:
+            raise Invalid(f"Marker {query.marker} could not be found.", kind="marker")
+    where = [Condition("server_id", "=", server_id), *query.where]
+    wanted = msgspec.structs.replace(query, where=where, marker=None if marker is None else str(marker[0]))
+    return records.page(tx, InstanceAction, wanted)
 
 
 def by_request(tx: Transaction, server_id: str, request_id: str) -> InstanceAction:

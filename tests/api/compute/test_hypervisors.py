@@ -10,6 +10,8 @@ from tests.support.clouds import TestedCloud, a_cloud
 
 pytestmark = pytest.mark.anyio
 HYPERVISORS = "/compute/v2.1/os-hypervisors"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+HOSTS = {"host-1", "host-2"}
 BRIEF = {"id", "hypervisor_hostname", "state", "status"}
 LASTING = BRIEF | {"hypervisor_type", "hypervisor_version", "host_ip", "service"}
 STATISTICS = {
@@ -82,8 +84,9 @@ async def test_one_by_number_and_by_uuid(cloud: TestedCloud) -> None:
         answer = await cloud.admin.get(f"{HYPERVISORS}/{hypervisor_id}", headers=at(version))
         assert answer.json()["hypervisor"]["hypervisor_hostname"] == "host-1"
     assert (await cloud.admin.get(f"{HYPERVISORS}/{new['id']}", headers=at("2.52"))).status_code == 404
-    missing = await cloud.admin.get(f"{HYPERVISORS}/nobody")
+    missing = await cloud.admin.get(f"{HYPERVISORS}/{NOBODY}")
     assert (missing.status_code, missing.json()["itemNotFound"]["code"]) == (404, 404)
+    assert (await cloud.admin.get(f"{HYPERVISORS}/nobody")).status_code == 400
     assert isinstance((await detail(cloud, "2.27"))[0]["cpu_info"], str)
     assert isinstance((await detail(cloud, "2.28"))[0]["cpu_info"], dict)
 
@@ -101,3 +104,46 @@ async def test_a_silent_or_disabled_host_shows(cloud: TestedCloud) -> None:
     await cloud.admin.put(f"/compute/v2.1/os-services/{service['id']}", json={"status": "disabled"})
     found = await detail(cloud, "2.100")
     assert [(h["state"], h["status"]) for h in found] == [("down", "enabled"), ("up", "disabled")]
+
+
+async def test_pages_since_233(cloud: TestedCloud) -> None:
+    first = (await cloud.admin.get(HYPERVISORS, params={"limit": "1"}, headers=at("2.33"))).json()
+    [one] = first["hypervisors"]
+    [link] = first["hypervisors_links"]
+    assert (link["rel"], link["href"].rpartition("?")[2]) == ("next", f"limit=1&marker={one['id']}")
+    rest = await cloud.admin.get(HYPERVISORS, params={"marker": str(one["id"])}, headers=at("2.33"))
+    assert [{h["hypervisor_hostname"], one["hypervisor_hostname"]} for h in rest.json()["hypervisors"]] == [HOSTS]
+    assert "hypervisors_links" not in rest.json()
+    assert (await cloud.admin.get(HYPERVISORS, params={"marker": "9"}, headers=at("2.33"))).status_code == 400
+    both = {"hypervisor_hostname_pattern": "host", "limit": "1"}
+    assert (await cloud.admin.get(HYPERVISORS, params=both, headers=at("2.53"))).status_code == 400
+    assert (await cloud.admin.get(HYPERVISORS, params={"odd": "1"}, headers=at("2.52"))).status_code == 200
+    assert (await cloud.admin.get(HYPERVISORS, params={"odd": "1"}, headers=at("2.53"))).status_code == 400
+
+
+async def test_servers_of_hypervisors(cloud: TestedCloud) -> None:
+    server = await cloud.a_server(cloud.admin)
+    here = server["OS-EXT-SRV-ATTR:host"]
+    told = [{"name": server["OS-EXT-SRV-ATTR:instance_name"], "uuid": server["id"]}]
+    for version, empty in (("2.53", None), ("2.75", [])):
+        found = await cloud.admin.get(HYPERVISORS, params={"with_servers": "true"}, headers=at(version))
+        by_name = {h["hypervisor_hostname"]: h.get("servers") for h in found.json()["hypervisors"]}
+        assert by_name.pop(here) == told
+        assert list(by_name.values()) == [empty]
+    old = (await cloud.admin.get(f"{HYPERVISORS}/{here}/servers", headers=at("2.52"))).json()["hypervisors"]
+    assert [h["servers"] for h in old] == [told]
+    found = (await cloud.admin.get(f"{HYPERVISORS}/host/search", headers=at("2.52"))).json()["hypervisors"]
+    assert len(found) == 2
+    assert (await cloud.admin.get(f"{HYPERVISORS}/xyz/search", headers=at("2.52"))).status_code == 404
+    assert (await cloud.admin.get(f"{HYPERVISORS}/host/search", headers=at("2.53"))).status_code == 404
+
+
+async def test_how_long_hosts_have_been_up(cloud: TestedCloud) -> None:
+    [first, second] = await detail(cloud, "2.87")
+    told = (await cloud.admin.get(f"{HYPERVISORS}/{first['id']}/uptime", headers=at("2.87"))).json()["hypervisor"]
+    assert set(told) == BRIEF | {"uptime"}
+    assert "load average" in told["uptime"]
+    assert (await cloud.admin.get(f"{HYPERVISORS}/{first['id']}/uptime", headers=at("2.88"))).status_code == 404
+    await cloud.host_silent("host-2")
+    assert (await cloud.admin.get(f"{HYPERVISORS}/{second['id']}/uptime", headers=at("2.87"))).status_code == 400
+    assert [bool(h["uptime"]) for h in await detail(cloud, "2.88")] == [True, False]
