@@ -39,6 +39,7 @@ from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
+from minicloud.core import unified_limits
 from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler.options import read_options
@@ -162,6 +163,7 @@ async def open_cloud(
     passwords = Passwords(settings.password_cost)
     all_services = services(passwords, settings)
     policy = policy_of(all_services, policy_overrides(folder))
+    limited = unified_limits.named(settings.unified_limits)
     if settings.seed:
         seeds.read(settings.seed)
     async with AsyncExitStack() as stack:
@@ -230,7 +232,7 @@ async def open_cloud(
         )
         progress("writing down what every cloud has")
         hashed = await admin_hash(database, settings, passwords, changed)
-        for key in await database.write(lambda tx: first_records(tx, settings, hashed)):
+        for key in await database.write(lambda tx: first_records(tx, settings, hashed, limited)):
             await blobs.delete(key)
         for image_id in await database.write(uploads.recover):
             await blobs.delete(image_id)

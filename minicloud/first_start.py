@@ -11,6 +11,7 @@ from minicloud.api.identity.passwords import Passwords
 from minicloud.base import trace
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.image.import_image import guest_image
+from minicloud.core import unified_limits
 from minicloud.core.compute import flavors, hosts
 from minicloud.core.identity import users
 from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
@@ -53,10 +54,10 @@ async def admin_hash(database: Database, settings: Settings, passwords: Password
     return await passwords.hash(settings.admin_password) if known is None or changed else ""
 
 
-def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]:
+def first_records(tx: Transaction, settings: Settings, hashed: str, limited: list[str]) -> list[str]:
     """What every cloud has; at later starts only what is missing, and the admin's password if another one was given.
 
-    Returns keys of blobs that a crash left half uploaded.
+    ``limited`` are the services whose quotas are identity's limits. Returns keys of blobs that a crash left half uploaded.
     """
     offered = tuple(endpoint for endpoint in ENDPOINTS if endpoint.service_type not in NOT_OFFERED)
     wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=offered)
@@ -64,6 +65,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str) -> list[str]
     made = bootstrap(tx, wanted)
     if known is not None and hashed:
         users.update(tx, known.id, {"password_hash": hashed}, {})
+    unified_limits.switch(tx, limited)
     flavors.bootstrap(tx)
     metadef_resource_types.bootstrap(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])

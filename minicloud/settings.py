@@ -84,6 +84,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     limit_model: Literal["flat", "strict_two_level"] = "flat"
     """How unified limits are kept: each by itself, or none of a project above that of its domain."""
 
+    unified_limits: str = ""
+    """Services whose quotas are the limits of identity, separated by commas: compute, image, network, volume. Default: none."""
+
     region: str = "RegionOne"
     """Name of the cloud's only region."""
 

@@ -1,13 +1,14 @@
 """Quotas: how much a project may have of each resource, counted exactly inside the transaction that takes more.
 
 A limit of -1 binds nothing. What is in use is counted by the service itself and handed in; a number, or a function that is
-only called where a limit binds at all.
+only called where a limit binds at all. Where unified limits are switched on for a service, all limits are identity's.
 """
 
 from collections.abc import Callable, Collection, Mapping
 
 from minicloud.base import trace
 from minicloud.base.errors import OverQuota
+from minicloud.core import unified_limits
 from minicloud.engines.database import Transaction
 
 UNLIMITED = -1
@@ -28,17 +29,6 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "server_groups": 10,
         "server_group_members": 10,
     },
-    "network": {
-        "network": 100,
-        "subnet": 100,
-        "subnetpool": -1,
-        "port": 500,
-        "router": 10,
-        "floatingip": 50,
-        "rbac_policy": 10,
-        "security_group": 10,
-        "security_group_rule": 100,
-    },
     "volume": {
         "volumes": 10,
         "snapshots": 10,
@@ -49,7 +39,32 @@ DEFAULTS: Mapping[str, Mapping[str, int]] = {
         "groups": 10,
     },
 }
-"""What each service counts, and upstream's limits for it; an administrator changes them with the class ``default``."""
+"""What each service counts, and upstream's limits for it; an administrator changes them with the class ``default``.
+
+The network's are its own: ``core/network/quotas.py``."""
+
+
+UNIFIED_NAMES: Mapping[str, Mapping[str, str]] = {
+    "compute": {
+        "instances": "servers",
+        "cores": "class:VCPU",
+        "ram": "class:MEMORY_MB",
+        "metadata_items": "server_metadata_items",
+        "injected_files": "server_injected_files",
+        "injected_file_content_bytes": "server_injected_file_content_bytes",
+        "injected_file_path_bytes": "server_injected_file_path_bytes",
+        "key_pairs": "server_key_pairs",
+        "server_groups": "server_groups",
+        "server_group_members": "server_group_members",
+    },
+}
+"""What identity's limits call the same; the other services' bear the same names."""
+
+OF_PROJECTS = ("instances", "cores", "ram")
+"""Of compute's, those that a project may have its own unified limit of; for the rest the registered limit holds."""
+
+REQUIRED = ("servers",)
+"""Upstream's ``unified_limits_resource_list``: without a registered limit there are none of these."""
 
 
 def defaults(tx: Transaction, service: str) -> dict[str, int]:
@@ -59,6 +74,8 @@ def defaults(tx: Transaction, service: str) -> dict[str, int]:
 
 def class_limits(tx: Transaction, service: str, name: str) -> dict[str, int]:
     """The limits of a quota class; what it does not say itself is as by default."""
+    if unified_limits.switched_on(tx, service):
+        return _unified(tx, service, None)
     found = dict(DEFAULTS[service])
     for wanted in dict.fromkeys([DEFAULT_CLASS, name]):
         rows = tx.all(
@@ -70,8 +87,24 @@ def class_limits(tx: Transaction, service: str, name: str) -> dict[str, int]:
 
 def limits(tx: Transaction, service: str, project_id: str) -> dict[str, int]:
     """The limits of a project."""
+    if unified_limits.switched_on(tx, service):
+        return _unified(tx, service, project_id)
     found = defaults(tx, service)
     found.update(own_limits(tx, service, project_id))
+    return found
+
+
+def _unified(tx: Transaction, service: str, project_id: str | None) -> dict[str, int]:
+    """Identity's limits by the names of quotas; what is not registered is shown as 0 by compute, as upstream shows it."""
+    names = UNIFIED_NAMES.get(service, {})
+    registered = unified_limits.limits(tx, service, None)
+    own = unified_limits.limits(tx, service, project_id)
+    found = {}
+    for resource, default in DEFAULTS[service].items():
+        name = names.get(resource, resource)
+        found[resource] = (own if service != "compute" or resource in OF_PROJECTS else registered).get(
+            name, 0 if service == "compute" else default
+        )
     return found
 
 
@@ -124,6 +157,9 @@ def check(tx: Transaction, service: str, project_id: str, deltas: Mapping[str, i
     """
     if not any(more > 0 for more in deltas.values()):
         return
+    if service == "compute" and unified_limits.switched_on(tx, service):
+        _check_unified(tx, project_id, deltas, usage)
+        return
     allowed = limits(tx, service, project_id)
     binding = {resource: more for resource, more in deltas.items() if more > 0 and allowed[resource] != UNLIMITED}
     if not binding:
@@ -133,6 +169,22 @@ def check(tx: Transaction, service: str, project_id: str, deltas: Mapping[str, i
     trace.note("quota", service=service, project=project_id, asked=dict(deltas), used=dict(used), overs=overs)
     if overs:
         raise _over(service, overs, deltas, used, allowed)
+
+
+def _check_unified(tx: Transaction, project_id: str, deltas: Mapping[str, int], usage: Usage) -> None:
+    names = UNIFIED_NAMES["compute"]
+    used = usage() if callable(usage) else usage
+    # What is counted for a server, a user or a group is the same for all projects, and oslo.limit is asked for none.
+    for whose in (project_id, None):
+        asked = {name: more for name, more in deltas.items() if (name in OF_PROJECTS) == (whose is not None)}
+        unified_limits.enforce(
+            tx,
+            "compute",
+            whose,
+            {names[name]: more for name, more in asked.items()},
+            {names[name]: used.get(name, 0) for name in asked},
+            REQUIRED,
+        )
 
 
 def room(tx: Transaction, service: str, project_id: str, resources: Collection[str], usage: Usage) -> dict[str, int]:
@@ -170,8 +222,6 @@ def _over(
         have = ", ".join(str(used.get(resource, 0)) for resource in overs)
         most = ", ".join(str(allowed[resource]) for resource in overs)
         message = f"Quota exceeded for {names}: Requested {asked}, but already used {have} of {most} {names}"
-    elif service == "network":
-        message = f"Quota exceeded for resources: {overs}."
     else:
         message = f"Quota exceeded for resources: {names}"
     return OverQuota(

@@ -18,6 +18,7 @@ from minicloud.core.identity.projects import Project
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.users import User
 from minicloud.core.network import networks, router_interfaces, routers, subnets
+from minicloud.core.network import quotas as network_quotas
 from minicloud.core.network.routers import GatewayWish
 from minicloud.core.network.rows import Network
 from minicloud.engines.database import Database, Transaction
@@ -122,12 +123,16 @@ def _project(tx: Transaction, wanted: seed_file.Project) -> int:
 
 def _quotas(tx: Transaction, project_id: str, wanted: dict[str, int]) -> None:
     services = {resource: service for service, limits in quota.DEFAULTS.items() for resource in limits}
+    services |= dict.fromkeys(network_quotas.DEFAULTS, "network")
     for resource, limit in wanted.items():
         if resource not in services:
             raise Invalid(f"there is no quota {resource}, only {', '.join(sorted(services))}")
         if limit < quota.UNLIMITED:
             raise Invalid(f"the quota {resource} should be a number, or -1 for no limit, not {limit}")
-        quota.set_limits(tx, services[resource], project_id, {resource: limit})
+        if services[resource] == "network":
+            network_quotas.change(tx, project_id, {resource: limit})
+        else:
+            quota.set_limits(tx, services[resource], project_id, {resource: limit})
 
 
 def _network(tx: Transaction, project_id: str, wanted: seed_file.Network) -> int:

@@ -19,8 +19,8 @@ async def test_the_last_one_fits_and_the_next_does_not() -> None:
         assert told.value.message == (
             "Quota exceeded for cores, instances: Requested 2, 1, but already used 19, 10 of 20, 10 cores, instances"
         )
-        with pytest.raises(OverQuota, match=r"Quota exceeded for resources: \['network'\]\."):
-            quota.check(tx, "network", "red", {"network": 1}, {"network": 100})
+        with pytest.raises(OverQuota, match="Quota exceeded for resources: volumes"):
+            quota.check(tx, "volume", "red", {"volumes": 1}, {"volumes": 10})
         with pytest.raises(OverQuota, match="Maximum number of metadata items exceeds 128"):
             quota.check(tx, "compute", "red", {"metadata_items": 129}, {})
 
@@ -58,6 +58,6 @@ async def test_defaults_are_a_class_and_services_do_not_mix() -> None:
         assert (gold["cores"], gold["ram"]) == (3, 4)
         quota.set_limits(tx, "compute", "red", {"cores": 8})
         assert quota.limits(tx, "compute", "red")["cores"] == 8
-        assert quota.limits(tx, "network", "red") == quota.DEFAULTS["network"]
+        assert quota.limits(tx, "volume", "red") == quota.DEFAULTS["volume"]
 
     await InlineDatabase().write(story)

@@ -45,6 +45,8 @@ async def test_the_class_of_the_documentation_is_there_once(tmp_path: Path) -> N
         assert "net-7" in {one["name"] for one in nets if one["project_id"] == mine}
         limits = (await cloud.http.get("/compute/v2.1/limits", headers=headers)).json()["limits"]["absolute"]
         assert (limits["maxTotalInstances"], limits["maxTotalCores"]) == (3, 4)
+        quota = (await cloud.http.get(f"/network/v2.0/quotas/{mine}", headers=headers)).json()["quota"]
+        assert quota["floatingip"] == 2
         flavors = (await cloud.http.get("/compute/v2.1/flavors", headers=headers)).json()["flavors"]
         assert "lesson" in {one["name"] for one in flavors}
         assert await _plant(cloud, path) == 0

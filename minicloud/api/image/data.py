@@ -24,7 +24,7 @@ from minicloud.base.errors import (
     UnsupportedMedia,
 )
 from minicloud.base.imageformat import DECLARABLE, Inspector
-from minicloud.core.image import images, uploads
+from minicloud.core.image import images, quotas, uploads
 from minicloud.core.image.images import DEACTIVATED, INSPECTED, Image
 from minicloud.core.image.uploads import Received
 from minicloud.core.records import Transaction
@@ -42,6 +42,8 @@ async def upload(call: Call, image_id: str) -> None:
     def take(tx: Transaction) -> Image:
         image = images.get(tx, call.context, image_id)
         permit(call, "upload_image", image)
+        quotas.check(tx, call.context.project_id, quotas.SIZE, (declared or 0) // quotas.MiB)
+        quotas.check(tx, call.context.project_id, quotas.UPLOADING, 1)
         return uploads.begin(tx, image)
 
     image = await call.write(take)

@@ -11,7 +11,7 @@ from minicloud.api.image.rules import RULES, extra, permit, permit_new, permitti
 from minicloud.api.routes import Delete, Get, Patch, Post
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Forbidden, Invalid
-from minicloud.core.image import changes, images, search
+from minicloud.core.image import changes, images, quotas, search
 from minicloud.core.image.images import Image
 from minicloud.core.records import Transaction
 
@@ -104,9 +104,12 @@ async def create(call: Call, body: bytes) -> Any:
     for name in given:
         patches.check_name(name)
     permit_new(call, owner, values.get("visibility", "shared"))
-    image = await call.write(
-        lambda tx: images.create(tx, owner=owner, image_id=image_id, tags=tags, properties=given, **values)
-    )
+
+    def work(tx: Transaction) -> Image:
+        quotas.check(tx, call.context.project_id, quotas.COUNT, 1)
+        return images.create(tx, owner=owner, image_id=image_id, tags=tags, properties=given, **values)
+
+    image = await call.write(work)
     return Reply(view(image), headers={"Location": call.url(f"/images/{image.id}")})
 
 

@@ -7,7 +7,7 @@ from minicloud.api.image.images import document
 from minicloud.api.image.rules import RULES, permit
 from minicloud.api.routes import Get, Post, Put
 from minicloud.base.errors import Invalid, NotFound
-from minicloud.core.image import images
+from minicloud.core.image import images, quotas
 
 IMPORT_METHODS: tuple[str, ...] = ()
 """Ways to import that are there: none so far. Upload with ``PUT /v2/images/{id}/file``."""
@@ -30,8 +30,8 @@ async def stores(call: Call) -> Any:
 
 
 async def usage(call: Call) -> Any:
-    """GET /v2/info/usage: what is limited, and how much of it is used. Nothing is limited."""
-    return {"usage": {}}
+    """GET /v2/info/usage: what is limited, and how much of it is used; nothing is unless unified limits are switched on."""
+    return {"usage": await call.read(lambda tx: quotas.usage(tx, call.context.project_id))}
 
 
 async def tasks(call: Call, image_id: str) -> Any:

@@ -5,8 +5,8 @@ from typing import Any, Literal
 import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
-from minicloud.core import quota
-from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers
+from minicloud.core import quota, unified_limits
+from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers, unified_quotas
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
@@ -65,7 +65,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     _check_groups(tx, project_id, request.security_groups)
     if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
         raise Invalid("The requested availability zone is not available")
-    count = _within_quota(tx, context, request, flavor)
+    count = _within_quota(tx, context, request, flavor, image)
     group = server_groups.for_boot(tx, context, request.hints, count)
     chosen = _networks(tx, context, request)
     if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
@@ -199,10 +199,15 @@ def _check_groups(tx: Transaction, project_id: str, names: list[str]) -> None:
                 raise Invalid(f"Security group {name} not found for project {project_id}.") from error
 
 
-def _within_quota(tx: Transaction, context: Context, request: ServerRequest, flavor: ServerFlavor) -> int:
+def _within_quota(
+    tx: Transaction, context: Context, request: ServerRequest, flavor: ServerFlavor, image: Image | None
+) -> int:
     """How many servers of the wanted number the quota allows; at least the smallest number. Raises OverQuota."""
     project_id = context.require_project()
     quota.check(tx, "compute", project_id, {"metadata_items": len(request.metadata)}, {})
+    if unified_limits.switched_on(tx, "compute"):
+        properties = {} if image is None else image.properties
+        return unified_quotas.allowed_count(tx, project_id, flavor, properties, request.min_count, request.max_count)
     used = usage(tx, project_id)
     count = request.min_count
     if request.max_count > request.min_count:

@@ -1,9 +1,12 @@
-"""Network quotas: how many of each resource a project may have; -1 means any number. Neutron's defaults."""
+"""Network quotas: how many of each resource a project may have; -1 means any number. Neutron's defaults.
+
+Where unified limits are switched on for the network, those that identity has registered go before the ones kept here.
+"""
 
 from typing import ClassVar, LiteralString
 
 from minicloud.base.errors import Invalid, NotFound, OverQuota
-from minicloud.core import records
+from minicloud.core import records, unified_limits
 from minicloud.engines.database import Transaction
 
 DEFAULTS = {
@@ -41,6 +44,8 @@ class NetworkQuota(records.Record, kw_only=True):
 
 def limit(tx: Transaction, project_id: str, resource: str) -> int:
     """How many a project may have; -1 for any number."""
+    if unified_limits.switched_on(tx, "network"):
+        return unified_limits.limits(tx, "network", project_id).get(resource, DEFAULTS[resource])
     row = tx.one("SELECT quota FROM network_quotas WHERE project_id = ? AND resource = ?", [project_id, resource])
     return DEFAULTS[resource] if row is None else int(row[0])
 
@@ -62,6 +67,9 @@ def check(tx: Transaction, project_id: str, resource: str, more: int = 1) -> Non
 
 def of_project(tx: Transaction, project_id: str) -> dict[str, int]:
     """All limits of a project."""
+    if unified_limits.switched_on(tx, "network"):
+        found = unified_limits.limits(tx, "network", project_id)
+        return {resource: found.get(resource, default) for resource, default in DEFAULTS.items()}
     own = records.select(tx, NetworkQuota, "project_id = ?", [project_id])
     return DEFAULTS | {row.resource: row.quota for row in own}
 

@@ -1,0 +1,124 @@
+"""Limits that identity keeps bind in compute, image and network, where that is switched on; told through the doors."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+from minicloud.base.errors import Invalid
+from tests.support.clouds import TestedCloud, a_cloud
+
+pytestmark = pytest.mark.anyio
+
+
+async def _registered(cloud: TestedCloud, service: str, **limits: int) -> None:
+    found = (await cloud.admin.get("/identity/v3/services", params={"type": service})).json()["services"]
+    wanted = [
+        {"service_id": found[0]["id"], "resource_name": name, "default_limit": limit} for name, limit in limits.items()
+    ]
+    made = await cloud.admin.post("/identity/v3/registered_limits", json={"registered_limits": wanted})
+    assert made.status_code == 201, made.text
+
+
+async def _own(cloud: TestedCloud, service: str, project_id: str, **limits: int) -> None:
+    found = (await cloud.admin.get("/identity/v3/services", params={"type": service})).json()["services"]
+    wanted = [
+        {"service_id": found[0]["id"], "resource_name": name, "project_id": project_id, "resource_limit": limit}
+        for name, limit in limits.items()
+    ]
+    made = await cloud.admin.post("/identity/v3/limits", json={"limits": wanted})
+    assert made.status_code == 201, made.text
+
+
+async def _project(cloud: TestedCloud) -> str:
+    found = (await cloud.admin.get("/identity/v3/projects", params={"name": "demo"})).json()["projects"]
+    project: str = found[0]["id"]
+    return project
+
+
+async def test_compute_counts_servers_and_resource_classes() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="compute")
+        project = await _project(cloud)
+        answer = await cloud.ask_server(networks="none")
+        assert answer.status_code == 403
+        assert answer.json()["forbidden"]["message"] == (
+            f"Project {project} is over a limit for "
+            "[Resource servers is over limit of 0 due to current usage 0 and delta 1]"
+        )
+        await _registered(cloud, "compute", **{"servers": 10, "class:VCPU": 4, "class:DISK_GB": 3})
+        await _own(cloud, "compute", project, **{"class:VCPU": 2})
+        assert (await cloud.ask_server(networks="none")).status_code == 202
+        # Of three more the limits let one in, and it counts though no host was chosen for it yet.
+        assert (await cloud.ask_server(networks="none", min_count=1, max_count=3)).status_code == 202
+        answer = await cloud.ask_server(networks="none")
+        assert "Resource class:VCPU is over limit of 2 due to current usage 2 and delta 1" in answer.text
+        shown = (await cloud.demo.get(f"/compute/v2.1/os-quota-sets/{project}/detail")).json()["quota_set"]
+        assert shown["cores"] == {"limit": 2, "in_use": 2, "reserved": 0}
+        assert shown["instances"] == {"limit": 10, "in_use": 2, "reserved": 0}
+        absolute = (await cloud.demo.get("/compute/v2.1/limits")).json()["limits"]["absolute"]
+        assert (absolute["maxTotalCores"], absolute["totalRAMUsed"]) == (2, 1024)
+
+
+async def test_what_users_have_of_other_things_is_limited_by_what_is_registered() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="compute")
+        cloud.demo = await cloud.as_demo(version="compute 2.1")
+        await _registered(cloud, "compute", server_key_pairs=1)
+        assert (
+            await cloud.demo.post("/compute/v2.1/os-keypairs", json={"keypair": {"name": "one"}})
+        ).status_code == 200
+        answer = await cloud.demo.post("/compute/v2.1/os-keypairs", json={"keypair": {"name": "two"}})
+        assert answer.status_code == 403
+        assert "Resource server_key_pairs is over limit of 1 due to current usage 1 and delta 1" in answer.text
+        # Quota sets change nothing then: identity keeps the limits.
+        project = await _project(cloud)
+        changed = await cloud.admin.put(f"/compute/v2.1/os-quota-sets/{project}", json={"quota_set": {"key_pairs": 7}})
+        assert changed.status_code == 200
+        assert changed.json()["quota_set"]["key_pairs"] == 1
+
+
+async def test_image_counts_images_and_their_bytes() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="image")
+        assert (await cloud.demo.get("/image/v2/info/usage")).json()["usage"]["image_count_total"]["limit"] == 0
+        assert (await cloud.demo.post("/image/v2/images", json={"name": "none"})).status_code == 413
+        await _registered(
+            cloud, "image", image_count_total=1, image_size_total=1, image_count_uploading=1, image_stage_total=0
+        )
+        wanted = {"name": "one", "disk_format": "raw", "container_format": "bare"}
+        made = (await cloud.demo.post("/image/v2/images", json=wanted)).json()
+        refused = await cloud.demo.post("/image/v2/images", json=wanted)
+        assert refused.status_code == 413
+        assert "Resource image_count_total is over limit of 1 due to current usage 1 and delta 1" in refused.text
+        path = f"/image/v2/images/{made['id']}/file"
+        octets = {"Content-Type": "application/octet-stream"}
+        too_much = await cloud.demo.put(path, content=bytes(3 << 20), headers=octets)
+        assert too_much.status_code == 413
+        assert (await cloud.demo.put(path, content=bytes(1 << 20), headers=octets)).status_code == 204
+        usage = (await cloud.demo.get("/image/v2/info/usage")).json()["usage"]
+        assert usage["image_size_total"] == {"usage": 1, "limit": 1}
+        assert usage["image_count_uploading"] == {"usage": 0, "limit": 1}
+
+
+async def test_network_takes_registered_limits_and_keeps_its_own_for_the_rest() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="network, compute")
+        await _registered(cloud, "network", router=0)
+        answer = await cloud.demo.post("/network/v2.0/routers", json={"router": {"name": "r"}})
+        assert answer.status_code == 409
+        assert "Quota exceeded for resources: ['router']" in answer.text
+        shown = (await cloud.demo.get(f"/network/v2.0/quotas/{await _project(cloud)}")).json()["quota"]
+        assert (shown["router"], shown["network"]) == (0, 100)
+
+
+async def test_switched_off_they_bind_nothing() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        await _registered(cloud, "compute", servers=0)
+        assert (await cloud.ask_server(networks="none")).status_code == 202
+
+
+async def test_a_service_that_there_is_not_is_named() -> None:
+    async with AsyncExitStack() as stack:
+        with pytest.raises(Invalid, match="unified_limits names dns; there are compute, image, network, volume"):
+            await a_cloud(stack, unified_limits="dns")
