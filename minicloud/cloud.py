@@ -22,6 +22,7 @@ from minicloud.base.clock import Clock, SystemClock
 from minicloud.base.ids import Ids, RandomIds
 from minicloud.base.trace_file import TraceFile
 from minicloud.conductor import host_reports
+from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.pause_server import PauseServer
@@ -81,6 +82,7 @@ SAGAS: tuple[type[Saga], ...] = (
     SuspendServer,
     ResumeServer,
     RebuildServer,
+    CreateImage,
     ImportImage,
     PlayDemo,
 )

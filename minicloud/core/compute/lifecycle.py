@@ -89,6 +89,24 @@ TABLE = {
         _row("unpause", (PAUSED,), "unpausing", "UnpauseServer", "compute_unpause_instance"),
         _row("suspend", (ACTIVE,), "suspending", "SuspendServer", "compute_suspend_instance"),
         _row("rebuild", (ACTIVE, STOPPED, ERROR), "rebuilding", "RebuildServer", "compute_rebuild_instance"),
+        _row(
+            "createImage",
+            (ACTIVE, STOPPED, PAUSED, SUSPENDED),
+            "image_snapshot_pending",
+            "CreateImage",
+            "compute_snapshot_instance",
+            when_locked=True,
+            needs_host=False,
+        ),
+        _row(
+            "createBackup",
+            (ACTIVE, STOPPED, PAUSED, SUSPENDED),
+            "image_backup",
+            "CreateImage",
+            "compute_backup_instance",
+            when_locked=True,
+            needs_host=False,
+        ),
         _row("resume", (SUSPENDED,), "resuming", "ResumeServer", "compute_resume_instance"),
     )
 }  # fmt: skip
