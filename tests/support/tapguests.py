@@ -108,7 +108,10 @@ class TapGuest:
 
     def serve(self, port: int, words: bytes) -> None:
         """Answer each connection to this TCP port with the peer's address, a space and these words, until the guest ends."""
-        server = self.inside(lambda: socket.create_server(("0.0.0.0", port)))
+        self.serve_on(self.inside(lambda: socket.create_server(("0.0.0.0", port))), words)
+
+    def serve_on(self, server: socket.socket, words: bytes) -> None:
+        """As ``serve``, on a socket that listens already."""
 
         def work() -> None:
             while True:

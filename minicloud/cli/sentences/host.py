@@ -46,6 +46,11 @@ def _dnsmasq(f: Facts) -> Said:
     return f"DHCP of network {f.name('network')}: {f['did']}" + (f" (process {f['pid']})" if f.get("pid") else "") + why
 
 
+def _advertiser(f: Facts) -> Said:
+    why = f": {f['why']}" if f.get("why") else ""
+    return f"router advertisements of {f.name('router')}: {f['did']} (process {f.get('pid', 'none')}){why}"
+
+
 def _fabric(f: Facts) -> Said:
     about = " ".join(str(f.called(f[key])) for key in ("id", "namespace", "cloud") if f.get(key))
     return f"networks: {f['did']} {about}".rstrip() + (f": {f['why']}" if f.get("why") else "")
@@ -78,6 +83,7 @@ SENTENCES: dict[str, Tell] = {
     "script": _script,
     "metadata": _metadata,
     "dnsmasq": _dnsmasq,
+    "advertiser": _advertiser,
     "fabric": _fabric,
     "fabric_skipped": lambda f: f"left out: {f['what']}",
     "fabric_chosen": lambda f: f"networks are of kind {f['kind']}: {listed(f['missing'])}",

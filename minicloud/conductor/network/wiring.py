@@ -15,6 +15,7 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, NotFound
 from minicloud.conductor.network import wanted
 from minicloud.core.network import wishes
+from minicloud.core.network.wished import PortWish
 from minicloud.engines.database import Database, Transaction
 
 
@@ -76,7 +77,7 @@ class Wiring:
         for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
             await self._ensure(host, wish)
 
-    async def _ensure(self, host: str, wish: wishes.PortWish) -> None:
+    async def _ensure(self, host: str, wish: PortWish) -> None:
         if wish.host != host:
             raise Conflict(
                 f"Port {wish.id} is bound to {wish.host or 'no host'}, not to {host}: bind it before it is wired",

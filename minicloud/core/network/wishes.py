@@ -1,13 +1,11 @@
 """What a host shall hold of the network: the wished networks, routers and ports, made from the rows by pure functions.
 
-The structs are equal in shape to those that hosts are sent; ``conductor/network/wiring`` converts them. A host needs the
+The shapes stand in ``wished``; ``conductor/network/wiring`` converts them to what hosts are sent. A host needs the
 leases of the ports that are bound to it, and of no others: whoever asks for an address there is on that host.
 """
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
-
-import msgspec
 
 from minicloud.core import records
 from minicloud.core.network import address_groups, addressing, ports, security_group_rules, security_groups
@@ -23,101 +21,19 @@ from minicloud.core.network.rows import (
     SecurityGroupRule,
     Subnet,
 )
+from minicloud.core.network.wished import (
+    AdvertWish,
+    ForwardWish,
+    GroupWish,
+    LeaseWish,
+    NetworkWish,
+    PortWish,
+    RouterPortWish,
+    RouterWish,
+    RuleWish,
+    SubnetWish,
+)
 from minicloud.engines.database import Transaction
-
-
-class SubnetWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A subnet as a host shall have it."""
-
-    id: str
-    cidr: str
-    gateway: str | None
-    dhcp: bool
-    dhcp_address: str | None
-    dns_servers: list[str]
-    host_routes: list[tuple[str, str]]
-
-
-class LeaseWish(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that DHCP shall hand to a card."""
-
-    mac: str
-    address: str
-    hostname: str
-
-
-class RuleWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a security group lets pass; ``members_of`` is a key of the network's ``members``."""
-
-    ingress: bool
-    version: int
-    protocol: int | None
-    first: int | None
-    last: int | None
-    remote: str | None
-    members_of: str | None
-
-
-class GroupWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A security group as a host shall have it."""
-
-    id: str
-    stateful: bool
-    rules: list[RuleWish]
-
-
-class NetworkWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as a host shall have it; ``groups`` are those of its ports there, ``members`` the addresses that they name."""
-
-    id: str
-    mtu: int
-    external: bool
-    subnets: list[SubnetWish]
-    leases: list[LeaseWish]
-    groups: list[GroupWish] = []
-    members: dict[str, list[str]] = {}
-
-
-class RouterPortWish(msgspec.Struct, frozen=True, kw_only=True):
-    """An interface of a router; addresses with prefix lengths."""
-
-    id: str
-    network_id: str
-    mac: str
-    addresses: list[str]
-
-
-class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A router as a host shall have it."""
-
-    id: str
-    interfaces: list[RouterPortWish]
-    gateway: RouterPortWish | None
-    gateway_next_hop: str | None
-    snat: bool
-    floating: dict[str, str]
-    routes: list[tuple[str, str]]
-
-    @property
-    def network_ids(self) -> list[str]:
-        """The networks that it joins."""
-        ends = [*self.interfaces, *([self.gateway] if self.gateway else [])]
-        return list(dict.fromkeys(end.network_id for end in ends))
-
-
-class PortWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A server's port as its host shall have it. ``host`` is where it is bound, '' when nowhere."""
-
-    id: str
-    network_id: str
-    mac: str
-    mtu: int
-    addresses: list[str]
-    machine_id: str
-    port_security: bool
-    allowed_pairs: list[tuple[str, str]]
-    groups: list[str]
-    host: str
 
 
 def network_of(
@@ -142,6 +58,7 @@ def network_of(
                 dhcp_address=dhcp_addresses.get(subnet.id),
                 dns_servers=subnet.dns_nameservers,
                 host_routes=[(route.destination, route.nexthop) for route in subnet.host_routes],
+                ipv6_mode=subnet.ipv6_address_mode,
             )
             for subnet in subnets
         ],
@@ -176,18 +93,24 @@ def router_of(
     ends: Sequence[tuple[Port, Sequence[FixedIp]]],
     subnets: Mapping[str, Subnet],
     floating: Mapping[str, str],
+    forwards: Sequence[ForwardWish] = (),
 ) -> RouterWish:
     """The wish for a router, from its ports with their addresses. One that is administratively down joins nothing."""
     up = [(port, fixed) for port, fixed in ends if router.admin_state_up and port.admin_state_up]
     gateway = next(((port, fixed) for port, fixed in up if port.device_owner == ROUTER_GATEWAY), None)
-    hops = [] if gateway is None else [subnets[f.subnet_id].gateway_ip for f in gateway[1] if ":" not in f.ip_address]
+    hops = (
+        {}
+        if gateway is None
+        else {s.ip_version: s.gateway_ip for s in (subnets[f.subnet_id] for f in reversed(gateway[1]))}
+    )
     return RouterWish(
         id=router.id,
         interfaces=[_end(port, fixed, subnets) for port, fixed in up if port.device_owner == ROUTER_INTERFACE],
         gateway=None if gateway is None else _end(*gateway, subnets),
-        gateway_next_hop=next((hop for hop in hops if hop is not None), None),
+        next_hops=[hop for _, hop in sorted(hops.items()) if hop is not None],
         snat=router.enable_snat,
         floating=dict(floating) if gateway is not None else {},
+        forwards=list(forwards) if gateway is not None else [],
         routes=[(route.destination, route.nexthop) for route in router.routes] if up else [],
     )
 
@@ -299,6 +222,10 @@ def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
     return [port_of(port, over[port.network_id].mtu, held.get(port.id, []), groups.get(port.id, [])) for port in found]
 
 
+def _six(addresses: Iterable[str]) -> list[str]:
+    return [address for address in addresses if ":" in address]
+
+
 def _named(groups: Sequence[GroupWish]) -> list[str]:
     return sorted({rule.members_of for group in groups for rule in group.rules if rule.members_of is not None})
 
@@ -330,6 +257,11 @@ def _end(port: Port, fixed_ips: Sequence[FixedIp], subnets: Mapping[str, Subnet]
         mac=port.mac_address,
         addresses=[
             f"{fixed.ip_address}/{ipaddress.ip_network(subnets[fixed.subnet_id].cidr).prefixlen}" for fixed in fixed_ips
+        ],
+        adverts=[
+            AdvertWish(cidr=subnet.cidr, mode=subnet.ipv6_ra_mode, dns_servers=_six(subnet.dns_nameservers))
+            for subnet in (subnets[fixed.subnet_id] for fixed in fixed_ips)
+            if subnet.ipv6_ra_mode is not None
         ],
     )
 

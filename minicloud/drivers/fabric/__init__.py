@@ -6,7 +6,7 @@ brings a state about and may be repeated; ``ensure_network`` with a changed spec
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -39,7 +39,10 @@ Plug = TapPlug | UserPlug | FakePlug
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
-    """A subnet on a network. ``dhcp_address`` is where DHCP and metadata listen (the ``network:dhcp`` port's address)."""
+    """A subnet on a network. ``dhcp_address`` is where DHCP and metadata listen (the ``network:dhcp`` port's address).
+
+    ``ipv6_mode`` tells how cards get IPv6 addresses: ``slaac``, ``dhcpv6-stateful``, ``dhcpv6-stateless``; None: not by us.
+    """
 
     id: str
     cidr: str
@@ -48,14 +51,16 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     dhcp_address: str | None = None
     dns_servers: list[str] = []
     host_routes: list[tuple[str, str]] = []
+    ipv6_mode: str | None = None
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A fixed address that DHCP hands to a card."""
+    """A fixed address that DHCP hands to a card; ``options`` are further ones by dnsmasq's names or numbers."""
 
     mac: str
     address: str
     hostname: str
+    options: list[tuple[str, str]] = []
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,25 +102,65 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     members: dict[str, list[str]] = {}
 
 
+class Advert(msgspec.Struct, frozen=True, kw_only=True):
+    """An IPv6 prefix that a router tells its neighbours of; ``mode`` as a subnet's ``ipv6_mode``."""
+
+    cidr: str
+    mode: str
+    dns_servers: list[str] = []
+
+
 class RouterPort(msgspec.Struct, frozen=True, kw_only=True):
-    """An interface of a router: addresses with prefix lengths (``10.0.0.1/24``) on a network."""
+    """An interface of a router: addresses with prefix lengths (``10.0.0.1/24``) on a network, and prefixes to advertise there."""
 
     id: str
     network_id: str
     mac: str
     addresses: list[str]
+    adverts: list[Advert] = []
+
+
+class Forward(msgspec.Struct, frozen=True, kw_only=True):
+    """Ports of a floating address that lead to ports of a fixed one: equally many of each, from the ``first`` ones on."""
+
+    protocol: Literal["tcp", "udp"]
+    floating: str
+    first: int
+    last: int
+    fixed: str
+    fixed_first: int
 
 
 class Router(msgspec.Struct, frozen=True, kw_only=True):
-    """A router as this host shall have it. ``floating`` maps floating to fixed addresses, ``routes`` are (CIDR, next hop)."""
+    """A router as this host shall have it. ``floating`` maps floating to fixed addresses, ``routes`` are (CIDR, next hop).
+
+    ``next_hops`` are where what has no other route goes, at most one of each IP version. A floating address of which only
+    some ports lead inside stands in ``forwards`` alone.
+    """
 
     id: str
     interfaces: list[RouterPort] = []
     gateway: RouterPort | None = None
-    gateway_next_hop: str | None = None
+    next_hops: list[str] = []
     snat: bool = True
     floating: dict[str, str] = {}
+    forwards: list[Forward] = []
     routes: list[tuple[str, str]] = []
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may pass one way: kilobits per second, and kilobits that may pass at once."""
+
+    kbps: int
+    burst_kb: int = 0
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """What a port's traffic is held to: limits as the guest sees the directions, and the DSCP mark of what it sends."""
+
+    egress: Limit | None = None
+    ingress: Limit | None = None
+    dscp: int | None = None
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +179,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     port_security: bool = True
     allowed_pairs: list[tuple[str, str]] = []
     groups: list[str] | None = None
+    quality: Quality = Quality()
 
 
 class FabricFacts(msgspec.Struct, frozen=True, kw_only=True):

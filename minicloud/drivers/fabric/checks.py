@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minicloud.base.errors import Invalid
-from minicloud.drivers.fabric import Network, Port, Router, RouterPort, Rule
+from minicloud.drivers.fabric import Forward, Network, Port, Router, RouterPort, Rule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 # A network's addresses come again with each of its ports; what was read once need not be read again.
 _address = functools.lru_cache(1 << 16)(ipaddress.ip_address)
 _prefix = functools.lru_cache(1 << 16)(functools.partial(ipaddress.ip_network, strict=False))
+_OPTION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 
 
@@ -41,11 +43,15 @@ def check_network(network: Network) -> None:
             for destination, next_hop in subnet.host_routes:
                 ipaddress.ip_network(destination)
                 _address(next_hop)
+            _mode(subnet.ipv6_mode)
         for lease in network.leases:
             _mac(lease.mac)
             _address(lease.address)
             if lease.hostname and not _HOSTNAME.fullmatch(lease.hostname):
                 raise ValueError(f"{lease.hostname!r} is no hostname")
+            for name, value in lease.options:
+                if not _OPTION.fullmatch(name) or not _ONE_LINE.fullmatch(value):
+                    raise ValueError(f"the DHCP option {name!r} of {value!r} cannot be written down")
         for name, members in network.members.items():
             check_id("address group", name)
             for member in members:
@@ -66,12 +72,24 @@ def check_router(router: Router) -> None:
             _mac(interface.mac)
             for address in interface.addresses:
                 ipaddress.ip_interface(address)
-        if router.gateway_next_hop is not None:
-            _address(router.gateway_next_hop)
-        for destination, next_hop in router.routes:
-            ipaddress.ip_network(destination)
+            for advert in interface.adverts:
+                _mode(advert.mode)
+                for told in (advert.cidr, *advert.dns_servers):
+                    if ipaddress.ip_network(told).version != 6:
+                        raise ValueError(f"{told} cannot be advertised: it is not IPv6")
+        for next_hop in router.next_hops:
             _address(next_hop)
-        for floating, fixed in router.floating.items():
+        for destination, next_hop in router.routes:
+            if ipaddress.ip_network(destination).version != _address(next_hop).version:
+                raise ValueError(f"a route to {destination} cannot lead over {next_hop}")
+        for forward in router.forwards:
+            if (
+                not 1 <= forward.first <= forward.last <= 65535
+                or not 1 <= forward.fixed_first <= _last(forward) <= 65535
+            ):
+                raise ValueError(f"ports {forward.first} to {forward.last} cannot lead to {forward.fixed_first} and on")
+        pairs = [*router.floating.items(), *((forward.floating, forward.fixed) for forward in router.forwards)]
+        for floating, fixed in pairs:
             if _address(floating).version != 4 or _address(fixed).version != 4:
                 raise ValueError(f"the floating address {floating} for {fixed} is not IPv4")
 
@@ -91,6 +109,11 @@ def check_port(port: Port) -> None:
             _mac(mac)
         for group_id in port.groups or ():
             check_id("security group", group_id)
+        for limit in (port.quality.egress, port.quality.ingress):
+            if limit is not None and (limit.kbps < 0 or limit.burst_kb < 0):
+                raise ValueError("a limit cannot be negative")
+        if port.quality.dscp is not None and not 0 <= port.quality.dscp <= 63:
+            raise ValueError(f"there is no DSCP mark {port.quality.dscp}")
 
 
 def router_ports(router: Router) -> list[RouterPort]:
@@ -108,6 +131,15 @@ def _check_rule(rule: Rule, network: Network) -> None:
     for number, most in ((rule.protocol, 255), (rule.first, 65535), (rule.last, 65535)):
         if number is not None and not 0 <= number <= most:
             raise ValueError(f"a rule has a number of {number}; at most {most} is possible")
+
+
+def _mode(mode: str | None) -> None:
+    if mode not in (None, "slaac", "dhcpv6-stateful", "dhcpv6-stateless"):
+        raise ValueError(f"{mode!r} is no way to get an IPv6 address")
+
+
+def _last(forward: Forward) -> int:
+    return forward.fixed_first + forward.last - forward.first
 
 
 def _mac(text: str) -> None:

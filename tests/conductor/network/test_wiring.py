@@ -69,7 +69,7 @@ async def test_a_port_brings_its_network_and_the_way_out_with_it() -> None:
         assert [end.addresses for end in router.interfaces] == [["10.10.0.1/22"]]
         assert router.gateway is not None
         assert router.gateway.addresses == ["172.24.4.10/24"]
-        assert router.gateway_next_hop == "172.24.4.1"
+        assert router.next_hops == ["172.24.4.1"]
         assert state.ports[port_id].addresses == ["10.10.0.3"]
         assert state.ports[port_id].machine_id == "server"
         assert cloud.heard["two"] == []

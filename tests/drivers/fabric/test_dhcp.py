@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
+
 from minicloud.drivers.fabric import Lease, Network, Subnet
-from minicloud.drivers.fabric.linux.dhcp import configuration, hosts, served, without_strangers
+from minicloud.drivers.fabric.linux.dhcp import configuration, hosts, options, served, without_strangers
+from tests.support.fabrics import a_network
 
 S1 = Subnet(id="s1", cidr="10.0.0.0/24", gateway="10.0.0.1", dhcp_address="10.0.0.2")
 S2 = Subnet(id="s2", cidr="10.0.7.0/24", dhcp_address="10.0.7.2")
@@ -59,3 +62,18 @@ def test_leases_of_former_owners_are_dropped() -> None:
     ]
     assert without_strangers(text, wished) == "".join(text.splitlines(keepends=True)[1:])
     assert without_strangers("", wished) == ""
+
+
+def test_cards_are_told_their_own_options_under_a_tag_of_theirs() -> None:
+    network = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"})
+    lease = msgspec.structs.replace(network.leases[0], options=[("bootfile-name", "pxelinux.0"), ("150", "10.0.0.9")])
+    network = msgspec.structs.replace(network, leases=[lease, network.leases[1]])
+    assert options(network) == "tag:c4-fa163e00000b,150,10.0.0.9\ntag:c4-fa163e00000b,option:bootfile-name,pxelinux.0\n"
+    assert hosts(network).splitlines()[0] == "fa:16:3e:00:00:0b,set:c4-fa163e00000b,10.0.0.11,host-10-0-0-11"
+
+
+def test_leases_of_ipv6_belong_to_whoever_ends_in_the_mac() -> None:
+    wished = [Lease(mac="fa:16:3e:00:00:0b", address="fd00::11", hostname="x")]
+    mine, other = (f"900 1 fd00::11 x 00:03:00:01:fa:16:3e:00:00:{end}\n" for end in ("0b", "0c"))
+    nameless = "900 1 fd00::11 x 00:04:11:22:33\n"
+    assert without_strangers(f"duid 00:01\n{mine}{other}{nameless}", wished) == f"duid 00:01\n{mine}{nameless}"

@@ -6,10 +6,22 @@ from pathlib import Path
 from minicloud.drivers.fabric import Lease, Network, Subnet
 from minicloud.drivers.fabric.linux.names import BRIDGE, METADATA
 
+_ASKED = ("dhcpv6-stateful", "dhcpv6-stateless")
+"""Ways to an IPv6 address on which cards ask DHCPv6, for it or for the rest."""
+
 
 def served(network: Network) -> list[Subnet]:
-    """The subnets whose addresses DHCP can hand out: IPv4, wished, and with an address to serve from."""
-    return [s for s in network.subnets if s.dhcp and s.dhcp_address is not None and is_ipv4(s.cidr)]
+    """The subnets that DHCP serves: wished, with an address to serve from, and of IPv6 those whose cards shall ask it."""
+    return [
+        s
+        for s in network.subnets
+        if s.dhcp and s.dhcp_address is not None and (is_ipv4(s.cidr) or s.ipv6_mode in _ASKED)
+    ]
+
+
+def serves_ipv6(network: Network) -> bool:
+    """Whether DHCPv6 is served on a network."""
+    return any(not is_ipv4(subnet.cidr) for subnet in served(network))
 
 
 def is_ipv4(text: str) -> bool:
@@ -18,7 +30,7 @@ def is_ipv4(text: str) -> bool:
 
 
 def configuration(network: Network, folder: Path) -> str:
-    """dnsmasq's configuration file; it reads ``hosts`` and keeps ``leases`` in the same folder."""
+    """dnsmasq's configuration file; it reads ``hosts`` and ``options`` and keeps ``leases`` in the same folder."""
     lines = [
         # Names must be refused quickly: a nameserver that says nothing costs cloud-init half a minute.
         "no-resolv",
@@ -32,11 +44,12 @@ def configuration(network: Network, folder: Path) -> str:
         "no-ping",
         "quiet-dhcp",
         f"dhcp-hostsfile={folder / 'hosts'}",
+        f"dhcp-optsfile={folder / 'options'}",
         f"dhcp-leasefile={folder / 'leases'}",
         f"dhcp-option-force=option:mtu,{network.mtu}",
     ]
     for number, subnet in enumerate(served(network)):
-        lines += _subnet(f"s{number}", subnet)
+        lines += _subnet(f"s{number}", subnet) if is_ipv4(subnet.cidr) else _subnet6(f"s{number}", subnet)
     return "\n".join(lines) + "\n"
 
 
@@ -61,29 +74,61 @@ def _subnet(tag: str, subnet: Subnet) -> list[str]:
     ]
 
 
+def _subnet6(tag: str, subnet: Subnet) -> list[str]:
+    """A subnet of IPv6. Routes are no matter of DHCPv6: routers tell of themselves."""
+    cidr = ipaddress.IPv6Network(subnet.cidr)
+    servers = [f"[{server}]" for server in subnet.dns_servers if not is_ipv4(server)]
+    return [
+        f"dhcp-range=set:{tag},{cidr.network_address},static,{cidr.prefixlen},1h",
+        *([f"dhcp-option=tag:{tag},option6:dns-server,{','.join(servers)}"] if servers else []),
+    ]
+
+
 def hosts(network: Network) -> str:
     """dnsmasq's hosts file: a line per card and subnet. A second address of a card in the same subnet goes unsaid, as DHCP gives one."""
     lines, said = [], set()
-    subnets = [(s, ipaddress.IPv4Network(s.cidr)) for s in served(network)]
+    subnets = [(s, ipaddress.ip_network(s.cidr)) for s in served(network)]
     for lease in network.leases:
-        if not is_ipv4(lease.address):
-            continue
-        address = ipaddress.IPv4Address(lease.address)
+        address = ipaddress.ip_address(lease.address)
         home = next((subnet.id for subnet, cidr in subnets if address in cidr), None)
         if home is None or (home, lease.mac.lower()) in said:
             continue
         said.add((home, lease.mac.lower()))
-        lines.append(",".join([lease.mac.lower(), lease.address, *([lease.hostname] if lease.hostname else [])]))
+        words = [lease.mac.lower(), *([f"set:{_tag(lease)}"] if lease.options else [])]
+        words.append(str(address) if address.version == 4 else f"[{address}]")
+        lines.append(",".join([*words, *([lease.hostname] if lease.hostname else [])]))
     return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def options(network: Network) -> str:
+    """dnsmasq's file of the options that single cards are given, as users wrote them: a name or a number, and a value."""
+    lines = set()
+    for lease in network.leases:
+        for name, value in lease.options:
+            word = name if name.isdigit() else f"{'option' if is_ipv4(lease.address) else 'option6'}:{name}"
+            lines.add(f"tag:{_tag(lease)},{word},{value}")
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def _tag(lease: Lease) -> str:
+    return f"{'c4' if is_ipv4(lease.address) else 'c6'}-{lease.mac.lower().replace(':', '')}"
 
 
 def without_strangers(leases: str, wished: list[Lease]) -> str:
     """The lease file without addresses that belong to another card now: dnsmasq would refuse them to their new owners."""
-    owners = {lease.address: lease.mac.lower() for lease in wished}
+    owners = {str(ipaddress.ip_address(lease.address)): lease.mac.lower() for lease in wished}
     kept = []
     for line in leases.splitlines():
         words = line.split()
-        if len(words) >= 3 and owners.get(words[2], words[1].lower()) != words[1].lower():
+        if len(words) >= 3 and words[2] in owners and not _is_of(words, owners[words[2]]):
             continue
         kept.append(line)
     return "".join(f"{line}\n" for line in kept)
+
+
+def _is_of(lease: list[str], mac: str) -> bool:
+    """Whether a line of the lease file may be this card's. Over IPv6 cards are known by what ends in their MAC, or by nothing of it."""
+    if is_ipv4(lease[2]):
+        return lease[1].lower() == mac
+    who = lease[4].lower() if len(lease) > 4 else ""
+    return not who.startswith(("00:01:", "00:03:")) or who.endswith(mac)

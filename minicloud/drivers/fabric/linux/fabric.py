@@ -21,7 +21,8 @@ from minicloud.drivers.fabric import (
 )
 from minicloud.drivers.fabric.background import Background
 from minicloud.drivers.fabric.checks import check_id, check_network, check_port, check_router, router_ports
-from minicloud.drivers.fabric.linux import networks, routers
+from minicloud.drivers.fabric.linux import networks
+from minicloud.drivers.fabric.linux.advertisers import Advertisers
 from minicloud.drivers.fabric.linux.dhcp import is_ipv4
 from minicloud.drivers.fabric.linux.dnsmasq import Dnsmasqs
 from minicloud.drivers.fabric.linux.doors import Doors
@@ -39,13 +40,18 @@ from minicloud.drivers.fabric.linux.names import (
     router_namespace,
 )
 from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
+from minicloud.drivers.fabric.linux.routing import Routing
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
 from minicloud.drivers.privatefolder import make_private
 
-FILTERED = {"bridge/bridge-nf-call-iptables": "1", "bridge/bridge-nf-call-ip6tables": "1"}
-"""What makes security groups see the frames that a bridge carries."""
+FILTERED = {
+    "bridge/bridge-nf-call-iptables": "1",
+    "bridge/bridge-nf-call-ip6tables": "1",
+    f"ipv6/conf/{BRIDGE}/accept_ra": "0",
+}
+"""What makes security groups see the frames that a bridge carries, and the bridge deaf to what routers advertise on it."""
 
 
 class LinuxFabric:
@@ -74,6 +80,7 @@ class LinuxFabric:
         self._background = Background()
         self._room = Room(cloud_id, self._folder, rootless=rootless)
         self._dnsmasqs = Dnsmasqs(self._room, self._folder / "dhcp", self._background)
+        self._routing = Routing(self._room, Advertisers(self._room, self._folder / "adverts", self._background))
         self._filters = Filters(self._room, self._networks, self._ports)
         self._legs = HostLegs(self._room, wished=host_legs)
         self._doors: Doors | None = None
@@ -113,7 +120,7 @@ class LinuxFabric:
                 partial(
                     self._opened().ensure,
                     namespace,
-                    {"write": FILTERED} if fresh else {},
+                    {"write": FILTERED} if rebuilt else {},
                     anew=fresh,
                     network_id=network.id,
                 ),
@@ -148,11 +155,7 @@ class LinuxFabric:
                     raise _no_network(port.network_id)
                 mtus[port.network_id] = network.mtu
             self._routers.put(router)
-            await self._build_router(router, mtus)
-        for port in router_ports(router):
-            for address in port.addresses:
-                if not is_ipv4(address):
-                    trace.note("fabric_skipped", router=router.id, what=f"{address}: no routing over IPv6")
+            await self._routing.ensure(router, mtus, self._opened())
 
     async def ensure_no_router(self, router_id: str) -> None:
         check_id("router", router_id)
@@ -160,6 +163,7 @@ class LinuxFabric:
             await self._check_room()
             namespace = router_namespace(self._cloud_id, router_id)
             self._opened().shut(namespace)
+            await self._routing.advertisers.ensure_none(router_id)
             await self._tear_down(namespace)
             self._routers.drop(router_id)
         self._locks.pop(router_id, None)
@@ -226,12 +230,13 @@ class LinuxFabric:
     async def purge(self) -> None:
         if self._doors is not None:
             self._doors.shut_all()
-        await together(*(partial(self._dnsmasqs.ensure_none, network_id) for network_id in self._dnsmasqs.known()))
+        both = (self._dnsmasqs, self._routing.advertisers)
+        await together(*(partial(daemons.ensure_none, of) for daemons in both for of in daemons.known()))
         if self._room.find():
             await self._legs.purge()
             await together(*(partial(self._tear_down, namespace) for namespace in self._room.namespaces()))
         await self._room.demolish()
-        for name in ("networks", "routers", "ports", "dhcp"):
+        for name in ("networks", "routers", "ports", "dhcp", "adverts"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         for wishes in (self._networks, self._routers, self._ports):
             wishes.load()
@@ -262,25 +267,6 @@ class LinuxFabric:
                     return router_namespace(self._cloud_id, router.id)
         return None
 
-    async def _build_router(self, router: Router, mtus: dict[str, int]) -> None:
-        namespace = router_namespace(self._cloud_id, router.id)
-        fresh = await self._room.ensure_namespace(namespace)
-        links = {} if fresh else await self._room.links(namespace)
-        routes = [] if fresh else await self._room.routes(namespace)
-        homes = {network_id: network_namespace(self._cloud_id, network_id) for network_id in mtus}
-        await together(
-            partial(self._room.nft, namespace, routers.rules(router)),
-            partial(self._room.ip, namespace, routers.wish(router, links, routes, homes, mtus)),
-        )
-        ends = [(homes[port.network_id], routers.far_end(port, mtus[port.network_id])) for port in router_ports(router)]
-        await together(*(partial(self._room.ip, home, lines) for home, lines in ends))
-        await self._opened().ensure(
-            namespace,
-            {"write": {"ipv4/ip_forward": "1"}, "announce": routers.announcements(router, links)},
-            anew=fresh,
-            router_id=router.id,
-        )
-
     async def _tear_down(self, namespace: str) -> None:
         """Devices go before their namespace, whose own end may wait for whoever still holds it open."""
         if self._room.stands(namespace):
@@ -301,6 +287,7 @@ class LinuxFabric:
                 await self._dnsmasqs.adopt(identity)
                 await self._opened().ensure(namespace, {}, anew=False, network_id=identity)
             else:
+                await self._routing.advertisers.adopt(identity)
                 await self._opened().ensure(namespace, {}, anew=False, router_id=identity)
         except (CloudError, OSError) as error:
             # Half-made or damaged: ensure_network and ensure_router mend it, and say why when they cannot.
@@ -314,6 +301,7 @@ class LinuxFabric:
                 self._networks.drop(network.id)
         for router in self._routers.all():
             if not self._room.stands(router_namespace(self._cloud_id, router.id)):
+                await self._routing.advertisers.ensure_none(router.id)
                 self._routers.drop(router.id)
         for port in self._ports.all():
             if self._networks.get(port.network_id) is None:

@@ -1,7 +1,7 @@
 """Anti-spoofing: nftables text that ties each tap to its MAC and addresses, in the bridge family of a network's namespace.
 
-Security groups will key on addresses in the inet family (the forward hook there sees no taps); they may trust addresses
-because of what stands here. Their table is another one, so that either can be loaded without touching the other.
+Security groups name members by their addresses; they may trust addresses because of what stands here. Their table is another
+one, so that either can be loaded without touching the other.
 """
 
 import ipaddress
@@ -26,6 +26,8 @@ def allow(port: Port) -> str:
     """What this port may send; loading it again replaces the port's rules at once."""
     chain, tap = _chain(port.id), device(TAP, port.id)
     rules = ["accept"] if not port.port_security else _rules(port)
+    if port.quality.dscp is not None:
+        rules = [f"{family} dscp set {port.quality.dscp}" for family in ("ip", "ip6")] + rules
     lines = [f"add chain bridge guard {chain}", f"flush chain bridge guard {chain}"]
     lines += [f"add rule bridge guard {chain} {rule}" for rule in rules]
     lines += [f'add element bridge guard ports {{ "{tap}" : jump {chain} }}']
@@ -64,8 +66,18 @@ def _rules(port: Port) -> list[str]:
         if four:
             rules.append(f"ether saddr {card} ip saddr {{ {four} }} accept")
             rules.append(f"ether saddr {card} arp saddr ether {card} arp saddr ip {{ 0.0.0.0, {four} }} accept")
+        # A neighbour advertisement says in its body (its bytes 8 to 23) which address lives here.
+        told = ", ".join(_range(a) for a in [link_local(card), *(a for a in addresses if ":" in a)])
+        rules.append(f"ether saddr {card} icmpv6 type nd-neighbor-advert @th,64,128 != {{ {told} }} counter drop")
         rules.append(f"ether saddr {card} ip6 saddr {{ {six} }} accept")
     return [*rules, "counter drop"]
+
+
+def _range(addresses: str) -> str:
+    """IPv6 addresses as numbers, which is how nftables compares raw bytes."""
+    net = ipaddress.IPv6Network(addresses, strict=False)
+    first, last = int(net.network_address), int(net.broadcast_address)
+    return f"{first:#x}" if first == last else f"{first:#x}-{last:#x}"
 
 
 def link_local(mac: str) -> str:

@@ -4,7 +4,8 @@ import ipaddress
 from collections.abc import Mapping
 
 from minicloud.drivers.fabric import Network, Subnet
-from minicloud.drivers.fabric.linux.dhcp import is_ipv4
+from minicloud.drivers.fabric.linux.dhcp import is_ipv4, serves_ipv6
+from minicloud.drivers.fabric.linux.guard import link_local
 from minicloud.drivers.fabric.linux.names import (
     BRIDGE,
     HOST_LEG,
@@ -26,14 +27,14 @@ def wish(network: Network, links: Mapping[str, Link]) -> list[str]:
     if bridge is None:
         lines += [
             f"link add name {BRIDGE} address {bridge_mac(network.id)} type bridge stp_state 0 forward_delay 0",
-            # The bridge speaks IPv4 only: a guest's router advertisements must not configure it.
+            # Its addresses are given here alone, an IPv6 one of its own making among them would be in every guest's reach.
             f"link set dev {BRIDGE} mtu {network.mtu} addrgenmode none alias {network.id} up",
         ]
     elif bridge.mtu != network.mtu or not bridge.up:
         lines.append(f"link set dev {BRIDGE} mtu {network.mtu} up")
     had = bridge.addresses if bridge else frozenset()
     wanted = addresses(network)
-    lines += [f"address add {a} dev {BRIDGE}" for a in wanted if a not in had]
+    lines += [added(a, BRIDGE) for a in wanted if a not in had]
     lines += [f"address delete {a} dev {BRIDGE}" for a in sorted(had) if a not in wanted]
     lines += [f"route replace {s.cidr} dev {BRIDGE} scope link" for s in _unaddressed(network)]
     for link in links.values():
@@ -45,11 +46,18 @@ def wish(network: Network, links: Mapping[str, Link]) -> list[str]:
 def addresses(network: Network) -> list[str]:
     """The bridge's own addresses with prefix lengths: where DHCP listens on each subnet, and the metadata service's."""
     own = [
-        f"{s.dhcp_address}/{ipaddress.ip_network(s.cidr).prefixlen}"
+        str(ipaddress.ip_interface(f"{s.dhcp_address}/{ipaddress.ip_network(s.cidr).prefixlen}"))
         for s in network.subnets
-        if s.dhcp_address is not None and is_ipv4(s.cidr)
+        if s.dhcp_address is not None
     ]
+    # DHCPv6 answers from a link-local address.
+    own += [f"{link_local(bridge_mac(network.id))}/64"] if serves_ipv6(network) else []
     return [*own, f"{METADATA}/32"]
+
+
+def added(address: str, device: str) -> str:
+    """The command that gives a device an address. One of IPv6 is used at once: nobody else can have it, by our records."""
+    return f"address add {address} dev {device}{'' if is_ipv4(address) else ' nodad'}"
 
 
 def is_leg(device: str) -> bool:
@@ -61,11 +69,7 @@ def skipped(network: Network) -> list[str]:
     """What of the network stays without service, in words."""
     words = []
     for subnet in network.subnets:
-        if not is_ipv4(subnet.cidr):
-            words.append(
-                f"subnet {subnet.cidr}: no DHCP, metadata or routing over IPv6; its frames pass between guests"
-            )
-        elif subnet.dhcp and subnet.dhcp_address is None:
+        if subnet.dhcp and subnet.dhcp_address is None and (is_ipv4(subnet.cidr) or subnet.ipv6_mode):
             words.append(f"subnet {subnet.cidr}: DHCP is wished, but there is no address to serve it from")
     return words
 
@@ -85,11 +89,11 @@ def collision(address: str, own: str, links: Mapping[str, Link], routes: list[st
     """Why the machine must not take this address: something of its own lies in the same range. None: nothing does."""
     wished = ipaddress.ip_interface(address).network
     for link in links.values():
-        for other in link.addresses:
+        for other in filter(is_ipv4, link.addresses):
             if link.name != own and ipaddress.ip_interface(other).network.overlaps(wished):
                 return f"{link.name} has {other}"
     mine = {str(ipaddress.ip_interface(a).network) for a in (links[own].addresses if own in links else ())}
-    for route in routes:
+    for route in filter(is_ipv4, routes):
         if route == "default" or route in mine:
             continue
         if ipaddress.ip_network(route, strict=False).overlaps(wished):

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -23,16 +24,20 @@ from minicloud.drivers.fabric.linux import enter
 from minicloud.drivers.fabric.linux.holder import ENTER, PYTHON, end_holder, ensure_holder, find_holder
 from minicloud.drivers.fabric.linux.names import prefix
 from minicloud.drivers.fabric.linux.processes import Mark, mark
+from minicloud.drivers.fabric.together import together
 
 NETNS = "/run/netns"
 GONE = "Cannot find device|No such device"
 """What ``ip`` says of a device that is not there, or that went with its other end while it looked."""
 
+EVERYTHING_6 = "::/0"
+"""IPv6's default route: ``ip`` calls both ``default``."""
+
 RELAY = str(Path(relay.__file__).resolve())
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A device as it really is. ``addresses`` are IPv4 with prefix length; ``alias`` is what we wrote on it."""
+    """A device as it really is. ``addresses`` are of both versions, with prefix length; ``alias`` is what we wrote on it."""
 
     name: str
     mac: str
@@ -150,15 +155,22 @@ class Room:
                 master=entry.get("master", ""),
                 alias=entry.get("ifalias", ""),
                 addresses=frozenset(
-                    f"{a['local']}/{a['prefixlen']}" for a in entry.get("addr_info", []) if a.get("family") == "inet"
+                    f"{a['local']}/{a['prefixlen']}" for a in entry.get("addr_info", []) if a.get("local")
                 ),
             )
         return found
 
     async def routes(self, namespace: str | None) -> list[str]:
-        """Destinations of the IPv4 routes inside: ``default`` or a CIDR. Raises ToolFailed."""
-        raw = await self.run(namespace, "ip", "-json", "-4", "route", "show")
-        return [str(entry["dst"]) for entry in json.loads(raw or b"[]") if "dst" in entry]
+        """Destinations of the routes inside: ``default`` (IPv6: ``::/0``) or a CIDR; no link-local ones. Raises ToolFailed."""
+        found: dict[int, bytes] = {}
+
+        async def look(version: int) -> None:
+            found[version] = await self.run(namespace, "ip", "-json", f"-{version}", "route", "show")
+
+        await together(partial(look, 4), partial(look, 6))
+        destinations = {v: [str(e["dst"]) for e in json.loads(raw or b"[]") if "dst" in e] for v, raw in found.items()}
+        six = [EVERYTHING_6 if d == "default" else d for d in destinations[6] if not d.startswith("fe80:")]
+        return [*destinations[4], *dict.fromkeys(six)]
 
     def namespaces(self) -> list[str]:
         """Names of this cloud's namespaces, half-made ones included."""

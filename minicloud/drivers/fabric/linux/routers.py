@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from minicloud.drivers.fabric import Router, RouterPort
 from minicloud.drivers.fabric.checks import router_ports
 from minicloud.drivers.fabric.linux.dhcp import is_ipv4
+from minicloud.drivers.fabric.linux.guard import link_local
 from minicloud.drivers.fabric.linux.names import (
     BRIDGE,
     GATEWAY_SIDE,
@@ -14,7 +15,10 @@ from minicloud.drivers.fabric.linux.names import (
     ROUTER_SIDE,
     device,
 )
-from minicloud.drivers.fabric.linux.room import Link
+from minicloud.drivers.fabric.linux.networks import added
+from minicloud.drivers.fabric.linux.room import EVERYTHING_6, Link
+
+_EVERYTHING = ("default", EVERYTHING_6)
 
 
 def side(router: Router, port: RouterPort) -> str:
@@ -24,9 +28,11 @@ def side(router: Router, port: RouterPort) -> str:
 
 def addresses(router: Router, port: RouterPort) -> list[str]:
     """Addresses with prefix lengths that this interface shall have; floating ones stand on the gateway, to answer ARP."""
-    own = [a for a in port.addresses if is_ipv4(a)]
+    own = [str(ipaddress.ip_interface(a)) for a in port.addresses]
+    if any(not is_ipv4(a) for a in own):
+        own.append(f"{link_local(port.mac)}/64")
     if router.gateway is not None and port.id == router.gateway.id:
-        own += [f"{floating}/32" for floating in sorted(router.floating)]
+        own += [f"{floating}/32" for floating in sorted({*router.floating, *(f.floating for f in router.forwards)})]
     return own
 
 
@@ -54,14 +60,24 @@ def wish(
         if there is None or there.mtu != mtu or not there.up or there.mac != port.mac.lower():
             lines.append(f"link set dev {name} address {port.mac} mtu {mtu} addrgenmode none alias {port.id} up")
         had, wished = there.addresses if there else frozenset(), addresses(router, port)
-        lines += [f"address add {a} dev {name}" for a in wished if a not in had]
+        lines += [added(a, name) for a in wished if a not in had]
         lines += [f"address delete {a} dev {name}" for a in sorted(had) if a not in wished]
-    if router.gateway is not None and router.gateway_next_hop is not None and is_ipv4(router.gateway_next_hop):
-        lines.append(f"route replace default via {router.gateway_next_hop} dev {side(router, router.gateway)} onlink")
-    elif "default" in routes and not any(name.startswith(GATEWAY_SIDE) and name not in wanted for name in links):
-        # A device that goes takes its routes along.
-        lines.append("route delete default")
+    leaves = any(name.startswith(GATEWAY_SIDE) and name not in wanted for name in links)
+    for everything in _EVERYTHING:
+        hop = _way_out(router, everything)
+        if hop is not None and router.gateway is not None:
+            lines.append(f"route replace {everything} via {hop} dev {side(router, router.gateway)} onlink")
+        elif everything in routes and not leaves:
+            # A device that goes takes its routes along.
+            lines.append(f"route delete {everything}")
     return lines + _extra_routes(router, links, routes)
+
+
+def _way_out(router: Router, everything: str) -> str | None:
+    """Where the gateway sends what has no other route, of the IP version of ``everything``."""
+    if router.gateway is None:
+        return None
+    return next((hop for hop in router.next_hops if is_ipv4(hop) == (everything == "default")), None)
 
 
 def _extra_routes(router: Router, links: Mapping[str, Link], routes: list[str]) -> list[str]:
@@ -69,14 +85,15 @@ def _extra_routes(router: Router, links: Mapping[str, Link], routes: list[str]) 
     ends = [ipaddress.ip_interface(a) for port in router_ports(router) for a in addresses(router, port)]
     hops: dict[str, list[str]] = {}
     for destination, next_hop in router.routes:
-        if not is_ipv4(destination) or not any(ipaddress.ip_address(next_hop) in end.network for end in ends):
+        if not any(ipaddress.ip_address(next_hop) in end.network for end in ends):
             continue
         # A destination of everything would take the gateway's place: the gateway's own way out comes first.
-        if _plain(destination) != "default" or router.gateway is None or router.gateway_next_hop is None:
-            hops.setdefault(_plain(destination), []).append(next_hop)
+        plain = _plain(destination)
+        if plain not in _EVERYTHING or _way_out(router, plain) is None:
+            hops.setdefault(plain, []).append(next_hop)
     had = [ipaddress.ip_interface(a) for link in links.values() for a in link.addresses]
     own = {_plain(str(end.network)) for end in (*ends, *had)}
-    gone = [route for route in routes if route != "default" and route not in hops and route not in own]
+    gone = [route for route in routes if route not in _EVERYTHING and route not in hops and route not in own]
     lines = [f"route delete {route}" for route in gone]
     for destination, vias in hops.items():
         words = f"via {vias[0]}" if len(vias) == 1 else " ".join(f"nexthop via {via}" for via in vias)
@@ -88,7 +105,7 @@ def _plain(destination: str) -> str:
     """A destination as ``ip`` lists it."""
     net = ipaddress.ip_network(destination, strict=False)
     if net.prefixlen == 0:
-        return "default"
+        return "default" if net.version == 4 else EVERYTHING_6
     return str(net.network_address) if net.prefixlen == net.max_prefixlen else str(net)
 
 
@@ -104,7 +121,8 @@ def announcements(router: Router, links: Mapping[str, Link]) -> list[tuple[str, 
     for port in router_ports(router):
         there = links.get(side(router, port))
         had = there.addresses if there else frozenset()
-        new += [(side(router, port), a.partition("/")[0]) for a in addresses(router, port) if a not in had]
+        fresh = [a for a in addresses(router, port) if is_ipv4(a) and a not in had]
+        new += [(side(router, port), a.partition("/")[0]) for a in fresh]
     return new
 
 
