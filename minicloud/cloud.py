@@ -1,7 +1,7 @@
 """Builds every part of a cloud from its settings and holds them open together: the only file that knows all the others."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import anyio
 import msgspec
 
-from minicloud.agent import calls
+from minicloud.agent import calls, volume_calls
 from minicloud.agent.calls import Agents
 from minicloud.agent.compute import HostAgent, metadata_answerer
+from minicloud.agent.volume import BackendAgent
 from minicloud.api.app import Api
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Means
@@ -22,23 +23,9 @@ from minicloud.base.clock import Clock, SystemClock
 from minicloud.base.ids import Ids, RandomIds
 from minicloud.base.trace_file import TraceFile
 from minicloud.conductor import host_reports
-from minicloud.conductor.compute.create_image import CreateImage
-from minicloud.conductor.compute.create_server import CreateServer
-from minicloud.conductor.compute.delete_server import DeleteServer
-from minicloud.conductor.compute.pause_server import PauseServer
-from minicloud.conductor.compute.reboot_server import RebootServer
-from minicloud.conductor.compute.rebuild_server import RebuildServer
-from minicloud.conductor.compute.resume_server import ResumeServer
-from minicloud.conductor.compute.start_server import StartServer
-from minicloud.conductor.compute.stop_server import StopServer
-from minicloud.conductor.compute.suspend_server import SuspendServer
-from minicloud.conductor.compute.unpause_server import UnpauseServer
-from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.executor import Executor
-from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
-from minicloud.conductor.step import Saga
 from minicloud.conductor.world import Options, World
 from minicloud.core import unified_limits
 from minicloud.core.image import uploads
@@ -63,6 +50,7 @@ from minicloud.first_start import (
 from minicloud.operations import seeds
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
+from minicloud.sagas import SAGAS as SAGAS
 from minicloud.services import policy_of as policy_of
 from minicloud.services import policy_overrides as policy_overrides
 from minicloud.services import services as services
@@ -71,21 +59,6 @@ from minicloud.settings import Settings
 Progress = Callable[[str], None]
 STARTING_AT_ONCE = 256
 """Hosts that register side by side: enough to share commits, fewer than the control side's queue holds."""
-SAGAS: tuple[type[Saga], ...] = (
-    CreateServer,
-    DeleteServer,
-    StartServer,
-    StopServer,
-    RebootServer,
-    PauseServer,
-    UnpauseServer,
-    SuspendServer,
-    ResumeServer,
-    RebuildServer,
-    CreateImage,
-    ImportImage,
-    PlayDemo,
-)
 
 
 class Cloud:
@@ -190,6 +163,7 @@ async def open_cloud(
         world = World(
             database=database,
             agents=agents_of_hosts,
+            backends=volume_calls.Backends(messaging),
             servicegroup=servicegroup,
             blobs=blobs,
             placement=Placement(),
@@ -220,6 +194,8 @@ async def open_cloud(
             match message:
                 case calls.HostUp():
                     return await host_reports.host_up(world, message)
+                case volume_calls.BackendUp():
+                    return await host_reports.backend_up(world, message)
                 case calls.PowerChanged():
                     return await host_reports.power_changed(world, message)
                 case calls.MetadataAsked():
@@ -229,7 +205,11 @@ async def open_cloud(
 
         await stack.enter_async_context(
             messaging.listen(
-                calls.CONTROL, host=calls.CONTROL, messages=calls.TO_CONTROL, handler=hear, concurrency=256
+                calls.CONTROL,
+                host=calls.CONTROL,
+                messages=(*calls.TO_CONTROL, volume_calls.BackendUp),
+                handler=hear,
+                concurrency=256,
             )
         )
         progress("writing down what every cloud has")
@@ -240,13 +220,13 @@ async def open_cloud(
             await blobs.delete(image_id)
         count = len(lab.by_name()) or settings.hosts
         progress(f"starting {count} {driver} host{'s' if count > 1 else ''}")
-        hosts_of_cloud, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup, lab)
+        hosts_of_cloud, backends, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup, lab)
         fabrics = list({id(agent.fabric): agent.fabric for agent in hosts_of_cloud}.values())
         for fabric in fabrics:
             await fabric.open(metadata_answerer(messaging, CONTROL_HOST))
             stack.push_async_callback(fabric.close)
         await servicegroup.join(*(f"{binary}@{CONTROL_HOST}" for binary in CONTROL_SERVICES))
-        await _start_all(stack, hosts_of_cloud)
+        await _start_all(stack, [*hosts_of_cloud, *backends])
         # Entered after the hosts and so left before them: a saga is stopped where it stands, not failed by a host that went.
         await stack.enter_async_context(executor)
         tasks = await stack.enter_async_context(_background())
@@ -301,7 +281,7 @@ async def _background() -> AsyncIterator[anyio.abc.TaskGroup]:
         tasks.cancel_scope.cancel()
 
 
-async def _start_all(stack: AsyncExitStack, agents: list[HostAgent]) -> None:
+async def _start_all(stack: AsyncExitStack, agents: Sequence[HostAgent | BackendAgent]) -> None:
     """Bring all hosts up side by side, so that their registrations share commits."""
     starting = anyio.create_task_group()
     stop = anyio.Event()
@@ -309,7 +289,7 @@ async def _start_all(stack: AsyncExitStack, agents: list[HostAgent]) -> None:
 
     limiter = anyio.CapacityLimiter(STARTING_AT_ONCE)
 
-    async def live(agent: HostAgent, up: anyio.Event) -> None:
+    async def live(agent: HostAgent | BackendAgent, up: anyio.Event) -> None:
         async with AsyncExitStack() as life:
             async with limiter:
                 await life.enter_async_context(agent.running())

@@ -18,14 +18,13 @@ from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
 from minicloud.core.identity.domains import DEFAULT
 from minicloud.core.image import metadef_resource_types, uploads
 from minicloud.core.network import bootstrap as networks
+from minicloud.core.volume import types
 from minicloud.engines.database import Database, Transaction
 from minicloud.settings import Settings, cache_folder
 
 CONTROL_SERVICES = ("nova-conductor", "nova-scheduler")
 CONTROL_HOST = "control"
 GUEST = "minilinux"
-NOT_OFFERED = ("volumev3", "block-storage")
-"""Services that the catalog does not name, so that clients do not ask for what is not there yet."""
 
 
 def prepare_folder(settings: Settings) -> tuple[Settings, bool]:
@@ -59,8 +58,9 @@ def first_records(tx: Transaction, settings: Settings, hashed: str, limited: lis
 
     ``limited`` are the services whose quotas are identity's limits. Returns keys of blobs that a crash left half uploaded.
     """
-    offered = tuple(endpoint for endpoint in ENDPOINTS if endpoint.service_type not in NOT_OFFERED)
-    wanted = Bootstrap(admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=offered)
+    wanted = Bootstrap(
+        admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=ENDPOINTS
+    )
     known = users.find_by_name(tx, DEFAULT, "admin")
     made = bootstrap(tx, wanted)
     if known is not None and hashed:
@@ -68,6 +68,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str, limited: lis
     unified_limits.switch(tx, limited)
     flavors.bootstrap(tx)
     metadef_resource_types.bootstrap(tx)
+    types.ensure_default(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:
         hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)

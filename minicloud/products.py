@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minicloud.agent.compute import HostAgent
+from minicloud.agent.volume import BackendAgent
 from minicloud.base import trace
 from minicloud.base.clock import Clock
 from minicloud.base.errors import CloudError, Invalid, ToolMissing
@@ -18,12 +19,16 @@ from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage.fake import FakeImages, FakeStorage
+from minicloud.drivers.storage.fakevolumes import FakeVolumes
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
 from minicloud.settings import Settings, cache_folder
+
+STORAGE = "control"
+"""The machine of the storage backend: that of the control side, whose files all hosts of this process may open."""
 
 
 async def open_database(settings: Settings, clock: Clock, ids: Ids) -> Database:
@@ -83,8 +88,11 @@ async def hosts_of(
     messaging: InProcess,
     servicegroup: DatabaseServiceGroup,
     lab: Lab = NO_LAB,
-) -> tuple[list[HostAgent], FakeWorld | None]:
-    """The hosts of the cloud, on the drivers that were chosen. Real guests of all hosts hang on one fabric."""
+) -> tuple[list[HostAgent], list[BackendAgent], FakeWorld | None]:
+    """The hosts of the cloud, on the drivers that were chosen, and its storage backend, which is simulated where they are.
+
+    Real guests of all hosts hang on one fabric.
+    """
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
     described = lab.by_name()
     if described and driver != "fake":
@@ -105,11 +113,13 @@ async def hosts_of(
                 )
                 for name in names
             ],
+            [BackendAgent(STORAGE, store=FakeVolumes(log, "volumes", images=images, faults=fake.faults), **common)],
             fake,
         )
     from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
     from minicloud.drivers.storage.basecache import BaseCache
     from minicloud.drivers.storage.files import FilesStorage
+    from minicloud.drivers.storage.volumefiles import VolumeFiles
 
     if settings.memory:
         raise CloudError("A cloud in memory can only have fake hosts: say --driver fake")
@@ -135,6 +145,7 @@ async def hosts_of(
             )
             for name in names
         ],
+        [BackendAgent(STORAGE, store=VolumeFiles(folder / "storage", cache), **common)],
         None,
     )
 

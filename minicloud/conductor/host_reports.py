@@ -1,10 +1,11 @@
 """What hosts tell the control side: that they are up and what they have, and that a machine changed by itself."""
 
-from minicloud.agent import calls
+from minicloud.agent import calls, volume_calls
 from minicloud.base import trace
 from minicloud.conductor.world import World
 from minicloud.core.compute import aggregates, details, hosts, lifecycle, registration, servers
 from minicloud.core.placement import resource_providers
+from minicloud.core.volume import backends
 from minicloud.engines.database import Transaction
 
 
@@ -55,6 +56,16 @@ def _register(tx: Transaction, host: str, report: calls.HostReport, world: World
     if new:
         aggregates.settle(tx, host)
         registration.join(tx, host, described, world.lab)
+
+
+async def backend_up(world: World, message: volume_calls.BackendUp) -> None:
+    """Write the storage backend down, with the room that it has."""
+    report = message.report
+
+    def work(tx: Transaction) -> None:
+        backends.register(tx, message.host, driver=report.driver, total_gb=report.total_gb, free_gb=report.free_gb)
+
+    await world.database.write(work)
 
 
 async def power_changed(world: World, message: calls.PowerChanged) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from minicloud.agent.calls import Agents
+from minicloud.agent.volume_calls import Backends
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab
 from minicloud.core.placement.index import Placement
@@ -30,6 +31,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     database: Database
     agents: Agents
+    backends: Backends
     servicegroup: ServiceGroup
     blobs: Blobs
     wiring: Wiring

@@ -32,8 +32,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "=engines.servicegroup",
         "=engines.blobs",
     ),
-    "conductor": ("base", "core", "agent.calls", *(f"={promise}" for promise in PROMISES)),
-    "reconcilers": ("base", "core", "conductor", "agent.calls", *(f"={promise}" for promise in PROMISES)),
+    "conductor": ("base", "core", "agent.calls", "agent.volume_calls", *(f"={promise}" for promise in PROMISES)),
+    "reconcilers": (
+        "base",
+        "core",
+        "conductor",
+        "agent.calls",
+        "agent.volume_calls",
+        *(f"={promise}" for promise in PROMISES),
+    ),
     "api": ("base", "core", "conductor", "=engines.blobs"),
     "dashboard": ("base", "core"),
     "settings": ("base",),
@@ -42,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """What each folder may import of minicloud besides itself; ``=`` marks a promise: the package itself, not its keepers."""
 
-EVERYTHING = ("cloud", "products", "services", "first_start", "operations", "__main__")
+EVERYTHING = ("cloud", "sagas", "products", "services", "first_start", "operations", "__main__")
 LEFT_TO_RIGHT = ("identity", "placement", "image", "network", "volume", "compute", "scheduler")
 """Inside core each service may import those to its left."""
 

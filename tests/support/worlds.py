@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 from minicloud.agent.calls import Agents
+from minicloud.agent.volume_calls import Backends
 from minicloud.base.errors import TimedOut
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.world import Options, World
@@ -145,6 +146,7 @@ class Outside:
         return World(
             database=database,
             agents=agents,
+            backends=Backends(messaging),
             servicegroup=self.servicegroup,
             blobs=blobs,
             wiring=Wiring(database, agents),
@@ -177,6 +179,7 @@ async def a_world(stack: AsyncExitStack) -> World:
     return World(
         database=outside.database,
         agents=agents,
+        backends=Backends(outside.messaging),
         servicegroup=outside.servicegroup,
         blobs=outside.blobs,
         wiring=Wiring(outside.database, agents),

@@ -1,4 +1,4 @@
-"""The storage promise: disks of machines on one host, made from cached images. Keepers: ``fake`` and ``files`` (qcow2, raw).
+"""The storage promises: disks of machines on one host, and volumes of a storage backend. Keepers: ``fake`` and ``files``.
 
 Images arrive as byte streams, keyed by checksum, into ``_base``; a machine's root disk is a copy-on-write overlay on one.
 Verbs are named for the state they bring about and may be repeated after a crash; nothing half-made is ever visible.
@@ -80,3 +80,84 @@ class Storage(Protocol):
 
     async def free_bytes(self) -> int:
         """Room left for disks."""
+
+
+class VolumeFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume as a machine opens it: absolute ``path``; size in bytes as the guest sees it."""
+
+    volume_id: str
+    path: str
+    format: Literal["raw", "qcow2"] = "qcow2"
+    virtual_size: int
+
+
+class Capacity(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bytes a backend has for volumes, and how many are free."""
+
+    total_bytes: int
+    free_bytes: int
+
+
+class VolumeStore(Protocol):
+    """Keeps the volumes of one backend, what was frozen of them, and lends them to machines as files.
+
+    A snapshot is what its volume held at one moment; it costs no copy, and neither does a volume that is made of one, of
+    another volume or of an image. What stands on something that was removed keeps what it needs of it.
+    """
+
+    driver: str
+    """The backend's name, which volumes carry as ``host@driver#driver``."""
+
+    async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        """As for disks: the image is in the cache, verified."""
+
+    async def ensure_volume(
+        self, volume_id: str, *, size_bytes: int, base: Base | None = None, snapshot_id: str | None = None
+    ) -> VolumeFile:
+        """The volume exists: blank, or with what the image or the snapshot holds. One that exists is left as it is.
+
+        Raises Invalid when what it is made of is larger; NotFound (no such snapshot); Failed (disk full).
+        """
+
+    async def ensure_clone(self, volume_id: str, *, size_bytes: int, source_id: str) -> VolumeFile:
+        """The volume exists with what the other volume held at that moment. One that exists is left as it is.
+
+        Nobody may be writing to the source. Raises Invalid, NotFound, Failed as ``ensure_volume``.
+        """
+
+    async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
+        """The volume is at least so large; no machine has it open. Raises NotFound, Failed."""
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        """The volume is gone; its snapshots, and volumes made of them, keep what they hold."""
+
+    async def volume(self, volume_id: str) -> VolumeFile:
+        """Where the volume lies now. Raises NotFound."""
+
+    async def prepare_snapshot(self, snapshot_id: str, volume_id: str) -> VolumeFile:
+        """The file that takes the volume's further writes once the snapshot is taken: a machine that has the volume open
+        moves to it, then ``ensure_snapshot`` puts it in its place. Raises NotFound, Failed."""
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        """What the volume holds now is kept as the snapshot. One that exists is left as it is. Raises NotFound, Failed."""
+
+    async def ensure_no_snapshot(self, snapshot_id: str) -> None:
+        """The snapshot is gone; whatever stands on it keeps what it holds."""
+
+    async def ensure_reverted(self, volume_id: str, snapshot_id: str, *, size_bytes: int) -> VolumeFile:
+        """The volume holds what the snapshot holds; no machine has it open. Raises NotFound, Failed."""
+
+    def content(self, volume_id: str, format: str) -> AsyncIterator[bytes]:
+        """The volume's bytes as an image of this format (``raw``, ``qcow2``, ``vmdk``, ``vdi``, ``vhd``, ``vhdx``).
+
+        Nobody may be writing to it. Raises NotFound, Failed, Invalid (format).
+        """
+
+    async def volumes(self) -> list[str]:
+        """Ids of the volumes that are here."""
+
+    async def snapshots(self) -> list[str]:
+        """Ids of the snapshots that are here."""
+
+    async def capacity(self) -> Capacity:
+        """Room for volumes."""

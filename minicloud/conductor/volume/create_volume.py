@@ -1,0 +1,122 @@
+"""Bring a new volume to ``available``, or leave nothing of it but a record in ``error``."""
+
+from minicloud.agent import volume_calls
+from minicloud.agent.calls import ImageSource
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, Failed, Unavailable
+from minicloud.conductor.step import Saga, Step, Steps
+from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.world import World
+from minicloud.core.image import images
+from minicloud.core.volume import backends, snapshots, volumes
+from minicloud.core.volume.volumes import Volume
+from minicloud.engines.database import Transaction
+
+CLAIMED = (volumes.CREATING, volumes.DOWNLOADING)
+
+
+class CreateVolume(Saga):
+    """``image_id``: what is put on it; snapshot and source volume stand in its record."""
+
+    volume_id: str
+    image_id: str | None = None
+    host: str | None = None
+
+    @property
+    def about(self) -> str:
+        return self.volume_id
+
+    @classmethod
+    def steps(cls) -> Steps["CreateVolume"]:
+        return [
+            Step("place", record=place, unrecord=mark_error),
+            Step("make", act=ensure_made, undo=ensure_gone),
+            Step("publish", record=mark_available),
+        ]
+
+
+def place(tx: Transaction, saga: CreateVolume, world: World) -> None:
+    """Choose the backend: that of what it is made of, else the one with most room."""
+    volume = _unless_taken(tx, saga)
+    host = _host_of_source(tx, volume)
+    if host is None:
+        found = backends.choose(
+            tx,
+            size_gb=volume.size,
+            zone=volume.zone,
+            is_up=lambda name: backends.member(name) not in world.servicegroup.down,
+        )
+        host = found.pool_host
+    saga.host = host
+    status = volumes.DOWNLOADING if saga.image_id is not None else volumes.CREATING
+    trace.note("volume_placed", volume=volume.id, host=host)
+    volumes.change(tx, volume, host=host, status=status)
+
+
+async def ensure_made(saga: CreateVolume, world: World) -> None:
+    """The volume lies on its backend."""
+    assert saga.host is not None
+    volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
+    image = None if saga.image_id is None else await world.database.read(lambda tx: _image(tx, saga))
+    message: volume_calls.EnsureVolume | volume_calls.EnsureClone
+    if volume.source_volid is not None:
+        message = volume_calls.EnsureClone(volume_id=volume.id, size_gb=volume.size, source_id=volume.source_volid)
+    else:
+        message = volume_calls.EnsureVolume(
+            volume_id=volume.id, size_gb=volume.size, image=image, snapshot_id=volume.snapshot_id
+        )
+    made = await ask(world, saga.host, message, timeout_s=3600)
+    trace.note("volume_made", volume=volume.id, path=made.path, bytes=made.virtual_size)
+
+
+async def ensure_gone(saga: CreateVolume, world: World) -> None:
+    """Nothing of it lies on the backend; one that is down is cleaned by the reconciler when it returns."""
+    if saga.host is not None and await world.servicegroup.is_up(backends.member(saga.host)):
+        await ask(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.volume_id))
+
+
+def mark_available(tx: Transaction, saga: CreateVolume, world: World) -> None:
+    """The volume is there for its user; what an image was put on can be booted."""
+    volume = _unless_taken(tx, saga)
+    volumes.settle(
+        tx,
+        volume.id,
+        CLAIMED,
+        status=volumes.AVAILABLE,
+        launched_at=tx.now,
+        bootable=volume.bootable or saga.image_id is not None,
+    )
+
+
+def mark_error(tx: Transaction, saga: CreateVolume, world: World) -> None:
+    """The record stays in ``error``, unless it was taken for deletion already."""
+    volumes.settle(tx, saga.volume_id, CLAIMED, status=volumes.ERROR, host=saga.host)
+
+
+def _unless_taken(tx: Transaction, saga: CreateVolume) -> Volume:
+    volume = volumes.existing(tx, saga.volume_id)
+    if volume.status not in CLAIMED:
+        raise Conflict(f"Volume {volume.id} became {volume.status} while it was being created", kind="taken")
+    return volume
+
+
+def _host_of_source(tx: Transaction, volume: Volume) -> str | None:
+    source_id = volume.source_volid
+    if volume.snapshot_id is not None:
+        source_id = snapshots.existing(tx, volume.snapshot_id).volume_id
+    if source_id is None:
+        return None
+    host = volumes.existing(tx, source_id).host
+    if host is None:
+        raise Unavailable(f"Volume {source_id}, of which {volume.id} is made, is on no backend")
+    return host
+
+
+def _image(tx: Transaction, saga: CreateVolume) -> ImageSource:
+    assert saga.image_id is not None
+    image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
+    if image is None or image.status != images.ACTIVE or image.os_hash_value is None:
+        raise Failed(f"Image {saga.image_id} is not active any more")
+    # Amazon's machine images are plain file systems.
+    format = "raw" if image.disk_format in ("ami", "aki", "ari") else image.disk_format or "raw"
+    return ImageSource(blob=image.id, checksum=image.os_hash_value, format=format, size=image.size or 0)

@@ -1,0 +1,1 @@
+"""Block storage (Cinder): its records and rules."""

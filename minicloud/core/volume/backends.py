@@ -1,0 +1,118 @@
+"""Storage backends: where volumes can be, what room they have, and which one takes a new volume.
+
+A volume's ``host`` is ``machine@driver#pool``; a backend has one pool, named as its driver.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from minicloud.base import trace
+from minicloud.base.errors import NoValidHost
+from minicloud.core import records
+from minicloud.engines.database import Transaction
+
+DEFAULT_ZONE = "nova"
+OVERSUBSCRIPTION = 20
+"""Volumes are sparse: so many times the room that is there may be promised (Cinder's max_over_subscription_ratio)."""
+
+
+class Backend(records.Record, kw_only=True):
+    """A backend by its ``machine@driver``. Sizes in GiB."""
+
+    TABLE = "volume_backends"
+    KEY: ClassVar[tuple[str, ...]] = ("host",)
+    MISSING: ClassVar[str] = "Service {id} could not be found."
+
+    host: str
+    uuid: str
+    pool: str
+    zone: str = DEFAULT_ZONE
+    driver: str
+    total_gb: int
+    free_gb: int
+    disabled: bool = False
+    disabled_reason: str | None = None
+    created_at: str
+    updated_at: str
+
+    @property
+    def pool_host(self) -> str:
+        """How volumes name it."""
+        return f"{self.host}#{self.pool}"
+
+
+def member(host: str) -> str:
+    """The name under which the backend of ``machine@driver`` or ``machine@driver#pool`` beats in the servicegroup."""
+    return f"cinder-volume@{host.partition('#')[0]}"
+
+
+def register(tx: Transaction, host: str, *, driver: str, total_gb: int, free_gb: int) -> Backend:
+    """Write down what a backend reports of itself."""
+    known = records.find(tx, Backend, host)
+    if known is not None:
+        return records.change(tx, known, driver=driver, total_gb=total_gb, free_gb=free_gb, updated_at=tx.now)
+    made = Backend(
+        host=host,
+        uuid=tx.ids.uuid(),
+        pool=driver,
+        driver=driver,
+        total_gb=total_gb,
+        free_gb=free_gb,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    return records.insert(tx, made)
+
+
+def every(tx: Transaction) -> list[Backend]:
+    """All backends by name."""
+    return records.select(tx, Backend, "1 = 1 ORDER BY host")
+
+
+def of_host(tx: Transaction, host: str | None) -> Backend | None:
+    """The backend that a volume's ``machine@driver#pool`` names."""
+    return None if host is None else records.find(tx, Backend, host.partition("#")[0])
+
+
+def zones(tx: Transaction) -> list[str]:
+    """The availability zones in which volumes can be."""
+    return sorted({backend.zone for backend in every(tx)} | {DEFAULT_ZONE})
+
+
+def promised_gb(tx: Transaction) -> dict[str, int]:
+    """GiB that the volumes of each ``machine@driver#pool`` add up to."""
+    return dict(
+        tx.all("SELECT host, sum(size + growing_gb) FROM volumes WHERE host IS NOT NULL GROUP BY host"),
+    )
+
+
+def choose(tx: Transaction, *, size_gb: int, zone: str | None, is_up: Callable[[str], bool]) -> Backend:
+    """The backend for a new volume: the one with most room left of those that fit.
+
+    Args:
+        is_up: whether the backend of this name is alive.
+
+    Raises:
+        NoValidHost: in Cinder's words; the trace has why each was passed over.
+    """
+    promised = promised_gb(tx)
+    fit: list[tuple[int, Backend]] = []
+    for backend in every(tx):
+        left = backend.total_gb * OVERSUBSCRIPTION - promised.get(backend.pool_host, 0)
+        why = (
+            "it is disabled"
+            if backend.disabled
+            else "it does not beat"
+            if not is_up(backend.host)
+            else f"it is in zone {backend.zone}"
+            if zone is not None and backend.zone != zone
+            else f"{left} GiB are left to promise"
+            if left < size_gb
+            else None
+        )
+        trace.note("backend", host=backend.host, passed=why is None, why=why or "", left_gb=left)
+        if why is None:
+            fit.append((left, backend))
+    if not fit:
+        raise NoValidHost("No valid backend was found. No weighed backends available")
+    return max(fit, key=lambda found: (found[0], found[1].host))[1]

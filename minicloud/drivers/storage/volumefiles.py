@@ -1,0 +1,228 @@
+"""Volumes as qcow2 files in a folder: sparse, copied on write, frozen and cloned without copying a byte.
+
+Every change is a file made beside and renamed into its place, so that a killed process leaves the old state or the new one.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+
+from minicloud.base.errors import Invalid, NotFound
+from minicloud.drivers.storage import Base, Capacity, Fetch, VolumeFile
+from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes
+from minicloud.drivers.storage.layers import SNAPSHOTS, VOLUMES, Layers
+from minicloud.drivers.storage.names import check_machine, check_size
+from minicloud.drivers.storage.qemuimg import qemu_img
+
+DEEPEST = 24
+"""Files in a chain above which the next copy is a real one: each costs every read of the guest a look."""
+_PIECE = 4 << 20
+EXPORTS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx"}
+"""Image formats that a volume can be written as, by qemu-img's names."""
+
+
+class VolumeFiles:
+    """The promise of volumes in a folder of its own, which no other process changes.
+
+    Args:
+        folder: absolute; made when needed, private to the user.
+        cache: where images are kept, shared with the hosts of this machine.
+    """
+
+    driver = "files"
+
+    def __init__(self, folder: Path, cache: BaseCache) -> None:
+        self._layers = Layers(folder.absolute())
+        self._cache = cache
+        self._locks: dict[str, anyio.Lock] = {}
+        self._ready = False
+
+    async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        return await self._cache.ensure(checksum, format, fetch)
+
+    async def ensure_volume(
+        self, volume_id: str, *, size_bytes: int, base: Base | None = None, snapshot_id: str | None = None
+    ) -> VolumeFile:
+        async with self._changing(volume_id):
+            if not self._layers.volume(volume_id).exists():
+                under: Path | None = None
+                if base is not None:
+                    check_size(size_bytes, base.virtual_size)
+                    under = self._layers.lend_image(base)
+                elif snapshot_id is not None:
+                    under = self._snapshot(snapshot_id)
+                    check_size(size_bytes, self._layers.size(under))
+                await self._stand(volume_id, under, check_size(size_bytes, None))
+            return self._file(volume_id)
+
+    async def ensure_clone(self, volume_id: str, *, size_bytes: int, source_id: str) -> VolumeFile:
+        async with self._changing(volume_id), self._changing(source_id):
+            if not self._layers.volume(volume_id).exists():
+                check_size(size_bytes, self._layers.size(self._layers.volume(source_id)))
+                # The layer bears the clone's id: whoever repeats this after a crash finds it again.
+                await self._freeze(volume_id, source_id)
+                await self._stand(volume_id, self._layers.layer(volume_id), size_bytes)
+            return self._file(volume_id)
+
+    async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
+        async with self._changing(volume_id):
+            file = self._file(volume_id)
+            if file.virtual_size < size_bytes:
+                await qemu_img("resize", "-q", "-f", "qcow2", file.path, str(size_bytes))
+            return self._file(volume_id)
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        async with self._changing(volume_id):
+            for part in self._layers.folder.glob(f"{VOLUMES}/.{volume_id}.*"):
+                part.unlink(missing_ok=True)
+            self._layers.remove(self._layers.volume(volume_id))
+            # A clone that was being made of another volume may have left its layer.
+            self._layers.collect(self._layers.layer(volume_id))
+
+    async def volume(self, volume_id: str) -> VolumeFile:
+        check_machine(volume_id)
+        return self._file(volume_id)
+
+    async def prepare_snapshot(self, snapshot_id: str, volume_id: str) -> VolumeFile:
+        check_machine(snapshot_id)
+        async with self._changing(volume_id):
+            if self._layers.frozen(snapshot_id, volume_id):
+                return self._file(volume_id)
+            part = await self._prepare(snapshot_id, volume_id)
+            size = self._layers.size(part)
+            return VolumeFile(volume_id=volume_id, path=str(part), virtual_size=size)
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+        check_machine(snapshot_id)
+        async with self._changing(volume_id):
+            await self._freeze(snapshot_id, volume_id)
+            self._layers.name_snapshot(snapshot_id)
+
+    async def ensure_no_snapshot(self, snapshot_id: str) -> None:
+        check_machine(snapshot_id)
+        async with self._changing(snapshot_id):
+            for part in self._layers.folder.glob(f"{VOLUMES}/.*.{snapshot_id}.next"):
+                part.unlink(missing_ok=True)
+            self._layers.forget_snapshot(snapshot_id)
+
+    async def ensure_reverted(self, volume_id: str, snapshot_id: str, *, size_bytes: int) -> VolumeFile:
+        async with self._changing(volume_id):
+            self._file(volume_id)
+            await self._stand(volume_id, self._snapshot(snapshot_id), size_bytes)
+            return self._file(volume_id)
+
+    async def content(self, volume_id: str, format: str) -> AsyncIterator[bytes]:
+        if format not in EXPORTS:
+            raise Invalid(f"a volume cannot be written as {format!r}: {', '.join(EXPORTS)}")
+        check_machine(volume_id)
+        file = self._file(volume_id)
+        part = self._layers.folder / VOLUMES / f".{volume_id}.{format}.part"
+        try:
+            await qemu_img(
+                *("convert", "-q", "-U", "-f", "qcow2", "-O", EXPORTS[format], file.path, str(part)),
+                cpu_s=3600,
+                timeout_s=3600.0,
+            )
+            async with await anyio.open_file(part, "rb") as opened:
+                while piece := await opened.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            raise disk_trouble(error, self._layers.folder) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def volumes(self) -> list[str]:
+        return self._layers.names(VOLUMES)
+
+    async def snapshots(self) -> list[str]:
+        return self._layers.names(SNAPSHOTS)
+
+    async def capacity(self) -> Capacity:
+        folder = self._layers.folder
+        while not folder.exists():
+            folder = folder.parent
+        room = os.statvfs(folder)
+        return Capacity(total_bytes=room.f_blocks * room.f_frsize, free_bytes=free_bytes(folder))
+
+    @contextlib.asynccontextmanager
+    async def _changing(self, name: str) -> AsyncIterator[None]:
+        """One change at a time to a volume. What the disk refuses is told in words."""
+        check_machine(name)
+        lock = self._locks.setdefault(name, anyio.Lock())
+        try:
+            async with lock:
+                if not self._ready:
+                    self._layers.make_folders()
+                    self._layers.sweep()
+                    self._ready = True
+                yield
+        except OSError as error:
+            raise disk_trouble(error, self._layers.folder) from error
+        finally:
+            if not lock.locked():
+                self._locks.pop(name, None)
+
+    def _file(self, volume_id: str) -> VolumeFile:
+        path = self._layers.volume(volume_id)
+        if not path.exists():
+            raise NotFound(f"Volume {volume_id} has no file on this backend")
+        return VolumeFile(volume_id=volume_id, path=str(path), virtual_size=self._layers.size(path))
+
+    def _snapshot(self, snapshot_id: str) -> Path:
+        check_machine(snapshot_id)
+        if not self._layers.is_snapshot(snapshot_id):
+            raise NotFound(f"Snapshot {snapshot_id} has no file on this backend")
+        return self._layers.layer(snapshot_id)
+
+    async def _freeze(self, layer_id: str, volume_id: str) -> None:
+        """What the volume holds becomes a layer, and the volume a new file on it."""
+        if not self._layers.frozen(layer_id, volume_id):
+            path = self._layers.volume(volume_id)
+            if self._layers.depth(path) >= DEEPEST:
+                await self._stand(volume_id, path, self._layers.size(path))
+            part = await self._prepare(layer_id, volume_id)
+            self._layers.put_in_place(part, self._layers.volume(volume_id))
+
+    async def _prepare(self, layer_id: str, volume_id: str) -> Path:
+        """The next top of a volume, standing on the layer that its present file is about to be."""
+        size = self._file(volume_id).virtual_size
+        part = self._layers.prepared(volume_id, layer_id)
+        if not part.exists():
+            await self._create(part, self._layers.layer(layer_id), size)
+        self._layers.freeze(layer_id, volume_id)
+        return part
+
+    async def _stand(self, volume_id: str, under: Path | None, size: int) -> None:
+        """The volume is a new file on this layer; or a copy, where the chain would grow too long."""
+        path = self._layers.volume(volume_id)
+        fresh = path.with_name(f".{volume_id}.new.part")
+        before = self._layers.under(path)
+        if under is not None and self._layers.depth(under) >= DEEPEST:
+            copied = path.with_name(f".{volume_id}.copy.part")
+            await qemu_img(
+                *("convert", "-q", "-f", under.suffix[1:], "-O", "qcow2", str(under), str(copied)),
+                cpu_s=3600,
+                timeout_s=3600.0,
+            )
+            await qemu_img("resize", "-q", "-f", "qcow2", str(copied), str(size))
+            os.replace(copied, fresh)
+        else:
+            await self._create(fresh, under, size)
+        self._layers.put_in_place(fresh, path)
+        for layer in (before, under):
+            if layer is not None:
+                self._layers.collect(layer)
+
+    async def _create(self, part: Path, under: Path | None, size: int) -> None:
+        making = part.with_name(f"{part.name}.part")
+        making.unlink(missing_ok=True)
+        backing: tuple[str, ...] = ()
+        if under is not None:
+            # The layer may not have its name yet, hence unseen (-u); its size is known anyway.
+            backing = ("-u", "-b", self._layers.relative(under, part), "-F", under.suffix[1:])
+        await qemu_img("create", "-q", "-f", "qcow2", *backing, str(making), str(size))
+        os.chmod(making, 0o600)
+        os.replace(making, part)

@@ -1,0 +1,45 @@
+"""Every saga that the cloud knows."""
+
+from minicloud.conductor.compute.create_image import CreateImage
+from minicloud.conductor.compute.create_server import CreateServer
+from minicloud.conductor.compute.delete_server import DeleteServer
+from minicloud.conductor.compute.pause_server import PauseServer
+from minicloud.conductor.compute.reboot_server import RebootServer
+from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.conductor.compute.resume_server import ResumeServer
+from minicloud.conductor.compute.start_server import StartServer
+from minicloud.conductor.compute.stop_server import StopServer
+from minicloud.conductor.compute.suspend_server import SuspendServer
+from minicloud.conductor.compute.unpause_server import UnpauseServer
+from minicloud.conductor.demo import PlayDemo
+from minicloud.conductor.image.import_image import ImportImage
+from minicloud.conductor.step import Saga
+from minicloud.conductor.volume.create_snapshot import CreateSnapshot
+from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
+from minicloud.conductor.volume.delete_volume import DeleteVolume
+from minicloud.conductor.volume.extend_volume import ExtendVolume
+from minicloud.conductor.volume.revert_volume import RevertVolume
+
+SAGAS: tuple[type[Saga], ...] = (
+    CreateServer,
+    DeleteServer,
+    StartServer,
+    StopServer,
+    RebootServer,
+    PauseServer,
+    UnpauseServer,
+    SuspendServer,
+    ResumeServer,
+    RebuildServer,
+    CreateImage,
+    ImportImage,
+    CreateVolume,
+    DeleteVolume,
+    ExtendVolume,
+    RevertVolume,
+    CreateSnapshot,
+    DeleteSnapshot,
+    PlayDemo,
+)
+"""A saga that does not stand here cannot be begun."""
