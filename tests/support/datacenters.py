@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from minicloud.agent import calls
+from minicloud.agent import calls, volume_calls
 from minicloud.agent.compute import HostAgent
+from minicloud.agent.volume import BackendAgent
 from minicloud.conductor import host_reports
 from minicloud.conductor.world import Options
 from minicloud.core import records
@@ -21,11 +22,13 @@ from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
 from minicloud.core.image import images, uploads
 from minicloud.core.network import bootstrap as networks
+from minicloud.core.volume import types
 from minicloud.drivers.fabric import MetadataReply, MetadataRequest
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage.fake import FakeImages, FakeStorage
+from minicloud.drivers.storage.fakevolumes import FakeVolumes
 from minicloud.engines.blobs.memory import MemoryBlobs
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
@@ -42,7 +45,7 @@ OWNER = Context(
 )
 IMAGE = "33333333-3333-4333-8333-333333333333"
 BYTES = b"\0" * 512
-_TABLES = ("machines", "networks", "routers", "ports", "images", "bases", "disks")
+_TABLES = ("machines", "networks", "routers", "ports", "images", "bases", "disks", "volumes", "snapshots")
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -74,6 +77,10 @@ class Datacenter(Outside):
     def disks(self) -> dict[str, list[str]]:
         """The machines that have disks on each host."""
         return {host: [key for key in self.log.rows("disks", host) if "/" not in key] for host in self.agents}
+
+    def stored(self) -> dict[str, list[str]]:
+        """The volumes and snapshots that lie on the backend."""
+        return {table: sorted(self.log.rows(table, "volumes")) for table in ("volumes", "snapshots")}
 
     def snapshot(self) -> Snapshot:
         """All of it, at rest."""
@@ -126,13 +133,25 @@ async def a_datacenter(
         match message:
             case calls.HostUp():
                 await host_reports.host_up(world, message)
+            case volume_calls.BackendUp():
+                await host_reports.backend_up(world, message)
             case calls.PowerChanged():
                 await host_reports.power_changed(world, message)
 
     await stack.enter_async_context(
-        messaging.listen(calls.CONTROL, host=calls.CONTROL, messages=calls.TO_CONTROL, handler=hear)
+        messaging.listen(
+            calls.CONTROL, host=calls.CONTROL, messages=(*calls.TO_CONTROL, volume_calls.BackendUp), handler=hear
+        )
     )
     stored = FakeImages(log)
+    backend = BackendAgent(
+        "control",
+        store=FakeVolumes(log, "volumes", images=stored, faults=center.fake.faults),
+        blobs=center.blobs,
+        messaging=messaging,
+        servicegroup=center.servicegroup,
+    )
+    await stack.enter_async_context(backend.running())
     for number in range(1, hosts + 1):
         host = f"host-{number}"
         agent = HostAgent(
@@ -156,6 +175,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 def _first_records(tx: Transaction) -> None:
     flavors.bootstrap(tx)
+    types.ensure_default(tx)
     networks.ensure_networks(tx, demo_project_id=PROJECT, admin_project_id="admin")
     image = images.create(
         tx, owner=None, image_id=IMAGE, name="cirros", visibility="public", disk_format="raw", container_format="bare"
