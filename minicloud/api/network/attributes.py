@@ -33,7 +33,7 @@ class Attribute(msgspec.Struct, frozen=True):
     change: bool = True
     ruled: bool = False
     column: str = ""
-    filter: Literal["", "text", "flag", "number", "special"] = ""
+    filter: Literal["", "text", "flag", "number", "moment", "special"] = ""
     sort: bool = False
 
     @property
@@ -42,16 +42,20 @@ class Attribute(msgspec.Struct, frozen=True):
         return self.column or self.name
 
 
-COMMON = [
+OWNED = [
     Attribute("id", filter="text", sort=True),
     Attribute("tenant_id", values.project, change=False, column="project_id", filter="text", sort=True),
     Attribute("project_id", values.project, change=False, filter="text", sort=True),
-    Attribute("description", values.text(255), "", filter="text"),
-    Attribute("created_at", filter="special"),
-    Attribute("updated_at", filter="special"),
+]
+"""What every resource has that belongs to a project."""
+COMMON = [
+    *OWNED,
+    Attribute("description", values.text(255), "", filter="text", sort=True),
+    Attribute("created_at", filter="moment", sort=True),
+    Attribute("updated_at", filter="moment", sort=True),
     Attribute("revision_number", filter="number"),
 ]
-"""What every resource has."""
+"""What every resource has besides that has Neutron's standard attributes."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -64,12 +68,14 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Resource:
-    """A kind of resource: its name, that of a collection of it, and its attributes."""
+    """A kind of resource: its name, that of a collection of it, and its attributes; ``has`` are those common to many."""
 
-    def __init__(self, name: str, collection: str, attributes: Sequence[Attribute]) -> None:
+    def __init__(
+        self, name: str, collection: str, attributes: Sequence[Attribute], has: Sequence[Attribute] = COMMON
+    ) -> None:
         self.name = name
         self.collection = collection
-        self.attributes = {attribute.name: attribute for attribute in [*COMMON, *attributes]}
+        self.attributes = {attribute.name: attribute for attribute in [*has, *attributes]}
 
     def read_new(self, call: Call, raw: bytes) -> tuple[list[Written], bool]:
         """The resources that a POST asks for, and whether it is a collection. Raises Invalid."""

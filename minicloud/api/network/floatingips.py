@@ -3,16 +3,17 @@
 from typing import Any
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.network import guard, lists, values
-from minicloud.api.network.attributes import REQUIRED, Attribute, Resource
+from minicloud.api.network import dns, guard, lists, values
+from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
+from minicloud.api.network.kinds import common
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.network import floatingips, standard
+from minicloud.core.network import floatingips, qos_policies, standard
 from minicloud.core.network.rows import FloatingIp, Port
 from minicloud.core.records import Transaction
 
-Found = tuple[FloatingIp, Port | None]
+Found = tuple[FloatingIp, Port | None, str | None]
 
 FLOATING = Resource(
     "floatingip",
@@ -33,10 +34,14 @@ FLOATING = Resource(
         Attribute("subnet_id", values.or_none(values.uuid), None, change=False),
         Attribute("port_id", values.or_none(values.uuid), None, filter="text"),
         Attribute("fixed_ip_address", values.or_none(values.ip), None, filter="text", sort=True),
+        Attribute("qos_policy_id", values.or_none(values.uuid), None, filter="text"),
+        Attribute("qos_network_policy_id"),
+        Attribute("dns_name", dns.floating_host, "", change=False, filter="text"),
+        Attribute("dns_domain", dns.domain, "", change=False, filter="text"),
         Attribute("router_id", filter="text", sort=True),
         Attribute("status", filter="text", sort=True),
         Attribute("port_details"),
-        Attribute("tags"),
+        Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
 
@@ -57,17 +62,16 @@ async def show(call: Call, floatingip_id: str) -> Any:
     def load(tx: Transaction) -> Found:
         return _with_ports(tx, [floatingips.get(tx, call.context, floatingip_id)])[0]
 
-    floating, port = await call.read(load)
-    guard.permit(call, "get_floatingip", {"project_id": floating.project_id})
-    return {"floatingip": lists.pick(call, view(floating, port))}
+    found = await call.read(load)
+    guard.permit_seeing(call, "get_floatingip", {"project_id": found[0].project_id})
+    return {"floatingip": lists.pick(call, view(*found))}
 
 
 async def create(call: Call, body: bytes) -> Any:
     """One floating address, or several at once."""
     wanted, bulk = FLOATING.read_new(call, body)
     for one in wanted:
-        named = ["floating_ip_address"] if "floating_ip_address" in one.named else []
-        guard.permit(call, "create_floatingip", {"project_id": one.project_id}, named)
+        guard.permit(call, "create_floatingip", {"project_id": one.project_id}, _ruled(one))
 
     def work(tx: Transaction) -> list[Found]:
         made = []
@@ -75,6 +79,7 @@ async def create(call: Call, body: bytes) -> Any:
             given = dict(one.values)
             given["network_id"] = given.pop("floating_network_id")
             given["address"] = given.pop("floating_ip_address")
+            qos_policies.check(tx, call.context, given["qos_policy_id"])
             made.append(floatingips.create(tx, call.context, project_id=one.project_id, **given))
         return _with_ports(tx, made)
 
@@ -93,6 +98,7 @@ async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
         standard.expect(floating, revision)
         changes = dict(wanted.values)
         named = "port_id" in changes
+        qos_policies.check(tx, call.context, changes.get("qos_policy_id"))
         port_id, fixed = changes.pop("port_id", None), changes.pop("fixed_ip_address", None)
         if changes:
             floating = standard.change(tx, floating, **changes)
@@ -123,19 +129,19 @@ async def delete(call: Call, floatingip_id: str) -> Any:
     return Reply()
 
 
-def view(floating: FloatingIp, port: Port | None) -> dict[str, Any]:
+def view(floating: FloatingIp, port: Port | None, network_qos: str | None) -> dict[str, Any]:
     """A floating address as clients read it."""
-    return {
-        "id": floating.id,
-        "tenant_id": floating.project_id,
-        "project_id": floating.project_id,
+    return common(floating) | {
         "floating_ip_address": floating.floating_ip_address,
         "floating_network_id": floating.floating_network_id,
         "router_id": floating.router_id,
         "port_id": floating.port_id,
         "fixed_ip_address": floating.fixed_ip_address,
         "status": floating.status,
-        "description": floating.description,
+        "qos_policy_id": floating.qos_policy_id,
+        "qos_network_policy_id": network_qos,
+        "dns_name": floating.dns_name,
+        "dns_domain": floating.dns_domain,
         "port_details": None
         if port is None
         else {
@@ -147,17 +153,20 @@ def view(floating: FloatingIp, port: Port | None) -> dict[str, Any]:
             "device_id": port.device_id,
             "device_owner": port.device_owner,
         },
-        "tags": floating.tags,
-        "created_at": f"{floating.created_at[:19]}Z",
-        "updated_at": f"{floating.updated_at[:19]}Z",
-        "revision_number": floating.revision_number,
     }
+
+
+def _ruled(wanted: Written) -> list[str]:
+    return sorted(name for name in wanted.named if FLOATING.attributes[name].ruled)
 
 
 def _with_ports(tx: Transaction, found: list[FloatingIp]) -> list[Found]:
     ids = [floating.port_id for floating in found if floating.port_id is not None]
     ports = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
-    return [(floating, ports.get(floating.port_id or "")) for floating in found]
+    policies = qos_policies.of_networks(tx, sorted({floating.floating_network_id for floating in found}))
+    return [
+        (floating, ports.get(floating.port_id or ""), policies.get(floating.floating_network_id)) for floating in found
+    ]
 
 
 _MEMBER = guard.ADMIN_OR_MEMBER

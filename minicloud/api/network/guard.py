@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from minicloud.api.call import Call
 from minicloud.base import trace
-from minicloud.base.errors import Forbidden, Invalid
+from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core.records import Transaction
 
 T = TypeVar("T")
@@ -19,6 +19,11 @@ NET_READER = "role:reader and rule:network_owner"
 ADMIN_OR_SERVICE = f"({ADMIN}) or ({SERVICE})"
 ADMIN_OR_MEMBER = f"({ADMIN}) or ({MEMBER})"
 ADMIN_OR_READER = f"({ADMIN}) or ({READER})"
+MANAGER = "role:manager and project_id:%(project_id)s"
+ADMIN_OR_MANAGER = f"({ADMIN}) or ({MANAGER})"
+PARENT_READER = f"({ADMIN}) or (role:reader and rule:ext_parent_owner)"
+PARENT_MEMBER = f"({ADMIN}) or (role:member and rule:ext_parent_owner)"
+PARENT_MANAGER = f"({ADMIN}) or (role:manager and rule:ext_parent_owner)"
 OWNER_OF_NET = f"{ADMIN_OR_SERVICE} or {NET_MEMBER}"
 OWNER_OR_SHARED = f"{OWNER_OF_NET} or rule:shared"
 
@@ -35,6 +40,7 @@ BASE = [
     ("baremetal_device", "field:port:device_owner=~^baremetal:"),
     ("manila_device", "field:port:device_owner=~^manila:"),
     ("sg_owner", "project_id:%(security_group:project_id)s"),
+    ("ext_parent_owner", "project_id:%(ext_parent:project_id)s"),
 ]
 """The rules that others refer to."""
 
@@ -51,6 +57,15 @@ def permit(call: Call, action: str, target: Mapping[str, Any], named: Iterable[s
     if refused:
         asked = f"rule:{rules[0]}" if len(rules) == 1 else f"({' and '.join(f'rule:{rule}' for rule in rules)})"
         raise Forbidden(f"{asked} is disallowed by policy", rule=refused[0])
+
+
+def permit_seeing(call: Call, rule: str, target: Mapping[str, Any]) -> None:
+    """Whoever may not see something is told that it is not there, whatever else was asked for. Raises NotFound."""
+    call.judged = True
+    allowed = call.allows(rule, target)
+    trace.note("policy", rule=rule, allowed=allowed, refused=[] if allowed else [rule])
+    if not allowed:
+        raise NotFound("The resource could not be found.", kind="HTTPNotFound")
 
 
 async def write(call: Call, work: Callable[[Transaction], T]) -> T:

@@ -1,6 +1,7 @@
 """Lists: filters on every attribute, sorting, pages in both directions with links, and the fields that a client wants to see."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -34,10 +35,11 @@ def read(call: Call, resource: Resource) -> Wanted:
         if name not in NOT_FILTERS:
             given.setdefault(name, []).append(value)
     tagged = {name: _words(given.pop(name, [])) for name in TAG_FILTERS} if "tags" in resource.attributes else {}
+    since = given.pop("changed_since", []) if "updated_at" in resource.attributes else []
     unknown = [n for n in given if n not in resource.attributes or not resource.attributes[n].filter]
     if unknown:
         raise Invalid(f"{unknown} is invalid attribute for filtering", kind="HTTPBadRequest")
-    conditions: list[Condition | AnyOf] = []
+    conditions: list[Condition | AnyOf] = [Condition("updated_at", ">=", _moment(text)) for text in since]
     if tagged:
         conditions += tags.conditions(
             every=tagged["tags"], some=tagged["tags-any"], not_every=tagged["not-tags"], none=tagged["not-tags-any"]
@@ -48,6 +50,8 @@ def read(call: Call, resource: Resource) -> Wanted:
         match attribute.filter:
             case "special":
                 special[name] = texts
+            case "moment":
+                conditions.append(AnyOf([Condition(attribute.key, "like", f"{_moment(text)}%") for text in texts]))
             case "flag":
                 conditions.append(_one_of(attribute.key, [values.boolean(text) for text in texts]))
             case "number":
@@ -99,6 +103,16 @@ def _one_of(column: str, found: Sequence[Any]) -> Condition:
     return Condition(column, "=", found[0]) if len(found) == 1 else Condition(column, "in", list(found))
 
 
+def _moment(text: str) -> str:
+    """A time as rows have it, to the second. Raises Invalid."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).strftime("%Y-%m-%dT%H:%M:%S")
+    except ValueError:
+        raise Invalid(
+            f"Invalid input for operation: The value {text} is not a valid timestamp.", kind="InvalidInput"
+        ) from None
+
+
 def _limit(call: Call) -> int | None:
     text = call.parameter("limit")
     if text is None or text == "":
@@ -123,8 +137,10 @@ def _sort(call: Call, resource: Resource) -> list[tuple[str, bool]]:
         (resource.attributes[key].key, direction == "desc") for key, direction in zip(keys, directions, strict=True)
     ]
     named = [column for column, _ in found]
+    if not found:
+        return [("created_at", False), ("id", False)] if "created_at" in resource.attributes else [("id", False)]
     return [pair for i, pair in enumerate(found) if pair[0] not in named[:i]] + (
-        [("id", False)] if found and "id" not in named else [] if found else [("created_at", False), ("id", False)]
+        [] if "id" in named or "id" not in resource.attributes else [("id", False)]
     )
 
 

@@ -1,13 +1,27 @@
 """/networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from minicloud.api.call import Call, Reply
-from minicloud.api.network import guard, lists, values
+from minicloud.api.network import dns, guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written
+from minicloud.api.network.kinds import common, shared
 from minicloud.api.routes import Delete, Get, Post, Put
-from minicloud.core.network import networks, security_groups, standard, subnets, zones
+from minicloud.core.context import Context
+from minicloud.core.network import (
+    address_scopes,
+    networks,
+    qos_policies,
+    qos_rules,
+    rbac,
+    security_groups,
+    standard,
+    subnets,
+    zones,
+)
 from minicloud.core.network.rows import DEFAULT_MTU, Network
 from minicloud.core.records import Transaction
 
@@ -19,7 +33,7 @@ NETWORK = Resource(
         Attribute("admin_state_up", values.boolean, True, filter="flag", sort=True),
         Attribute("status", filter="text", sort=True),
         Attribute("subnets"),
-        Attribute("shared", values.boolean, False, ruled=True, filter="flag"),
+        Attribute("shared", values.boolean, False, ruled=True, filter="special"),
         Attribute("router:external", values.boolean, False, ruled=True, column="external", filter="flag"),
         Attribute("is_default", values.boolean, False, ruled=True, filter="flag"),
         Attribute("mtu", values.number_in(0, 2**31 - 1), filter="number", sort=True),
@@ -43,9 +57,14 @@ NETWORK = Resource(
             column="segmentation_id",
             filter="number",
         ),
+        Attribute("dns_domain", dns.domain, "", filter="text"),
+        Attribute("qos_policy_id", values.or_none(values.uuid), filter="text"),
+        Attribute("ipv4_address_scope"),
+        Attribute("ipv6_address_scope"),
+        Attribute("l2_adjacency"),
         Attribute("availability_zone_hints", values.zone_hints, [], change=False),
         Attribute("availability_zones"),
-        Attribute("tags"),
+        Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
 
@@ -60,21 +79,23 @@ async def index(call: Call) -> Any:
     wanted = lists.read(call, NETWORK)
     look = seeing(call)
 
-    def load(tx: Transaction) -> list[tuple[Network, list[str]]]:
-        return with_subnets(tx, networks.page(tx, call.context, wanted.query))
+    def load(tx: Transaction) -> list[Seen]:
+        if "shared" in wanted.special:
+            wanted.query.where.append(shared(tx, call, "network", wanted.special["shared"]))
+        return with_all(tx, call.context, networks.page(tx, call.context, wanted.query))
 
-    return await lists.answer(call, NETWORK, wanted, load, lambda row: look(*row))
+    return await lists.answer(call, NETWORK, wanted, load, look)
 
 
 async def show(call: Call, network_id: str) -> Any:
     """One network."""
 
-    def load(tx: Transaction) -> tuple[Network, list[str]]:
-        return with_subnets(tx, [networks.get(tx, call.context, network_id)])[0]
+    def load(tx: Transaction) -> Seen:
+        return with_all(tx, call.context, [networks.get(tx, call.context, network_id)])[0]
 
-    network, subnet_ids = await call.read(load)
-    guard.permit(call, "get_network", target(network))
-    return {"network": lists.pick(call, seeing(call)(network, subnet_ids))}
+    found = await call.read(load)
+    guard.permit_seeing(call, "get_network", _target(found))
+    return {"network": lists.pick(call, seeing(call)(found))}
 
 
 async def create(call: Call, body: bytes) -> Any:
@@ -84,11 +105,11 @@ async def create(call: Call, body: bytes) -> Any:
         ruled = [name for name in one.named if NETWORK.attributes[name].ruled]
         guard.permit(call, "create_network", {"project_id": one.project_id}, sorted(ruled))
 
-    def work(tx: Transaction) -> list[Network]:
-        return [_create(tx, one) for one in wanted]
+    def work(tx: Transaction) -> list[Seen]:
+        return with_all(tx, call.context, [_create(tx, call, one) for one in wanted])
 
     look = seeing(call)
-    made = [look(network, []) for network in await call.write(work)]
+    made = [look(network) for network in await call.write(work)]
     return {"networks": made} if bulk else {"network": made[0]}
 
 
@@ -98,16 +119,19 @@ async def update(call: Call, network_id: str, body: bytes) -> Any:
     revision = guard.revision(call)
     ruled = sorted(name for name in wanted.named if NETWORK.attributes[name].ruled)
 
-    def work(tx: Transaction) -> tuple[Network, list[str]]:
+    def work(tx: Transaction) -> Seen:
         network = networks.get(tx, call.context, network_id)
-        guard.permit(call, "update_network", target(network), ruled)
+        guard.permit(call, "update_network", target(tx, call.context, network), ruled)
         standard.expect(network, revision)
         changes = dict(wanted.values)
         if changes.get("mtu") == 0:
             changes["mtu"] = DEFAULT_MTU
-        return with_subnets(tx, [networks.change(tx, network, **changes)])[0]
+        if "qos_policy_id" in changes:
+            qos_policies.check(tx, call.context, changes["qos_policy_id"])
+            qos_rules.refuse_unsupported(tx, changes["qos_policy_id"], what="network", object_id=network.id)
+        return with_all(tx, call.context, [networks.change(tx, network, **changes)])[0]
 
-    return {"network": seeing(call)(*await guard.write(call, work))}
+    return {"network": seeing(call)(await guard.write(call, work))}
 
 
 async def delete(call: Call, network_id: str) -> Any:
@@ -116,7 +140,7 @@ async def delete(call: Call, network_id: str) -> Any:
 
     def work(tx: Transaction) -> None:
         network = networks.get(tx, call.context, network_id)
-        guard.permit(call, "delete_network", target(network))
+        guard.permit(call, "delete_network", target(tx, call.context, network))
         standard.expect(network, revision)
         networks.delete(tx, network)
 
@@ -124,64 +148,97 @@ async def delete(call: Call, network_id: str) -> Any:
     return Reply()
 
 
-def target(network: Network) -> dict[str, Any]:
+def target(tx: Transaction, context: Context, network: Network) -> dict[str, Any]:
     """What policies look at."""
     return {
         "project_id": network.project_id,
         "tenant_id": network.project_id,
-        "shared": network.shared,
+        "shared": network.shared or rbac.is_shared(tx, context, network.id),
         "router:external": network.external,
     }
 
 
-def with_subnets(tx: Transaction, found: Sequence[Network]) -> list[tuple[Network, list[str]]]:
-    """Networks with the ids of their subnets."""
-    ids = subnets.ids_of(tx, [network.id for network in found])
-    return [(network, ids.get(network.id, [])) for network in found]
+class Seen(msgspec.Struct, frozen=True):
+    """A network with what is told of it: its subnets, whether it is shared with whoever asks, and its address scopes."""
+
+    network: Network
+    subnets: list[str]
+    shared: bool
+    scopes: tuple[str | None, str | None]
 
 
-def seeing(call: Call) -> Any:
+def with_all(tx: Transaction, context: Context, found: Sequence[Network]) -> list[Seen]:
+    """Networks with what is told of them: three queries for any number."""
+    ids = [network.id for network in found]
+    inside = subnets.ids_of(tx, ids)
+    shared_ids = set(rbac.shared_ids(tx, context, "network"))
+    scopes = address_scopes.of_networks(tx, ids)
+    return [
+        Seen(
+            network,
+            inside.get(network.id, []),
+            network.id in shared_ids,
+            (scopes.get((network.id, 4)), scopes.get((network.id, 6))),
+        )
+        for network in found
+    ]
+
+
+def seeing(call: Call) -> Callable[[Seen], dict[str, Any]]:
     """How whoever asks sees networks."""
-    known: dict[str, list[str]] = {}
+    known: dict[tuple[str, bool], list[str]] = {}
 
-    def view(network: Network, subnet_ids: list[str]) -> dict[str, Any]:
-        document = {
-            "id": network.id,
+    def view(found: Seen) -> dict[str, Any]:
+        network = found.network
+        document = common(network) | {
             "name": network.name,
-            "tenant_id": network.project_id,
-            "project_id": network.project_id,
             "admin_state_up": network.admin_state_up,
             "mtu": network.mtu,
             "status": network.status,
-            "subnets": subnet_ids,
-            "shared": network.shared,
+            "subnets": found.subnets,
+            "shared": found.shared,
             "availability_zone_hints": network.availability_zone_hints,
-            "availability_zones": [zones.ZONE] if subnet_ids else [],
+            "availability_zones": [zones.ZONE] if found.subnets else [],
+            "ipv4_address_scope": found.scopes[0],
+            "ipv6_address_scope": found.scopes[1],
             "router:external": network.external,
-            "description": network.description,
             "port_security_enabled": network.port_security_enabled,
-            "tags": network.tags,
-            "created_at": f"{network.created_at[:19]}Z",
-            "updated_at": f"{network.updated_at[:19]}Z",
-            "revision_number": network.revision_number,
+            "dns_domain": network.dns_domain,
+            "qos_policy_id": network.qos_policy_id,
+            "l2_adjacency": True,
             "provider:network_type": network.network_type,
             "provider:physical_network": network.physical_network,
             "provider:segmentation_id": network.segmentation_id,
         }
         if network.external:
             document["is_default"] = network.is_default
-        if network.project_id not in known:
-            known[network.project_id] = guard.hidden(call, HIDDEN, target(network))
-        for name in known[network.project_id]:
+        key = (network.project_id, found.shared)
+        if key not in known:
+            known[key] = guard.hidden(call, HIDDEN, _target(found))
+        for name in known[key]:
             del document[name]
         return document
 
     return view
 
 
-def _create(tx: Transaction, wanted: Written) -> Network:
+def _target(found: Seen) -> dict[str, Any]:
+    return {
+        "project_id": found.network.project_id,
+        "tenant_id": found.network.project_id,
+        "shared": found.shared,
+        "router:external": found.network.external,
+    }
+
+
+def _create(tx: Transaction, call: Call, wanted: Written) -> Network:
+    given = dict(wanted.values)
+    if "qos_policy_id" in given:
+        qos_policies.check(tx, call.context, given["qos_policy_id"])
+    else:
+        given["qos_policy_id"] = qos_policies.default_of(tx, wanted.project_id)
     security_groups.ensure_default(tx, wanted.project_id)
-    return networks.create(tx, project_id=wanted.project_id, **wanted.values)
+    return networks.create(tx, project_id=wanted.project_id, **given)
 
 
 _RULES = [

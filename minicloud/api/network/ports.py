@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.network import guard, lists, values
+from minicloud.api.network import dns, guard, lists, values
 from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
+from minicloud.api.network.port_documents import HIDDEN, SeenPort, seeing, seen, target
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
-from minicloud.core.network import macs, networks, port_filters, ports, security_groups, standard
-from minicloud.core.network.ports import PortDetails
+from minicloud.core.network import (
+    dhcp_options,
+    macs,
+    networks,
+    port_filters,
+    ports,
+    qos_policies,
+    qos_rules,
+    rbac,
+    security_groups,
+    standard,
+)
 from minicloud.core.network.rows import Network, Port
 from minicloud.core.records import Transaction
 
@@ -43,16 +54,26 @@ PORT = Resource(
         Attribute("security_groups", values.uuids, column="groups", filter="special"),
         Attribute("allowed_address_pairs", values.address_pairs, [], ruled=True),
         Attribute("port_security_enabled", values.boolean, ruled=True, filter="flag"),
+        Attribute("dns_name", dns.host, "", filter="text"),
+        Attribute("dns_domain", dns.domain, "", filter="text"),
+        Attribute("dns_assignment"),
+        Attribute("extra_dhcp_opts", values.dhcp_options),
+        Attribute("qos_policy_id", values.or_none(values.uuid), None, filter="text"),
+        Attribute("qos_network_policy_id"),
+        Attribute("propagate_uplink_status", values.boolean, True),
+        Attribute("data_plane_status", values.one_of(None, "ACTIVE", "DOWN"), new=False, ruled=True),
+        Attribute("numa_affinity_policy", values.one_of("required", "preferred", "legacy", "socket", None), None),
+        Attribute("device_profile", values.or_none(values.text(255)), None, change=False),
+        Attribute("ip_allocation"),
+        Attribute("trunk_details"),
         Attribute("binding:host_id", values.or_none(values.text(255)), ruled=True, column="host", filter="text"),
         Attribute("binding:vnic_type", values.one_of(*VNIC_TYPES), "normal", ruled=True, column="vnic_type"),
         Attribute("binding:profile", values.dictionary, ruled=True, column="profile"),
         Attribute("binding:vif_type"),
         Attribute("binding:vif_details"),
-        Attribute("tags"),
+        Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
-
-HIDDEN = {f"binding:{name}": f"get_port:binding:{name}" for name in ("vif_type", "vif_details", "host_id", "profile")}
 
 
 async def index(call: Call) -> Any:
@@ -60,13 +81,13 @@ async def index(call: Call) -> Any:
     wanted = lists.read(call, PORT)
     look = seeing(call)
 
-    def load(tx: Transaction) -> list[PortDetails]:
+    def load(tx: Transaction) -> list[SeenPort]:
         wanted.query.where += port_filters.conditions(
             tx,
             fixed_ips=wanted.special.get("fixed_ips", []),
             groups=wanted.special.get("security_groups", []),
         )
-        return ports.details(tx, ports.page(tx, call.context, wanted.query))
+        return seen(tx, ports.page(tx, call.context, wanted.query))
 
     return await lists.answer(call, PORT, wanted, load, look)
 
@@ -74,10 +95,10 @@ async def index(call: Call) -> Any:
 async def show(call: Call, port_id: str) -> Any:
     """One port."""
 
-    def load(tx: Transaction) -> PortDetails:
+    def load(tx: Transaction) -> SeenPort:
         port, network = _get(tx, call, port_id)
-        guard.permit(call, "get_port", target(port, network))
-        return ports.details(tx, [port])[0]
+        guard.permit_seeing(call, "get_port", target(tx, call.context, port, network))
+        return seen(tx, [port])[0]
 
     return {"port": lists.pick(call, seeing(call)(await call.read(load)))}
 
@@ -86,8 +107,8 @@ async def create(call: Call, body: bytes) -> Any:
     """One port, or several at once."""
     wanted, bulk = PORT.read_new(call, body)
 
-    def work(tx: Transaction) -> list[PortDetails]:
-        return [_create(tx, call, one) for one in wanted]
+    def work(tx: Transaction) -> list[SeenPort]:
+        return seen(tx, [_create(tx, call, one) for one in wanted])
 
     look = seeing(call)
     made = [look(port) for port in await call.write(work)]
@@ -99,9 +120,11 @@ async def update(call: Call, port_id: str, body: bytes) -> Any:
     wanted = PORT.read_change(body)
     revision = guard.revision(call)
 
-    def work(tx: Transaction) -> PortDetails:
+    def work(tx: Transaction) -> SeenPort:
         port, network = _get(tx, call, port_id)
-        asked = target(port, network) | {name: wanted.given[name] for name in ("device_owner",) if name in wanted.given}
+        asked = target(tx, call.context, port, network) | {
+            name: wanted.given[name] for name in ("device_owner",) if name in wanted.given
+        }
         guard.permit(call, "update_port", asked, _ruled(wanted))
         standard.expect(port, revision)
         changes = _values(wanted)
@@ -109,7 +132,10 @@ async def update(call: Call, port_id: str, body: bytes) -> Any:
             changes["groups"] = security_groups.check_exist(tx, call.context, changes["groups"])
         if "mac_address" in changes and changes["mac_address"] is None:
             changes["mac_address"] = macs.choose(tx, network.id, None)
-        return ports.change(tx, port, **changes)
+        _check_qos(tx, call, changes.get("qos_policy_id"), port.id)
+        if "extra_dhcp_opts" in changes:
+            changes["extra_dhcp_opts"] = dhcp_options.merged(port.extra_dhcp_opts, changes["extra_dhcp_opts"])
+        return seen(tx, [ports.change(tx, port, **changes).port])[0]
 
     return {"port": seeing(call)(await guard.write(call, work))}
 
@@ -120,7 +146,7 @@ async def delete(call: Call, port_id: str) -> Any:
 
     def work(tx: Transaction) -> None:
         port, network = _get(tx, call, port_id)
-        guard.permit(call, "delete_port", target(port, network))
+        guard.permit(call, "delete_port", target(tx, call.context, port, network))
         standard.expect(port, revision)
         ports.delete(tx, port)
 
@@ -128,68 +154,12 @@ async def delete(call: Call, port_id: str) -> Any:
     return Reply()
 
 
-def target(port: Port, network: Network) -> dict[str, Any]:
-    """What policies look at."""
-    return {
-        "project_id": port.project_id,
-        "tenant_id": port.project_id,
-        "device_owner": port.device_owner,
-        "network_id": network.id,
-        "network:project_id": network.project_id,
-        "shared": network.shared,
-    }
-
-
-def seeing(call: Call) -> Any:
-    """How whoever asks sees ports."""
-    known: dict[str, list[str]] = {}
-
-    def view(found: PortDetails) -> dict[str, Any]:
-        port = found.port
-        document = {
-            "id": port.id,
-            "name": port.name,
-            "network_id": port.network_id,
-            "tenant_id": port.project_id,
-            "project_id": port.project_id,
-            "mac_address": port.mac_address,
-            "admin_state_up": port.admin_state_up,
-            "status": port.status,
-            "device_id": port.device_id,
-            "device_owner": port.device_owner,
-            "fixed_ips": found.fixed_ips,
-            "allowed_address_pairs": [
-                {"ip_address": pair.ip_address, "mac_address": pair.mac_address or port.mac_address}
-                for pair in port.allowed_address_pairs
-            ],
-            "security_groups": found.security_groups,
-            "description": port.description,
-            "binding:vnic_type": port.vnic_type,
-            "binding:profile": port.profile,
-            "binding:host_id": port.host,
-            "binding:vif_type": "bridge" if port.host else "unbound",
-            "binding:vif_details": {"connectivity": "l2", "port_filter": True} if port.host else {},
-            "port_security_enabled": port.port_security_enabled,
-            "tags": port.tags,
-            "created_at": f"{port.created_at[:19]}Z",
-            "updated_at": f"{port.updated_at[:19]}Z",
-            "revision_number": port.revision_number,
-        }
-        if port.project_id not in known:
-            known[port.project_id] = guard.hidden(call, HIDDEN, {"project_id": port.project_id})
-        for name in known[port.project_id]:
-            del document[name]
-        return document
-
-    return view
-
-
 def _get(tx: Transaction, call: Call, port_id: str) -> tuple[Port, Network]:
     port = ports.get(tx, call.context, port_id)
     return port, records.get(tx, Network, port.network_id)
 
 
-def _create(tx: Transaction, call: Call, wanted: Written) -> PortDetails:
+def _create(tx: Transaction, call: Call, wanted: Written) -> Port:
     given = _values(wanted)
     network = networks.get(tx, call.context, given.pop("network_id"))
     asked = {
@@ -198,9 +168,9 @@ def _create(tx: Transaction, call: Call, wanted: Written) -> PortDetails:
         "device_owner": given["device_owner"],
         "network_id": network.id,
         "network:project_id": network.project_id,
-        "shared": network.shared,
+        "shared": network.shared or rbac.is_shared(tx, call.context, network.id),
     }
-    if not call.context.is_admin and not network.shared and network.project_id != wanted.project_id:
+    if not call.context.is_admin and not asked["shared"] and network.project_id != wanted.project_id:
         raise Network.missing(network.id)
     guard.permit(call, "create_port", asked, _ruled(wanted))
     if given.get("groups"):
@@ -210,7 +180,15 @@ def _create(tx: Transaction, call: Call, wanted: Written) -> PortDetails:
             f"The following device_id {given['device_id']} is not owned by your project or matches another project router.",
             kind="DeviceIDNotOwnedByProject",
         )
-    return ports.create(tx, network, project_id=wanted.project_id, **given)
+    _check_qos(tx, call, given["qos_policy_id"], "")
+    if "extra_dhcp_opts" in given:
+        given["extra_dhcp_opts"] = dhcp_options.merged([], given["extra_dhcp_opts"])
+    return ports.create(tx, network, project_id=wanted.project_id, **given).port
+
+
+def _check_qos(tx: Transaction, call: Call, policy_id: str | None, port_id: str) -> None:
+    qos_policies.check(tx, call.context, policy_id)
+    qos_rules.refuse_unsupported(tx, policy_id, what="port", object_id=port_id)
 
 
 def _values(wanted: Written) -> dict[str, Any]:
@@ -237,10 +215,11 @@ def _ruled(wanted: Written) -> list[str]:
 
 
 def _rules(verb: str, mac: str) -> list[tuple[str, str]]:
+    plane = [("update_port:data_plane_status", f"{guard.ADMIN} or role:data_plane_integrator")]
     own = f"{guard.ADMIN_OR_MEMBER} or {guard.SERVICE}"
     pairs = f"({guard.ADMIN}) or ({guard.NET_MEMBER}) or {guard.SERVICE}"
     fixed = guard.OWNER_OR_SHARED if verb == "create_port" else guard.OWNER_OF_NET
-    return [
+    return (plane if verb == "update_port" else []) + [
         (f"{verb}:device_id", own),
         (f"{verb}:device_owner", f"not rule:network_device or {guard.OWNER_OF_NET}"),
         (f"{verb}:mac_address", mac),

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written, parse
+from minicloud.api.network.kinds import common
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core.network import router_interfaces, routers, standard, zones
@@ -20,7 +23,7 @@ def _gateway(value: Any) -> GatewayWish | None:
         return None
     if not isinstance(value, dict):
         raise ValueError(f"'{value}' is not a dictionary")
-    unknown = sorted(set(value) - {"network_id", "enable_snat", "external_fixed_ips"})
+    unknown = sorted(set(value) - {"network_id", "enable_snat", "external_fixed_ips", "qos_policy_id"})
     if unknown:
         raise ValueError(f"Unexpected keys supplied: {', '.join(unknown)}")
     if "network_id" not in value:
@@ -32,6 +35,9 @@ def _gateway(value: Any) -> GatewayWish | None:
         network_id=values.uuid(value["network_id"]),
         snat=None if value.get("enable_snat") is None else values.boolean(value["enable_snat"]),
         fixed_ips=None if fixed is None else values.fixed_ips(fixed),
+        qos_policy_id=values.or_none(values.uuid)(value["qos_policy_id"])
+        if "qos_policy_id" in value
+        else msgspec.UNSET,
     )
 
 
@@ -46,7 +52,7 @@ ROUTER = Resource(
         Attribute("routes", values.or_empty(values.routes), new=False),
         Attribute("availability_zone_hints", values.zone_hints, [], change=False),
         Attribute("availability_zones"),
-        Attribute("tags"),
+        Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
 
@@ -68,7 +74,7 @@ async def show(call: Call, router_id: str) -> Any:
         return _with_gateways(tx, [routers.get(tx, call.context, router_id)])[0]
 
     router, gateway = await call.read(load)
-    guard.permit(call, "get_router", {"project_id": router.project_id})
+    guard.permit_seeing(call, "get_router", {"project_id": router.project_id})
     return {"router": lists.pick(call, view(router, gateway))}
 
 
@@ -172,11 +178,8 @@ async def _change_routes(
 
 def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:
     """A router as clients read it."""
-    return {
-        "id": router.id,
+    return common(router) | {
         "name": router.name,
-        "tenant_id": router.project_id,
-        "project_id": router.project_id,
         "admin_state_up": router.admin_state_up,
         "status": router.status,
         "external_gateway_info": None
@@ -185,15 +188,11 @@ def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:
             "network_id": gateway.network_id,
             "external_fixed_ips": gateway.fixed_ips,
             "enable_snat": router.enable_snat,
+            "qos_policy_id": router.gateway_qos_policy_id,
         },
         "routes": router.routes,
-        "description": router.description,
         "availability_zone_hints": router.availability_zone_hints,
         "availability_zones": [zones.ZONE] if gateway is not None else [],
-        "tags": router.tags,
-        "created_at": f"{router.created_at[:19]}Z",
-        "updated_at": f"{router.updated_at[:19]}Z",
-        "revision_number": router.revision_number,
     }
 
 
@@ -228,10 +227,13 @@ def _with_gateways(tx: Transaction, found: list[Router]) -> list[tuple[Router, G
 
 def _ruled(wanted: Written) -> list[str]:
     """The rules that a gateway asks for, down to what stands in it."""
+    found = ["tags"] if "tags" in wanted.named else []
     if "external_gateway_info" not in wanted.named:
-        return []
+        return found
     inner: Mapping[str, Any] = wanted.given["external_gateway_info"] or {}
-    return ["external_gateway_info", *(f"external_gateway_info:{name}" for name in sorted(inner))]
+    # A policy of quality of service has no rule of its own: whoever may have a gateway may have it limited.
+    inside = sorted(name for name in inner if name != "qos_policy_id")
+    return [*found, "external_gateway_info", *(f"external_gateway_info:{name}" for name in inside)]
 
 
 def _rules(verb: str) -> list[tuple[str, str]]:

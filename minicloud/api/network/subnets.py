@@ -1,15 +1,18 @@
 """/subnets."""
 
 import ipaddress
+from collections.abc import Callable
 from typing import Any
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
+from minicloud.api.network.kinds import common, ruled, shared
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.network import networks, standard, subnet_pools, subnets
+from minicloud.core.context import Context
+from minicloud.core.network import networks, rbac, standard, subnet_pools, subnets
 from minicloud.core.network.rows import Network, Subnet, SubnetPool
 from minicloud.core.network.subnet_checks import MODES
 from minicloud.core.records import Condition, Transaction
@@ -34,9 +37,12 @@ SUBNET = Resource(
         Attribute("subnetpool_id", values.or_none(values.uuid), None, change=False, filter="text"),
         Attribute("prefixlen", values.or_none(values.number_in(0, 128)), None, change=False),
         Attribute("use_default_subnetpool", values.boolean, False, change=False),
+        Attribute("service_types", values.service_types, [], ruled=True),
+        Attribute("segment_id", values.or_none(values.uuid), None, ruled=True, filter="text", sort=True),
+        Attribute("dns_publish_fixed_ip", values.boolean, False),
         Attribute("shared", filter="special"),
         Attribute("router:external", filter="special"),
-        Attribute("tags"),
+        Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
 
@@ -45,26 +51,33 @@ async def index(call: Call) -> Any:
     """Subnets that exist for whoever asks."""
     wanted = lists.read(call, SUBNET)
 
+    look = seeing(call)
+
     def load(tx: Transaction) -> list[tuple[Subnet, Network]]:
         query = wanted.query
-        for name, column in (("shared", "shared"), ("router:external", "external")):
-            if name in wanted.special:
-                truth = values.boolean(wanted.special[name][-1])
-                where = [Condition(column, "=", truth), *networks.visible(call.context)]
-                ids = [network.id for network in records.page(tx, Network, records.Query(where=where))]
-                query.where.append(Condition("network_id", "in", ids))
+        if "shared" in wanted.special:
+            found_by = shared(tx, call, "network", wanted.special["shared"])
+            query.where.append(Condition("network_id", found_by.operator, found_by.value))
+        if "router:external" in wanted.special:
+            truth = values.boolean(wanted.special["router:external"][-1])
+            outside = networks.page(tx, call.context, records.Query(where=[Condition("external", "=", truth)]))
+            query.where.append(Condition("network_id", "in", [network.id for network in outside]))
         found = subnets.page(tx, call.context, query)
         over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({s.network_id for s in found}))}
         return [(subnet, over[subnet.network_id]) for subnet in found]
 
-    return await lists.answer(call, SUBNET, wanted, load, lambda row: view(*row))
+    return await lists.answer(call, SUBNET, wanted, load, lambda row: look(*row))
 
 
 async def show(call: Call, subnet_id: str) -> Any:
     """One subnet."""
-    subnet, network = await call.read(lambda tx: _get(tx, call, subnet_id))
-    guard.permit(call, "get_subnet", target(subnet, network))
-    return {"subnet": lists.pick(call, view(subnet, network))}
+
+    def load(tx: Transaction) -> tuple[Subnet, Network]:
+        subnet, network = _get(tx, call, subnet_id)
+        guard.permit_seeing(call, "get_subnet", target(tx, call.context, subnet, network))
+        return subnet, network
+
+    return {"subnet": lists.pick(call, seeing(call)(*await call.read(load)))}
 
 
 async def create(call: Call, body: bytes) -> Any:
@@ -74,7 +87,8 @@ async def create(call: Call, body: bytes) -> Any:
     def work(tx: Transaction) -> list[tuple[Subnet, Network]]:
         return [_create(tx, call, one) for one in wanted]
 
-    made = [view(*pair) for pair in await guard.write(call, work)]
+    look = seeing(call)
+    made = [look(*pair) for pair in await guard.write(call, work)]
     return {"subnets": made} if bulk else {"subnet": made[0]}
 
 
@@ -85,11 +99,11 @@ async def update(call: Call, subnet_id: str, body: bytes) -> Any:
 
     def work(tx: Transaction) -> tuple[Subnet, Network]:
         subnet, network = _get(tx, call, subnet_id)
-        guard.permit(call, "update_subnet", target(subnet, network))
+        guard.permit(call, "update_subnet", target(tx, call.context, subnet, network), ruled(SUBNET, wanted))
         standard.expect(subnet, revision)
         return subnets.change(tx, subnet, **wanted.values), network
 
-    return {"subnet": view(*await guard.write(call, work))}
+    return {"subnet": seeing(call)(*await guard.write(call, work))}
 
 
 async def delete(call: Call, subnet_id: str) -> Any:
@@ -98,7 +112,7 @@ async def delete(call: Call, subnet_id: str) -> Any:
 
     def work(tx: Transaction) -> None:
         subnet, network = _get(tx, call, subnet_id)
-        guard.permit(call, "delete_subnet", target(subnet, network))
+        guard.permit(call, "delete_subnet", target(tx, call.context, subnet, network))
         standard.expect(subnet, revision)
         subnets.delete(tx, subnet)
 
@@ -106,25 +120,34 @@ async def delete(call: Call, subnet_id: str) -> Any:
     return Reply()
 
 
-def target(subnet: Subnet, network: Network) -> dict[str, Any]:
+def target(tx: Transaction, context: Context, subnet: Subnet, network: Network) -> dict[str, Any]:
     """What policies look at."""
     return {
         "project_id": subnet.project_id,
         "tenant_id": subnet.project_id,
         "network_id": network.id,
         "network:project_id": network.project_id,
-        "shared": network.shared,
+        "shared": network.shared or rbac.is_shared(tx, context, network.id),
         "router:external": network.external,
     }
 
 
-def view(subnet: Subnet, network: Network) -> dict[str, Any]:
-    """A subnet as clients read it."""
-    return {
-        "id": subnet.id,
+def seeing(call: Call) -> Callable[[Subnet, Network], dict[str, Any]]:
+    """How whoever asks sees subnets."""
+    everything = call.allows("get_subnet:segment_id")
+
+    def look(subnet: Subnet, network: Network) -> dict[str, Any]:
+        document = _view(subnet, network)
+        if not everything:
+            del document["segment_id"]
+        return document
+
+    return look
+
+
+def _view(subnet: Subnet, network: Network) -> dict[str, Any]:
+    return common(subnet) | {
         "name": subnet.name,
-        "tenant_id": subnet.project_id,
-        "project_id": subnet.project_id,
         "network_id": subnet.network_id,
         "ip_version": subnet.ip_version,
         "subnetpool_id": subnet.subnetpool_id,
@@ -136,12 +159,10 @@ def view(subnet: Subnet, network: Network) -> dict[str, Any]:
         "allocation_pools": subnet.allocation_pools,
         "host_routes": subnet.host_routes,
         "dns_nameservers": subnet.dns_nameservers,
+        "service_types": subnet.service_types,
+        "segment_id": subnet.segment_id,
+        "dns_publish_fixed_ip": subnet.dns_publish_fixed_ip,
         "router:external": network.external,
-        "description": subnet.description,
-        "tags": subnet.tags,
-        "created_at": f"{subnet.created_at[:19]}Z",
-        "updated_at": f"{subnet.updated_at[:19]}Z",
-        "revision_number": subnet.revision_number,
     }
 
 
@@ -153,12 +174,14 @@ def _get(tx: Transaction, call: Call, subnet_id: str) -> tuple[Subnet, Network]:
 def _create(tx: Transaction, call: Call, wanted: Written) -> tuple[Subnet, Network]:
     given = dict(wanted.values)
     network = networks.get(tx, call.context, given.pop("network_id"))
-    if not call.context.is_admin and not network.shared and network.project_id != wanted.project_id:
+    shared_with = network.shared or rbac.is_shared(tx, call.context, network.id)
+    if not call.context.is_admin and not shared_with and network.project_id != wanted.project_id:
         raise NotFound("The resource could not be found.", kind="HTTPNotFound")
     guard.permit(
         call,
         "create_subnet",
-        {"project_id": wanted.project_id, "network:project_id": network.project_id, "shared": network.shared},
+        {"project_id": wanted.project_id, "network:project_id": network.project_id, "shared": shared_with},
+        ruled(SUBNET, wanted),
     )
     prefix, cidr, version = given.pop("prefixlen"), given.pop("cidr"), given.pop("ip_version", None)
     if cidr is not None and prefix is not None:
@@ -210,18 +233,27 @@ def _bad(message: str) -> Invalid:
 
 _OWN = f"{guard.MEMBER} or {guard.ADMIN} or ({guard.NET_MEMBER})"
 _GET = f"{guard.READER} or rule:shared or rule:external_network or {guard.ADMIN} or ({guard.NET_READER}) or {guard.SERVICE}"
+_ADMINS = ("service_types", "segment_id")
 
 routes = [
-    Get("/subnets", index, policy=None),
+    Get("/subnets", index, policy=None, extra=[("get_subnet:segment_id", guard.ADMIN)]),
     Post(
         "/subnets",
         create,
         policy="create_subnet",
         allow=f"({guard.ADMIN}) or ({guard.NET_MEMBER})",
         late=True,
+        extra=[(f"create_subnet:{name}", guard.ADMIN) for name in _ADMINS],
         status=201,
     ),
     Get("/subnets/{subnet_id}", show, policy="get_subnet", allow=_GET, late=True),
-    Put("/subnets/{subnet_id}", update, policy="update_subnet", allow=_OWN, late=True),
+    Put(
+        "/subnets/{subnet_id}",
+        update,
+        policy="update_subnet",
+        allow=_OWN,
+        late=True,
+        extra=[(f"update_subnet:{name}", guard.ADMIN) for name in _ADMINS],
+    ),
     Delete("/subnets/{subnet_id}", delete, policy="delete_subnet", allow=_OWN, late=True),
 ]

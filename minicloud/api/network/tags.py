@@ -12,8 +12,19 @@ from minicloud.api.routes import Delete, Get, Post, Put, Route
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import floatingips, networks, ports, routers, security_groups, subnet_pools, subnets, tags
-from minicloud.core.network.rows import Network, Port, Subnet
+from minicloud.core.network import (
+    floatingips,
+    networks,
+    ports,
+    qos_policies,
+    rbac,
+    routers,
+    security_groups,
+    subnet_pools,
+    subnets,
+    tags,
+)
+from minicloud.core.network.rows import Network, Port, QosPolicy, SecurityGroup, Subnet, SubnetPool
 from minicloud.core.records import Transaction
 
 Getter = Callable[[Transaction, Context, str], records.Record]
@@ -46,7 +57,27 @@ TAGGED = [
     Tagged("ports", "port", ports.get, f"{guard.ADMIN_OR_READER} or ({guard.NET_READER})", guard.ADMIN_OR_MEMBER),
     Tagged("routers", "router", routers.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("floatingips", "floatingip", floatingips.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
-    Tagged("security-groups", "security_group", security_groups.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
+    Tagged(
+        "security-groups",
+        "security_group",
+        security_groups.get,
+        f"{guard.ADMIN_OR_READER} or rule:shared_security_group",
+        guard.ADMIN_OR_MEMBER,
+    ),
+    Tagged(
+        "policies",
+        "policy",
+        qos_policies.get,
+        f"{guard.ADMIN_OR_READER} or rule:shared_qos_policy",
+        guard.ADMIN_OR_MANAGER,
+    ),
+    Tagged(
+        "qos/policies",
+        "policy",
+        qos_policies.get,
+        f"{guard.ADMIN_OR_READER} or rule:shared_qos_policy",
+        guard.ADMIN_OR_MANAGER,
+    ),
 ]
 
 
@@ -115,13 +146,18 @@ def _got(tx: Transaction, call: Call, kind: Tagged, resource_id: str, verb: str)
     elif isinstance(found, (Subnet, Port)):
         network = records.get(tx, Network, found.network_id)
     target: dict[str, Any] = {"project_id": getattr(found, "project_id")}  # noqa: B009
+    if isinstance(found, (SecurityGroup, SubnetPool, QosPolicy)):
+        target["shared"] = rbac.is_shared(tx, call.context, found.id)
     if network is not None:
         target |= {
             "network:project_id": network.project_id,
-            "shared": network.shared,
+            "shared": network.shared or rbac.is_shared(tx, call.context, network.id),
             "router:external": network.external,
         }
-    guard.permit(call, f"{verb}_{kind.name}:tags", target)
+    if verb == "get":
+        guard.permit_seeing(call, f"get_{kind.name}:tags", target)
+    else:
+        guard.permit(call, f"{verb}_{kind.name}:tags", target)
     return found
 
 

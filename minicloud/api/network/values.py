@@ -11,6 +11,7 @@ from typing import Any
 from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
 from minicloud.core.network.addressing import FixedIpWish
+from minicloud.core.network.dhcp_options import DhcpOptionWish
 from minicloud.core.network.ipam import Pool
 from minicloud.core.network.rows import AddressPair, HostRoute
 
@@ -81,6 +82,14 @@ def one_of(*choices: Any) -> Reader:
         return value
 
     return read
+
+
+def version(value: Any) -> int:
+    """An IP version."""
+    number = integer(value)
+    if number not in (4, 6):
+        raise ValueError(f"{number} is not in [4, 6]")
+    return number
 
 
 def uuid(value: Any) -> str:
@@ -234,16 +243,68 @@ def address_pairs(value: Any) -> list[AddressPair]:
     return found
 
 
+def tags(value: Any) -> list[str]:
+    """Short words, each once, in order."""
+    if not isinstance(value, list):
+        raise ValueError(f"'{value}' is not a list")
+    for item in value:
+        text(255)(item)
+        if not item.strip():
+            raise ValueError(f"'{item}' Blank strings are not permitted")
+    return _once(value)
+
+
 def zone_hints(value: Any) -> list[str]:
     """Availability zones, each once."""
     if not isinstance(value, list):
         raise ValueError(f"'{value}' is not a list")
-    hints = [text(255)(item) for item in value]
-    if len(set(hints)) != len(hints):
-        raise ValueError(
-            f"Duplicate items in the list: '{', '.join(sorted({h for h in hints if hints.count(h) > 1}))}'"
-        )
-    return hints
+    return _once([text(255)(item) for item in value])
+
+
+def _once(words: list[str]) -> list[str]:
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise ValueError(f"Duplicate items in the list: '{', '.join(twice)}'")
+    return words
+
+
+def dhcp_options(value: Any) -> list[DhcpOptionWish]:
+    """Further options of DHCP; one without a value is to be taken away."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError(f"'{value}' is not a list")
+    found: list[DhcpOptionWish] = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) - {"opt_name", "opt_value", "ip_version"}:
+            raise ValueError(f"Invalid data format for extra-dhcp-opt: '{item}'")
+        if "opt_name" not in item or "opt_value" not in item:
+            raise ValueError(f"Invalid data format for extra-dhcp-opt: '{item}'")
+        name = text(64)(item["opt_name"])
+        option = None if item["opt_value"] is None else text(255)(item["opt_value"])
+        if not name.strip() or "\n" in name or (option is not None and "\n" in option):
+            raise ValueError(f"Invalid data format for extra-dhcp-opt: '{item}'")
+        if option is not None and not option.strip() and name not in ("router", "classless-static-route"):
+            raise ValueError(f"'{option}' Blank strings are not permitted")
+        found.append(DhcpOptionWish(name, option, version(item.get("ip_version", 4))))
+    return found
+
+
+def service_types(value: Any) -> list[str]:
+    """The owners of devices that a subnet's addresses are for."""
+    if not value:
+        return []
+    if not isinstance(value, list):
+        raise Invalid("Subnet service types must be a list.", kind="HTTPBadRequest")
+    for item in value:
+        if not isinstance(item, str):
+            raise Invalid(f"Subnet service type {item} is not a string.", kind="InvalidInputSubnetServiceType")
+        if not item.startswith(("network:", "neutron:", "compute:")):
+            raise Invalid(
+                f"Subnet service type {item} does not correspond to a valid device owner.",
+                kind="InvalidSubnetServiceType",
+            )
+    return value
 
 
 def _objects(value: list[Any], keys: tuple[str, ...]) -> list[dict[str, Any]]:

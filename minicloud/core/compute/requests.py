@@ -12,7 +12,7 @@ from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.network import networks, ports, security_groups
+from minicloud.core.network import networks, ports, rbac, security_groups
 from minicloud.engines.database import Transaction
 
 MiB, GiB = 1 << 20, 1 << 30
@@ -263,5 +263,5 @@ def _check_network(tx: Transaction, context: Context, network_id: str) -> None:
         network = networks.get(tx, context, network_id)
     except NotFound as error:
         raise Invalid(f"Network {network_id} could not be found.") from error
-    if network.external and not network.shared and not context.is_admin:
+    if network.external and not rbac.is_shared(tx, context, network.id) and not context.is_admin:
         raise Forbidden(f"It is not allowed to create an interface on external network {network_id}")

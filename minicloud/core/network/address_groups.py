@@ -9,31 +9,28 @@ import msgspec
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import standard
+from minicloud.core.network import rbac, standard
 from minicloud.core.network.rows import AddressGroup
-from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
-
-
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which an address group exists for whoever asks."""
-    return [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
 
 
 def get(tx: Transaction, context: Context, group_id: str) -> AddressGroup:
     """An address group that exists for whoever asks. Raises NotFound."""
     group = records.find(tx, AddressGroup, group_id)
-    if group is None or not context.sees(group.project_id):
+    if group is None or not rbac.sees(tx, context, group):
         raise AddressGroup.missing(group_id)
     return group
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[AddressGroup]:
     """A page of the address groups that exist for whoever asks."""
-    return records.page(tx, AddressGroup, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    where = [*query.where, *rbac.visible(tx, context, "address_group")]
+    return records.page(tx, AddressGroup, msgspec.structs.replace(query, where=where))
 
 
-def create(tx: Transaction, *, project_id: str, addresses: Sequence[str] = (), **values: Any) -> AddressGroup:
+def create(
+    tx: Transaction, context: Context, *, project_id: str, addresses: Sequence[str] = (), **values: Any
+) -> AddressGroup:
     """A new address group. ``addresses`` are CIDRs of either IP version."""
     group = AddressGroup(
         id=tx.ids.uuid(),
@@ -64,12 +61,18 @@ def remove_addresses(tx: Transaction, group: AddressGroup, addresses: Sequence[s
     return standard.change(tx, group, addresses=[address for address in group.addresses if address not in gone])
 
 
-def delete(tx: Transaction, group: AddressGroup) -> None:
+def change(tx: Transaction, context: Context, group: AddressGroup, **values: Any) -> AddressGroup:
+    """Rename or describe a group."""
+    return standard.change(tx, group, **values)
+
+
+def delete(tx: Transaction, context: Context, group: AddressGroup) -> None:
     """Delete an address group. Raises Conflict (``AddressGroupInUse``) while rules name it."""
     if tx.one("SELECT 1 FROM security_group_rules WHERE remote_address_group_id = ? LIMIT 1", [group.id]):
         raise Conflict(
             f"Address group {group.id} is in use on one or more security group rules.", kind="AddressGroupInUse"
         )
+    rbac.forget(tx, group.id)
     records.remove(tx, group)
 
 

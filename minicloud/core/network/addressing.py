@@ -59,6 +59,8 @@ def assign(
     """
     subnets = subnets_of(tx, network_id) if subnets is None else subnets
     taken: list[FixedIp] = []
+    if any(subnet.service_types for subnet in subnets):
+        subnets = _serving(subnets, network_id, device_owner)
     if wishes is None:
         for group in (
             [s for s in subnets if s.ip_version == 4],
@@ -166,6 +168,18 @@ def held_by(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[FixedIp]
     for row in records.select_in(tx, ipam.IpAllocation, "port_id", port_ids):
         found.setdefault(row.port_id, []).append((row.position, FixedIp(row.subnet_id, row.address)))
     return {port_id: [fixed for _, fixed in sorted(rows, key=lambda row: row[0])] for port_id, rows in found.items()}
+
+
+def _serving(subnets: Sequence[Subnet], network_id: str, device_owner: str) -> list[Subnet]:
+    """The subnets that are meant for devices of an owner; those that say nothing are meant for all, and come last."""
+    meant = [subnet for subnet in subnets if device_owner in subnet.service_types]
+    found = [*meant, *(subnet for subnet in subnets if not subnet.service_types)]
+    if not found:
+        raise Conflict(
+            f"No valid service subnet for the given device owner, network {network_id}, service type {device_owner}.",
+            kind="IpAddressGenerationFailureNoMatchingSubnet",
+        )
+    return found
 
 
 def _any_of(tx: Transaction, network_id: str, subnets: Sequence[Subnet]) -> FixedIp:

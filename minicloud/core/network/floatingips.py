@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, ports, quotas, standard
+from minicloud.core.network import addressing, ports, quotas, rbac, standard
 from minicloud.core.network.addressing import FixedIpWish
 from minicloud.core.network.rows import FLOATING_IP, FloatingIp, Network, Port, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -60,7 +60,7 @@ def create(
     """
     quotas.check(tx, project_id, "floatingip")
     network = records.find(tx, Network, network_id)
-    if network is None or not (context.sees(network.project_id) or network.shared or network.external):
+    if network is None or not rbac.sees(tx, context, network):
         raise Network.missing(network_id)
     if not network.external:
         raise _bad(f"Network {network_id} is not a valid external network")

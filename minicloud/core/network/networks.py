@@ -9,56 +9,38 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, standard, zones
+from minicloud.core.network import provider_segments, quotas, rbac, standard, zones
 from minicloud.core.network.rows import DEFAULT_MTU, Network
-from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 LARGEST_MTU = 9000
 SMALLEST_MTU = 68
 SMALLEST_MTU_V6 = 1280
-NETWORK_TYPES = ("vxlan", "flat", "vlan", "local")
-LARGEST_VXLAN = 2**24 - 1
-
-
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a network exists for whoever asks: own, shared, or external."""
-    if context.is_admin:
-        return []
-    return [
-        AnyOf(
-            [
-                Condition("project_id", "=", context.project_id or ""),
-                Condition("shared", "=", True),
-                Condition("external", "=", True),
-            ]
-        )
-    ]
-
-
-def sees(context: Context, network: Network) -> bool:
-    """Whether a network exists for whoever asks."""
-    return context.sees(network.project_id) or network.shared or network.external
 
 
 def get(tx: Transaction, context: Context, network_id: str) -> Network:
     """A network that exists for whoever asks. Raises NotFound."""
     network = records.find(tx, Network, network_id)
-    if network is None or not sees(context, network):
+    if network is None or not rbac.sees(tx, context, network):
         raise Network.missing(network_id)
     return network
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[Network]:
     """A page of the networks that exist for whoever asks."""
-    return records.page(tx, Network, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    where = [*query.where, *rbac.visible(tx, context, "network")]
+    return records.page(tx, Network, msgspec.structs.replace(query, where=where))
 
 
 def available_to(tx: Transaction, context: Context) -> list[Network]:
     """The networks that a server may be put on without naming one: the project's own, and shared ones."""
     project_id = context.project_id or ""
     return records.select(
-        tx, Network, "(project_id = ? AND external = 0) OR shared = 1 ORDER BY created_at, id", [project_id]
+        tx,
+        Network,
+        "(project_id = ? AND external = 0) OR shared = 1 OR id IN (SELECT object_id FROM network_rbac WHERE "
+        "object_type = 'network' AND target_project = ? AND action = 'access_as_shared') ORDER BY created_at, id",
+        [project_id, project_id],
     )
 
 
@@ -87,7 +69,7 @@ def create(
     """A new network; ``values`` are the record's other fields. Raises OverQuota, Invalid, Conflict."""
     zones.check(values.get("availability_zone_hints", []))
     quotas.check(tx, project_id, "network")
-    segment = _segment(tx, network_type, physical_network, segmentation_id)
+    segment = provider_segments.choose(tx, network_type, physical_network, segmentation_id)
     network = records.insert(
         tx,
         Network(
@@ -102,6 +84,10 @@ def create(
             **values,
         ),
     )
+    if network.shared:
+        rbac.mark(tx, "network", network)
+    if network.external:
+        rbac.mark(tx, "network", network, rbac.EXTERNAL)
     trace.note("network_created", network=network.id, name=network.name, project=project_id)
     return network
 
@@ -118,6 +104,9 @@ def change(tx: Transaction, network: Network, **values: Any) -> Network:
             )
     if network.shared and values.get("shared") is False:
         _refuse_unsharing(tx, network)
+        rbac.unmark(tx, network.id)
+    elif values.get("shared"):
+        rbac.mark(tx, "network", network)
     if (
         network.external
         and values.get("external") is False
@@ -130,6 +119,10 @@ def change(tx: Transaction, network: Network, **values: Any) -> Network:
             "since it has existing gateway ports.",
             kind="ExternalNetworkInUse",
         )
+    if values.get("external") is False:
+        rbac.unmark(tx, network.id, rbac.EXTERNAL)
+    elif values.get("external"):
+        rbac.mark(tx, "network", network, rbac.EXTERNAL)
     return standard.change(tx, network, **values)
 
 
@@ -154,6 +147,7 @@ def delete(tx: Transaction, network: Network) -> None:
     # What hangs on these rows (addresses, free ranges) goes with them.
     tx.execute("DELETE FROM ports WHERE network_id = ?", [network.id])
     tx.execute("DELETE FROM subnets WHERE network_id = ?", [network.id])
+    rbac.forget(tx, network.id)
     records.remove(tx, network)
     trace.note("network_deleted", network=network.id)
 
@@ -180,8 +174,11 @@ def _smallest_mtu(tx: Transaction, network_id: str) -> int:
 
 
 def _refuse_unsharing(tx: Transaction, network: Network) -> None:
+    """Raises Conflict when a project uses the network that has no entry of its own to share it."""
     foreign = tx.one(
-        "SELECT 1 FROM ports WHERE network_id = ? AND project_id != ? AND device_owner NOT LIKE 'network:%' LIMIT 1",
+        "SELECT 1 FROM ports WHERE network_id = ?1 AND project_id <> ?2 AND project_id <> '' "
+        "AND device_owner NOT LIKE 'network:%' AND project_id NOT IN (SELECT target_project FROM network_rbac "
+        "WHERE object_id = ?1 AND action = 'access_as_shared') LIMIT 1",
         [network.id, network.project_id],
     ) or tx.one(
         "SELECT 1 FROM subnets WHERE network_id = ? AND project_id != ? LIMIT 1", [network.id, network.project_id]
@@ -191,64 +188,3 @@ def _refuse_unsharing(tx: Transaction, network: Network) -> None:
             f"Unable to reconfigure sharing settings for network {network.name}. Multiple projects are using it.",
             kind="InvalidSharedSetting",
         )
-
-
-def _segment(
-    tx: Transaction, network_type: str | None, physical_network: str | None, segmentation_id: int | None
-) -> tuple[str, str | None, int | None]:
-    """What a new network is made of: as an administrator says, or the next tunnel."""
-    kind = network_type or "vxlan"
-    if network_type is None and (physical_network is not None or segmentation_id is not None):
-        raise Invalid("Invalid input for operation: network_type required.", kind="InvalidInput")
-    if kind not in NETWORK_TYPES:
-        raise Invalid(f"Invalid input for operation: network_type value '{kind}' not supported.", kind="InvalidInput")
-    if kind in ("flat", "vlan") and physical_network is None:
-        raise Invalid(
-            f"Invalid input for operation: physical_network required for {kind} provider network.", kind="InvalidInput"
-        )
-    if kind in ("vxlan", "local") and physical_network is not None:
-        raise Invalid(
-            f"Invalid input for operation: provider:physical_network specified for {kind} network.", kind="InvalidInput"
-        )
-    if kind in ("flat", "local") and segmentation_id is not None:
-        raise Invalid(
-            f"Invalid input for operation: provider:segmentation_id specified for {kind} network.", kind="InvalidInput"
-        )
-    if kind == "local":
-        return kind, None, None
-    if kind == "flat":
-        if tx.one(
-            "SELECT 1 FROM networks WHERE network_type = 'flat' AND COALESCE(physical_network, '') = ?",
-            [physical_network],
-        ):
-            raise Conflict(
-                f"Unable to create the flat network. Physical network {physical_network} is in use.",
-                kind="FlatNetworkInUse",
-            )
-        return kind, physical_network, None
-    largest = 4094 if kind == "vlan" else LARGEST_VXLAN
-    if segmentation_id is None:
-        row = tx.one(
-            "SELECT segmentation_id FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
-            "ORDER BY segmentation_id DESC LIMIT 1",
-            [kind, physical_network or ""],
-        )
-        segmentation_id = 1 if row is None else int(row[0]) + 1
-    elif not 1 <= segmentation_id <= largest:
-        raise Invalid(
-            f"Invalid input for operation: segmentation_id out of range (1 through {largest}).", kind="InvalidInput"
-        )
-    elif tx.one(
-        "SELECT 1 FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? AND segmentation_id = ?",
-        [kind, physical_network or "", segmentation_id],
-    ):
-        if kind == "vlan":
-            raise Conflict(
-                f"Unable to create the network. The VLAN {segmentation_id} on physical network {physical_network} "
-                "is in use.",
-                kind="VlanIdInUse",
-            )
-        raise Conflict(
-            f"Unable to create the network. The tunnel ID {segmentation_id} is in use.", kind="TunnelIdInUse"
-        )
-    return kind, physical_network, segmentation_id

@@ -17,6 +17,8 @@ DEFAULTS = {
     "floatingip": 50,
     "security_group": 10,
     "security_group_rule": 100,
+    "rbac_policy": 10,
+    "subnetpool": -1,
 }
 UNLIMITED = -1
 
@@ -28,6 +30,8 @@ _COUNTS: dict[str, LiteralString] = {
     "floatingip": "SELECT count(*) FROM floating_ips WHERE project_id = ?",
     "security_group": "SELECT count(*) FROM security_groups WHERE project_id = ?",
     "security_group_rule": "SELECT count(*) FROM security_group_rules WHERE project_id = ?",
+    "rbac_policy": "SELECT count(*) FROM network_rbac WHERE project_id = ?",
+    "subnetpool": "SELECT count(*) FROM subnet_pools WHERE project_id = ?",
 }
 
 

@@ -38,6 +38,8 @@ class Network(records.Record, kw_only=True):
     network_type: str = "vxlan"
     physical_network: str | None = None
     segmentation_id: int | None = None
+    dns_domain: str = ""
+    qos_policy_id: str | None = None
     availability_zone_hints: list[str] = []
     tags: list[str] = []
     revision_number: int = 1
@@ -74,6 +76,9 @@ class Subnet(records.Record, kw_only=True):
     ipv6_ra_mode: str | None = None
     ipv6_address_mode: str | None = None
     subnetpool_id: str | None = None
+    service_types: list[str] = []
+    segment_id: str | None = None
+    dns_publish_fixed_ip: bool = False
     tags: list[str] = []
     revision_number: int = 1
     created_at: str
@@ -102,8 +107,41 @@ class SubnetPool(records.Record, kw_only=True):
     max_prefixlen: int
     default_prefixlen: int
     default_quota: int | None = None
+    address_scope_id: str | None = None
     is_default: bool = False
     shared: bool = False
+    tags: list[str] = []
+    revision_number: int = 1
+    created_at: str
+    updated_at: str
+
+
+class AddressScope(records.Record, kw_only=True):
+    """An address scope: within it no address is twice."""
+
+    TABLE = "address_scopes"
+    MISSING: ClassVar[str] = "Address scope {id} could not be found."
+    MISSING_KIND: ClassVar[str | None] = "AddressScopeNotFound"
+
+    id: str
+    project_id: str
+    name: str = ""
+    ip_version: int
+    created_at: str
+
+
+class QosPolicy(records.Record, kw_only=True):
+    """A policy of quality of service; a project may have one that is its default."""
+
+    TABLE = "qos_policies"
+    MISSING: ClassVar[str] = "QoS policy {id} could not be found."
+    MISSING_KIND: ClassVar[str | None] = "QosPolicyNotFound"
+
+    id: str
+    project_id: str
+    name: str = ""
+    description: str = ""
+    is_default: bool = False
     tags: list[str] = []
     revision_number: int = 1
     created_at: str
@@ -115,6 +153,14 @@ class AddressPair(msgspec.Struct, frozen=True):
 
     ip_address: str
     mac_address: str | None = None
+
+
+class DhcpOption(msgspec.Struct, frozen=True):
+    """A further option that DHCP hands to a card."""
+
+    opt_name: str
+    opt_value: str
+    ip_version: int = 4
 
 
 class Port(records.Record, kw_only=True):
@@ -142,6 +188,14 @@ class Port(records.Record, kw_only=True):
     allowed_address_pairs: list[AddressPair] = []
     hostname: str = ""
     made_for_server: bool = False
+    dns_name: str = ""
+    dns_domain: str = ""
+    extra_dhcp_opts: list[DhcpOption] = []
+    qos_policy_id: str | None = None
+    propagate_uplink_status: bool = True
+    data_plane_status: str | None = None
+    numa_affinity_policy: str | None = None
+    device_profile: str | None = None
     tags: list[str] = []
     revision_number: int = 1
     created_at: str
@@ -222,6 +276,7 @@ class Router(records.Record, kw_only=True):
     admin_state_up: bool = True
     status: str = "ACTIVE"
     gateway_port_id: str | None = None
+    gateway_qos_policy_id: str | None = None
     enable_snat: bool = True
     routes: list[HostRoute] = []
     availability_zone_hints: list[str] = []
@@ -247,6 +302,9 @@ class FloatingIp(records.Record, kw_only=True):
     port_id: str | None = None
     fixed_ip_address: str | None = None
     router_id: str | None = None
+    qos_policy_id: str | None = None
+    dns_name: str = ""
+    dns_domain: str = ""
     status: str = "DOWN"
     tags: list[str] = []
     revision_number: int = 1

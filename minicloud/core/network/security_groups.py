@@ -9,30 +9,25 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, standard
+from minicloud.core.network import quotas, rbac, standard
 from minicloud.core.network.rows import AddressPair, SecurityGroup, SecurityGroupRule
-from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 DEFAULT = "default"
 
 
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a group exists for whoever asks."""
-    return [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
-
-
 def get(tx: Transaction, context: Context, group_id: str) -> SecurityGroup:
     """A group that exists for whoever asks. Raises NotFound."""
     group = records.find(tx, SecurityGroup, group_id)
-    if group is None or not context.sees(group.project_id):
+    if group is None or not rbac.sees(tx, context, group):
         raise SecurityGroup.missing(group_id)
     return group
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[SecurityGroup]:
     """A page of the groups that exist for whoever asks."""
-    return records.page(tx, SecurityGroup, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    where = [*query.where, *rbac.visible(tx, context, "security_group")]
+    return records.page(tx, SecurityGroup, msgspec.structs.replace(query, where=where))
 
 
 def default_of(tx: Transaction, project_id: str) -> str | None:
@@ -53,7 +48,7 @@ def ensure_default(tx: Transaction, project_id: str) -> str:
     return group.id
 
 
-def create(tx: Transaction, *, project_id: str, **values: Any) -> SecurityGroup:
+def create(tx: Transaction, context: Context, *, project_id: str, **values: Any) -> SecurityGroup:
     """A new group, which lets everything out. Raises OverQuota, Conflict for the name of the default one."""
     ensure_default(tx, project_id)
     if values.get("name", "").lower() == DEFAULT:
@@ -62,7 +57,7 @@ def create(tx: Transaction, *, project_id: str, **values: Any) -> SecurityGroup:
     return _insert(tx, project_id, **values)
 
 
-def change(tx: Transaction, group: SecurityGroup, **values: Any) -> SecurityGroup:
+def change(tx: Transaction, context: Context, group: SecurityGroup, **values: Any) -> SecurityGroup:
     """Rename or describe a group. Raises Conflict for a new name of the default one, or ``stateful`` on a group in use."""
     if group.is_default and values.get("name", group.name) != group.name:
         raise Conflict("Updating default security group not allowed.", kind="SecurityGroupCannotUpdateDefault")
@@ -80,6 +75,7 @@ def delete(tx: Transaction, context: Context, group: SecurityGroup) -> None:
             "Insufficient rights for removing default security group.", kind="SecurityGroupCannotRemoveDefault"
         )
     tx.execute("DELETE FROM security_group_rules WHERE remote_group_id = ?", [group.id])
+    rbac.forget(tx, group.id)
     records.remove(tx, group)
 
 

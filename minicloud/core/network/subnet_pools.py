@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, Invalid, OverQuota
+from minicloud.base.errors import Conflict, Forbidden, Invalid, OverQuota
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, standard
+from minicloud.core.network import address_scopes, addressing, quotas, rbac, standard
 from minicloud.core.network import prefixes as sets
-from minicloud.core.network.rows import Network, SubnetPool
-from minicloud.core.records import AnyOf, Condition
+from minicloud.core.network.rows import AddressScope, Network, Subnet, SubnetPool
 from minicloud.engines.database import Transaction
 
 _BITS = {4: 32, 6: 128}
@@ -22,24 +21,18 @@ _QUOTA_UNIT = {4: 32, 6: 64}
 """A pool's quota counts addresses of IPv4, and /64 of IPv6."""
 
 
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a pool exists for whoever asks: own, or shared."""
-    if context.is_admin:
-        return []
-    return [AnyOf([Condition("project_id", "=", context.project_id or ""), Condition("shared", "=", True)])]
-
-
 def get(tx: Transaction, context: Context, pool_id: str) -> SubnetPool:
     """A pool that exists for whoever asks. Raises NotFound."""
     pool = records.find(tx, SubnetPool, pool_id)
-    if pool is None or not (context.sees(pool.project_id) or pool.shared):
+    if pool is None or not rbac.sees(tx, context, pool):
         raise SubnetPool.missing(pool_id)
     return pool
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[SubnetPool]:
     """A page of the pools that exist for whoever asks."""
-    return records.page(tx, SubnetPool, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    where = [*query.where, *rbac.visible(tx, context, "subnetpool")]
+    return records.page(tx, SubnetPool, msgspec.structs.replace(query, where=where))
 
 
 def default_of(tx: Transaction, ip_version: int) -> SubnetPool | None:
@@ -50,6 +43,7 @@ def default_of(tx: Transaction, ip_version: int) -> SubnetPool | None:
 
 def create(
     tx: Transaction,
+    context: Context,
     *,
     project_id: str,
     prefixes: Sequence[str],
@@ -59,6 +53,7 @@ def create(
     **values: Any,
 ) -> SubnetPool:
     """A new pool. Raises Invalid for no prefixes, of both IP versions, or bounds that contradict each other."""
+    quotas.check(tx, project_id, "subnetpool")
     version = _version(prefixes)
     lowest = _LOWEST[version] if min_prefixlen is None else min_prefixlen
     pool = SubnetPool(
@@ -76,12 +71,17 @@ def create(
     _check(pool)
     if pool.is_default:
         _refuse_second_default(tx, version)
+    if pool.address_scope_id is not None:
+        address_scopes.check_pool(tx, context, pool.address_scope_id, None, version, pool.prefixes)
     trace.note("subnet_pool_created", pool=pool.id, prefixes=pool.prefixes)
-    return records.insert(tx, pool)
+    made = records.insert(tx, pool)
+    if made.shared:
+        rbac.mark(tx, "subnetpool", made)
+    return made
 
 
-def change(tx: Transaction, pool: SubnetPool, **values: Any) -> SubnetPool:
-    """Change a pool; its prefixes may only grow. Raises Invalid."""
+def change(tx: Transaction, context: Context, pool: SubnetPool, **values: Any) -> SubnetPool:
+    """Change a pool; its prefixes may only grow. Raises Invalid, Conflict for what another pool of its scope has."""
     if "prefixes" in values:
         if _version(values["prefixes"]) != pool.ip_version:
             raise Invalid("Cannot mix IPv4 and IPv6 prefixes in a subnet pool.", kind="PrefixVersionMismatch")
@@ -92,15 +92,21 @@ def change(tx: Transaction, pool: SubnetPool, **values: Any) -> SubnetPool:
     _check(wanted)
     if wanted.is_default and not pool.is_default:
         _refuse_second_default(tx, pool.ip_version)
+    if pool.address_scope_id is not None:
+        _refuse_foreign_scope(tx, context, pool, pool.address_scope_id)
+    if wanted.address_scope_id != pool.address_scope_id:
+        address_scopes.check_networks(tx, pool.id, pool.ip_version)
+    if wanted.address_scope_id is not None:
+        address_scopes.check_pool(tx, context, wanted.address_scope_id, pool.id, wanted.ip_version, wanted.prefixes)
     return standard.change(tx, pool, **values)
 
 
-def add_prefixes(tx: Transaction, pool: SubnetPool, prefixes: Sequence[str]) -> SubnetPool:
+def add_prefixes(tx: Transaction, context: Context, pool: SubnetPool, prefixes: Sequence[str]) -> SubnetPool:
     """Let a pool grow. Raises Invalid as ``change`` does."""
-    return change(tx, pool, prefixes=[*pool.prefixes, *prefixes])
+    return change(tx, context, pool, prefixes=[*pool.prefixes, *prefixes])
 
 
-def remove_prefixes(tx: Transaction, pool: SubnetPool, prefixes: Sequence[str]) -> SubnetPool:
+def remove_prefixes(tx: Transaction, context: Context, pool: SubnetPool, prefixes: Sequence[str]) -> SubnetPool:
     """Let a pool shrink. Raises Invalid when subnets have something of what shall go, or nothing would be left."""
     if _version(prefixes) != pool.ip_version:
         return pool
@@ -113,13 +119,35 @@ def remove_prefixes(tx: Transaction, pool: SubnetPool, prefixes: Sequence[str]) 
     return standard.change(tx, pool, prefixes=sets.compact(left))
 
 
-def delete(tx: Transaction, pool: SubnetPool) -> None:
+def delete(tx: Transaction, context: Context, pool: SubnetPool) -> None:
     """Delete a pool. Raises Invalid (``SubnetPoolDeleteError``) while subnets come out of it."""
     if _allocated(tx, pool.id):
         raise Invalid(
             "Unable to delete subnet pool: Subnet pool has existing allocations.", kind="SubnetPoolDeleteError"
         )
+    rbac.forget(tx, pool.id)
     records.remove(tx, pool)
+
+
+def onboard(tx: Transaction, context: Context, pool: SubnetPool, network_id: str) -> list[Subnet]:
+    """Take the subnets of a network into a pool, which grows by them. Raises NotFound, Forbidden, Invalid."""
+    network = records.find(tx, Network, network_id)
+    if network is None or not rbac.sees(tx, context, network):
+        raise Network.missing(network_id)
+    if not context.sees(network.project_id):
+        raise Forbidden("Not authorized.", kind="NotAuthorized")
+    subnets = [subnet for subnet in addressing.subnets_of(tx, network_id) if subnet.ip_version == pool.ip_version]
+    taken = [ipaddress.ip_network(cidr) for _, cidr in _allocated(tx, pool.id)]
+    for subnet in subnets:
+        if any(ipaddress.ip_network(subnet.cidr).overlaps(net) for net in taken):
+            raise Invalid(
+                f"Illegal subnetpool update : Onboarding subnet {subnet.id}: {subnet.cidr} conflicts with allocated "
+                f"prefixes in subnet pool {pool.id}.",
+                kind="IllegalSubnetPoolUpdate",
+            )
+    if subnets:
+        change(tx, context, pool, prefixes=[*pool.prefixes, *(subnet.cidr for subnet in subnets)])
+    return [standard.change(tx, subnet, subnetpool_id=pool.id) for subnet in subnets]
 
 
 def allocate(
@@ -206,6 +234,16 @@ def _refuse_second_default(tx: Transaction, ip_version: int) -> None:
             "Invalid input for operation: A default subnetpool for this IP family has already been set. Only one default "
             "may exist per IP family.",
             kind="InvalidInput",
+        )
+
+
+def _refuse_foreign_scope(tx: Transaction, context: Context, pool: SubnetPool, scope_id: str) -> None:
+    scope = records.find(tx, AddressScope, scope_id)
+    if scope is not None and not context.sees(scope.project_id):
+        raise Invalid(
+            f"Illegal subnetpool update : subnetpool {pool.id} cannot be updated when associated with shared address scope "
+            f"{scope_id}.",
+            kind="IllegalSubnetPoolUpdate",
         )
 
 

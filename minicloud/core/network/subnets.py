@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, dhcp, ipam, quotas, standard, subnet_checks
+from minicloud.core.network import addressing, dhcp, ipam, quotas, rbac, standard, subnet_checks
 from minicloud.core.network.ipam import Pool
 from minicloud.core.network.rows import AUTOMATIC, DHCP, ROUTER_INTERFACE, HostRoute, Network, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -22,8 +22,9 @@ def visible(tx: Transaction, context: Context) -> list[Condition | AnyOf]:
     if context.is_admin:
         return []
     project_id = context.project_id or ""
-    rows = tx.all("SELECT id FROM networks WHERE project_id = ? OR shared = 1 OR external = 1", [project_id])
-    return [AnyOf([Condition("project_id", "=", project_id), Condition("network_id", "in", [row[0] for row in rows])])]
+    rows = tx.all("SELECT id FROM networks WHERE project_id = ?", [project_id])
+    theirs = [row[0] for row in rows] + rbac.shared_ids(tx, context, "network", external=True)
+    return [AnyOf([Condition("project_id", "=", project_id), Condition("network_id", "in", theirs)])]
 
 
 def get(tx: Transaction, context: Context, subnet_id: str) -> Subnet:

@@ -29,6 +29,7 @@ async def test_an_address_group_through_its_life() -> None:
             "addresses": ADDRESSES,
             "created_at": group["created_at"],
             "updated_at": group["updated_at"],
+            "shared": False,
             "revision_number": 1,
         }
         assert (await http.get(path)).json()["address_group"] == group

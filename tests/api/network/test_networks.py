@@ -10,6 +10,11 @@ from tests.support.network import a_network_service, a_subnet, ann, bob, error, 
 pytestmark = pytest.mark.anyio
 
 KEYS = {
+    "ipv4_address_scope",
+    "ipv6_address_scope",
+    "qos_policy_id",
+    "dns_domain",
+    "l2_adjacency",
     "id",
     "name",
     "tenant_id",

@@ -1,0 +1,68 @@
+"""What networks are made of below: a type, a physical network and a number, as an administrator says or the next free one."""
+
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.engines.database import Transaction
+
+TYPES = ("vxlan", "flat", "vlan", "local")
+LARGEST_VXLAN = 2**24 - 1
+
+
+def choose(
+    tx: Transaction, network_type: str | None, physical_network: str | None, segmentation_id: int | None
+) -> tuple[str, str | None, int | None]:
+    """What a new network is made of: as an administrator says, or the next tunnel."""
+    kind = network_type or "vxlan"
+    if network_type is None and (physical_network is not None or segmentation_id is not None):
+        raise Invalid("Invalid input for operation: network_type required.", kind="InvalidInput")
+    if kind not in TYPES:
+        raise Invalid(f"Invalid input for operation: network_type value '{kind}' not supported.", kind="InvalidInput")
+    if kind in ("flat", "vlan") and physical_network is None:
+        raise Invalid(
+            f"Invalid input for operation: physical_network required for {kind} provider network.", kind="InvalidInput"
+        )
+    if kind in ("vxlan", "local") and physical_network is not None:
+        raise Invalid(
+            f"Invalid input for operation: provider:physical_network specified for {kind} network.", kind="InvalidInput"
+        )
+    if kind in ("flat", "local") and segmentation_id is not None:
+        raise Invalid(
+            f"Invalid input for operation: provider:segmentation_id specified for {kind} network.", kind="InvalidInput"
+        )
+    if kind == "local":
+        return kind, None, None
+    if kind == "flat":
+        if tx.one(
+            "SELECT 1 FROM networks WHERE network_type = 'flat' AND COALESCE(physical_network, '') = ?",
+            [physical_network],
+        ):
+            raise Conflict(
+                f"Unable to create the flat network. Physical network {physical_network} is in use.",
+                kind="FlatNetworkInUse",
+            )
+        return kind, physical_network, None
+    largest = 4094 if kind == "vlan" else LARGEST_VXLAN
+    if segmentation_id is None:
+        row = tx.one(
+            "SELECT segmentation_id FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
+            "ORDER BY segmentation_id DESC LIMIT 1",
+            [kind, physical_network or ""],
+        )
+        segmentation_id = 1 if row is None else int(row[0]) + 1
+    elif not 1 <= segmentation_id <= largest:
+        raise Invalid(
+            f"Invalid input for operation: segmentation_id out of range (1 through {largest}).", kind="InvalidInput"
+        )
+    elif tx.one(
+        "SELECT 1 FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? AND segmentation_id = ?",
+        [kind, physical_network or "", segmentation_id],
+    ):
+        if kind == "vlan":
+            raise Conflict(
+                f"Unable to create the network. The VLAN {segmentation_id} on physical network {physical_network} "
+                "is in use.",
+                kind="VlanIdInUse",
+            )
+        raise Conflict(
+            f"Unable to create the network. The tunnel ID {segmentation_id} is in use.", kind="TunnelIdInUse"
+        )
+    return kind, physical_network, segmentation_id
