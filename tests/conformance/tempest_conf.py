@@ -119,6 +119,7 @@ def _network(subject: Subject) -> Config:
         "network-feature-enabled": {
             "api_extensions": ",".join(sorted(one["alias"] for one in extensions)),
             "ipv6": True,
+            "ipv6_subnet_attributes": True,
         },
     }
 

@@ -93,7 +93,7 @@ async def create(call: Call, body: Group) -> Any:
 
     def work(tx: Transaction) -> dict[str, Any]:
         made = security_groups.create(
-            tx, project_id=call.context.require_project(), name=body.name, description=body.description
+            tx, call.context, project_id=call.context.require_project(), name=body.name, description=body.description
         )
         return _views(tx, [made])[0]
 
@@ -106,7 +106,7 @@ async def update(call: Call, group_id: str, body: Group) -> Any:
 
     def work(tx: Transaction) -> dict[str, Any]:
         group = security_groups.get(tx, call.context, group_id)
-        changed = security_groups.change(tx, group, name=body.name, description=body.description)
+        changed = security_groups.change(tx, call.context, group, name=body.name, description=body.description)
         return _views(tx, [changed])[0]
 
     return {"security_group": await _write(call, work)}
