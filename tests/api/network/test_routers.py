@@ -208,7 +208,7 @@ async def test_the_service_tells_what_it_is() -> None:
         aliases = [e["alias"] for e in (await http.get("/extensions")).json()["extensions"]]
         assert {"router", "security-group", "standard-attr-tag"} <= set(aliases)
         assert (await http.get("/extensions/router")).json()["extension"]["alias"] == "router"
-        assert (await http.get("/extensions/qos")).status_code == 404
+        assert (await http.get("/extensions/vpnaas")).status_code == 404
         assert (await http.get("/trunks")).status_code == 404
         assert (await stranger.get("/v2.0/networks")).status_code == 401
         zones = (await http.get("/availability_zones?resource=router")).json()["availability_zones"]
