@@ -313,6 +313,8 @@ def options_of(settings: Settings, driver: str) -> Options:
         ram_allocation_ratio=settings.ram_allocation_ratio,
         disk_allocation_ratio=settings.disk_allocation_ratio * thin,
         reserved_host_memory_mb=settings.reserved_host_memory_mb,
+        allow_resize_to_same_host=settings.allow_resize_to_same_host,
+        resize_confirm_window=settings.resize_confirm_window,
     )
 
 

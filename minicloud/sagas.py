@@ -1,12 +1,15 @@
 """Every saga that the cloud knows."""
 
+from minicloud.conductor.compute.confirm_resize import ConfirmResize
 from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
 from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.conductor.compute.resize_server import ResizeServer
 from minicloud.conductor.compute.resume_server import ResumeServer
+from minicloud.conductor.compute.revert_resize import RevertResize
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.compute.suspend_server import SuspendServer
@@ -33,6 +36,9 @@ SAGAS: tuple[type[Saga], ...] = (
     ResumeServer,
     RebuildServer,
     CreateImage,
+    ResizeServer,
+    ConfirmResize,
+    RevertResize,
     ImportImage,
     CreateVolume,
     DeleteVolume,

@@ -228,6 +228,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     shutdown_timeout: float = 60.0
     """Seconds that a guest has to power off before it is forced."""
 
+    allow_resize_to_same_host: bool = True
+    """Whether a resize may stay on the host where the server is: a cloud of one host could resize nothing otherwise."""
+
+    resize_confirm_window: float = 0.0
+    """Seconds after which a resize is confirmed by itself; 0: never."""
+
     reconcile_interval: float = 60.0
     """Seconds between two rounds of the reconcilers."""
 

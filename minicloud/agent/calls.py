@@ -22,6 +22,14 @@ from minicloud.agent.device_calls import (
     NicSpec,
     Snapshot,
 )
+from minicloud.agent.move_calls import (
+    MOVE_CALLS,
+    EnsureDisksKept,
+    EnsureDisksNotKept,
+    EnsureDisksRestored,
+    EnsureServerPacked,
+    PackedDisk,
+)
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -52,6 +60,9 @@ __all__ = [
     "EnsureDiskDetached",
     "EnsureDiskSize",
     "EnsureDiskThrottle",
+    "EnsureDisksKept",
+    "EnsureDisksNotKept",
+    "EnsureDisksRestored",
     "EnsureNetwork",
     "EnsureNicAttached",
     "EnsureNicDetached",
@@ -62,7 +73,9 @@ __all__ = [
     "EnsurePort",
     "EnsureRouter",
     "EnsureServer",
+    "EnsureServerDisks",
     "EnsureServerGone",
+    "EnsureServerPacked",
     "EnsureServerPaused",
     "EnsureServerShutdown",
     "EnsureServerSuspended",
@@ -83,6 +96,7 @@ __all__ = [
     "MetadataRequest",
     "Network",
     "NicSpec",
+    "PackedDisk",
     "Port",
     "PowerChanged",
     "PowerState",
@@ -123,6 +137,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     firmware: Literal["bios", "uefi"] = "bios"
     config_drive: dict[str, bytes] | None = None
     properties: dict[str, str] = {}
+    packed: list[PackedDisk] = []
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +192,12 @@ class EnsureNoPort(Message[None], tag="ensure_no_port", kw_only=True):
 
 class EnsureServer(Message[MachineFacts], tag="ensure_server", kw_only=True):
     """The server's disks exist and it runs, its ports being wired."""
+
+    server: ServerSpec
+
+
+class EnsureServerDisks(Message[None], tag="ensure_server_disks", kw_only=True):
+    """The server's disks exist as they shall be; the machine, if there is one, is left alone and must be off."""
 
     server: ServerSpec
 
@@ -268,6 +289,7 @@ TO_HOST = (
     EnsurePort,
     EnsureNoPort,
     EnsureServer,
+    EnsureServerDisks,
     EnsureServerShutdown,
     EnsureServerPaused,
     EnsureServerUnpaused,
@@ -276,6 +298,7 @@ TO_HOST = (
     RebootServer,
     ConsoleOutput,
     *DEVICE_CALLS,
+    *MOVE_CALLS,
     HostUptime,
     Reach,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from minicloud.agent import calls, snapshots
 from minicloud.agent.config_drive import iso
+from minicloud.agent.packing import ensure_packed, ensure_unpacked
 from minicloud.agent.uptime import uptime
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
@@ -96,6 +97,17 @@ class HostAgent:
                 return await self.fabric.ensure_no_port(message.port_id)
             case calls.EnsureServer():
                 return await self.ensure_server(message.server)
+            case calls.EnsureServerDisks():
+                await self._disks(message.server)
+                return None
+            case calls.EnsureServerPacked():
+                return await ensure_packed(self.storage, self._blobs, message.server_id, message.prefix)
+            case calls.EnsureDisksKept():
+                return await self.storage.ensure_kept(message.server_id)
+            case calls.EnsureDisksRestored():
+                return await self.storage.ensure_restored(message.server_id)
+            case calls.EnsureDisksNotKept():
+                return await self.storage.ensure_not_kept(message.server_id)
             case calls.EnsureServerShutdown():
                 return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
             case calls.EnsureServerPaused():
@@ -186,6 +198,7 @@ class HostAgent:
         return wired[1] if wired is not None and wired[0] == port else await self.fabric.ensure_port(port)
 
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
+        await ensure_unpacked(self.storage, self._blobs, server)
         made: list[Disk] = []
         if server.image is not None:
             image = server.image

@@ -24,6 +24,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ram_allocation_ratio: float = 1.0
     disk_allocation_ratio: float = 1.0
     reserved_host_memory_mb: int = 512
+    allow_resize_to_same_host: bool = True
+    resize_confirm_window: float = 0.0
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,14 @@ from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.conductor import log
-from minicloud.core.compute import leftovers
+from minicloud.core.compute import leftovers, migrations
 from minicloud.core.image import uploads
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
 from minicloud.reconcilers.loop import Mending
+
+TRAVELLING = "move-"
+"""How the keys of disks begin that are on their way to another host; the move's id follows."""
 
 
 class Leftovers:
@@ -57,6 +60,11 @@ async def _blobs(at: Mending) -> list[str]:
     for key in await at.world.database.read(lambda tx: uploads.leftover_blobs(tx, keys)):
         await at.world.blobs.delete(key)
         mended.append(f"blob {key} belonged to no image")
+    travelling = {key: key[len(TRAVELLING) : len(TRAVELLING) + 36] for key in keys if key.startswith(TRAVELLING)}
+    over = await at.world.database.read(lambda tx: migrations.closed(tx, travelling.values()))
+    for key in (key for key, move in travelling.items() if move in over):
+        await at.world.blobs.delete(key)
+        mended.append(f"blob {key} was a disk on its way, and its move is over")
     return mended
 
 
@@ -64,6 +72,7 @@ def _records(tx: Transaction) -> list[str]:
     busy = _busy(tx)
     return [
         *(f"claim of {server_id} was never given back" for server_id in leftovers.free_claims(tx, busy)),
+        *(f"place held for a move of {server_id} was never given back" for server_id in leftovers.free_held(tx, busy)),
         *(f"ports of {server_id} were never released" for server_id in leftovers.release_ports(tx, busy)),
     ]
 

@@ -246,3 +246,48 @@ async def test_a_disk_is_copied_whole_and_its_bytes_are_an_image(opened: Open) -
     await storage.ensure_no_disk("m1", "disk")
     assert await storage.machines() == []
     await storage.ensure_no_disk("never-was", "disk")
+
+
+async def test_disks_that_were_kept_come_back_as_they_were(opened: Open) -> None:
+    source, machine_id = Source(a_qcow2(size=3 * MiB)), str(uuid4())
+    storage = opened()
+    base = await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+    before = await storage.ensure_disk(machine_id, "disk", base=base, size_bytes=4 * MiB)
+    for _ in range(2):
+        await storage.ensure_kept(machine_id)
+        grown = await storage.ensure_disk(machine_id, "disk", base=base, size_bytes=8 * MiB)
+        assert grown.virtual_size == 8 * MiB
+    for _ in range(2):
+        await opened().ensure_restored(machine_id)
+        assert await opened().disks(machine_id) == [before]
+    # Kept anew, and this time for nothing: it stays as large as it became.
+    await storage.ensure_kept(machine_id)
+    await storage.ensure_disk(machine_id, "disk", base=base, size_bytes=8 * MiB)
+    for _ in range(2):
+        await storage.ensure_not_kept(machine_id)
+        await storage.ensure_restored(machine_id)
+    assert [disk.virtual_size for disk in await storage.disks(machine_id)] == [8 * MiB]
+    await storage.ensure_kept(machine_id)
+    await storage.ensure_no_disks(machine_id)
+    assert (await storage.machines(), await storage.disks(machine_id)) == ([], [])
+    for verb in (storage.ensure_kept, storage.ensure_restored, storage.ensure_not_kept):
+        await verb("never-there")
+
+
+async def test_a_disk_is_packed_and_unpacked_elsewhere(opened: Open) -> None:
+    source = Source(a_qcow2(size=3 * MiB))
+    storage = opened()
+    base = await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+    await storage.ensure_disk("here", "disk", base=base, size_bytes=5 * MiB)
+    await storage.ensure_copy("here", "disk.packed", "disk")
+    packed = Source(b"".join([chunk async for chunk in storage.content("here", "disk.packed")]))
+    for _ in range(2):
+        there = await storage.ensure_unpacked("there", "disk", packed.fetch())
+        assert (there.machine_id, there.format, there.virtual_size) == ("there", "qcow2", 5 * MiB)
+    assert packed.opened == 1
+    grown = await storage.ensure_disk("there", "disk", base=base, size_bytes=6 * MiB)
+    assert grown.virtual_size == 6 * MiB
+    broken = Source(b"no disk", fails=NotFound("it is gone"))
+    with pytest.raises((NotFound, Failed)):
+        await storage.ensure_unpacked("elsewhere", "disk", broken.fetch())
+    assert sorted(await storage.machines()) == ["here", "there"]

@@ -45,7 +45,7 @@ OWNER = Context(
 )
 IMAGE = "33333333-3333-4333-8333-333333333333"
 BYTES = b"\0" * 512
-_TABLES = ("machines", "networks", "routers", "ports", "images", "bases", "disks", "volumes", "snapshots")
+_TABLES = ("machines", "networks", "routers", "ports", "images", "bases", "disks", "volumes", "snapshots", "kept")
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class Datacenter(Outside):
 
     def stored(self) -> dict[str, list[str]]:
         """The volumes and snapshots that lie on the backend."""
-        return {table: sorted(self.log.rows(table, "volumes")) for table in ("volumes", "snapshots")}
+        return {table: sorted(self.log.rows(table, "volumes")) for table in ("volumes", "snapshots", "kept")}
 
     def snapshot(self) -> Snapshot:
         """All of it, at rest."""

@@ -1,14 +1,14 @@
 """Delete a server: whatever is under way ends first, then nothing of it is left but a record that it was there."""
 
-from minicloud.agent import calls
 from minicloud.base import trace
+from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.taken import TakenServer, ensure_turn, give_back
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
-from minicloud.core.compute import actions, hosts, lifecycle, servers
+from minicloud.core.compute import actions, lifecycle, migrations, servers
 from minicloud.core.network import ports
-from minicloud.core.scheduler import asking
+from minicloud.core.scheduler import asking, moving
 from minicloud.engines.database import Transaction
 
 
@@ -27,18 +27,17 @@ class DeleteServer(TakenServer):
 
 
 async def ensure_gone(saga: DeleteServer, world: World) -> None:
-    """The host has nothing of it; a host that is down is cleaned by the reconciler of leftovers when it returns."""
-    host = await _living_host(saga, world)
-    if host is not None:
-        await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id))
+    """The hosts have nothing of it; one that is down is cleaned by the reconciler of leftovers when it returns."""
+    for host in await world.database.read(lambda tx: migrations.homes(tx, saga.server_id)):
+        await moved.ensure_gone(host, saga.server_id, world)
 
 
 async def ensure_unwired(saga: DeleteServer, world: World) -> None:
-    """The host has nothing of its ports."""
-    host = await _living_host(saga, world)
-    if host is not None:
-        for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
-            await world.wiring.ensure_no_port(host, port.id)
+    """The hosts have nothing of its ports."""
+    for host in await world.database.read(lambda tx: migrations.homes(tx, saga.server_id)):
+        if await moved.is_up(host, world):
+            for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
+                await world.wiring.ensure_no_port(host, port.id)
 
 
 def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
@@ -47,6 +46,10 @@ def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
     ports.release_of_server(tx, saga.server_id)
     tx.after_commit(world.wiring.members_changed)
     asking.free(tx, saga.server_id)
+    for move in migrations.open_of_server(tx, saga.server_id):
+        # As upstream, which confirms a resize before it deletes.
+        moving.let_go(tx, move.uuid)
+        migrations.move(tx, move.uuid, "confirmed" if move.status == "finished" else "error")
     if server is None or server.deleted:
         return
     actions.finish(tx, saga.action_id, host=server.host)
@@ -62,13 +65,3 @@ def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
         deleted=True,
     )
     trace.note("server_deleted", server=saga.server_id)
-
-
-async def _living_host(saga: DeleteServer, world: World) -> str | None:
-    server = await world.database.read(lambda tx: servers.find(tx, saga.server_id))
-    if server is None or server.host is None:
-        return None
-    if await world.servicegroup.is_up(hosts.member(server.host)):
-        return server.host
-    trace.note("host_down", host=server.host, why="what lies there is removed when it returns")
-    return None

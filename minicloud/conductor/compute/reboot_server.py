@@ -4,6 +4,7 @@ from typing import Literal
 
 from minicloud.agent import calls
 from minicloud.base import trace
+from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import (
     TakenServer,
@@ -57,7 +58,7 @@ async def ensure_rebooted(saga: RebootServer, world: World) -> None:
         if await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=grace_s + 120)):
             return
         trace.note("soft_reboot_ignored", server=saga.server_id, grace_s=grace_s)
-    await world.agents.ask(host, calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0))
+    await moved.ensure_off(host, saga.server_id, world, grace_s=0)
     spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
     await world.agents.ask(host, calls.EnsureServer(server=spec), timeout_s=600)
 

@@ -1,5 +1,7 @@
 """A server's records as the spec that its host is told."""
 
+from collections.abc import Sequence
+
 from minicloud.agent import calls
 from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
@@ -10,8 +12,8 @@ DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw"
 """Kernel command line of a direct boot when the image names none (its property ``os_command_line``)."""
 
 
-def server_spec(tx: Transaction, server: Server) -> calls.ServerSpec:
-    """All that a host must know to run a server."""
+def server_spec(tx: Transaction, server: Server, packed: Sequence[calls.PackedDisk] = ()) -> calls.ServerSpec:
+    """All that a host must know to run a server; ``packed`` are disks that come to it from another host."""
     image = server.image_properties
     return calls.ServerSpec(
         id=server.id,
@@ -27,6 +29,7 @@ def server_spec(tx: Transaction, server: Server) -> calls.ServerSpec:
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,
+        packed=list(packed),
     )
 
 

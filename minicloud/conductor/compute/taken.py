@@ -1,7 +1,7 @@
 """What the sagas of actions share: a server that was taken for an action is given back when the action fails."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -11,6 +11,7 @@ from minicloud.base.errors import CloudError, Conflict, Unavailable, from_facts
 from minicloud.conductor import log
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import World
+from minicloud.core import records
 from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.core.compute.servers import Server
 from minicloud.engines.database import Transaction
@@ -91,6 +92,16 @@ def keep(tx: Transaction, saga: TakenServer, world: World) -> None:
     server = servers.living(tx, saga.server_id)
     if server.task_state != saga.claimed:
         raise Conflict(f"Instance {saga.server_id} was taken for {server.task_state} before {saga.claimed} could begin")
+
+
+def advance(tx: Transaction, saga: TakenServer, task_state: str, **changes: Any) -> Server:
+    """The server is still taken for this, and its task goes on under another name. Raises Conflict when it was taken for
+    something else meanwhile."""
+    server = servers.living(tx, saga.server_id)
+    if server.task_state != saga.claimed:
+        raise Conflict(f"Instance {saga.server_id} was taken for {server.task_state} while it was {saga.claimed}")
+    saga.claimed = task_state
+    return records.change(tx, server, task_state=task_state, updated_at=tx.now, **changes)
 
 
 def give_back(tx: Transaction, saga: TakenServer, world: World) -> None:

@@ -73,6 +73,15 @@ def begin_event(tx: Transaction, action_id: int, event: str, host: str | None) -
     )
 
 
+def next_event(tx: Transaction, action_id: int, event: str, host: str | None) -> None:
+    """Note that the part of the work that is under way has ended well, and that the next one begins."""
+    tx.execute(
+        "UPDATE instance_action_events SET finished_at = ?, result = 'Success' WHERE action_id = ? AND finished_at IS NULL",
+        [tx.now, action_id],
+    )
+    begin_event(tx, action_id, event, host)
+
+
 def finish(tx: Transaction, action_id: int, *, host: str | None, error: str | None = None) -> None:
     """Note how the work ended, on the action and on its open events."""
     result = "Success" if error is None else "Error"

@@ -5,7 +5,7 @@
 
 from collections.abc import Collection
 
-from minicloud.core.compute import hosts
+from minicloud.core.compute import hosts, migrations
 from minicloud.core.network import ports
 from minicloud.core.placement import allocations
 from minicloud.engines.database import Transaction
@@ -14,7 +14,8 @@ from minicloud.engines.database import Transaction
 def strangers(tx: Transaction, host: str, present: Collection[str], busy: Collection[str]) -> list[str]:
     """Of the machines and disks that a host has, those that belong to no server on it."""
     rows = tx.all("SELECT id FROM servers WHERE host = ? AND deleted = 0", [host])
-    return sorted(set(present) - {server_id for (server_id,) in rows} - set(busy))
+    at_home = {server_id for (server_id,) in rows} | migrations.guests(tx, host)
+    return sorted(set(present) - at_home - set(busy))
 
 
 def loose_ports(
@@ -44,6 +45,18 @@ def free_claims(tx: Transaction, busy: Collection[str]) -> list[str]:
     for server_id in stale:
         allocations.free(tx, server_id)
     return stale
+
+
+def free_held(tx: Transaction, busy: Collection[str]) -> list[str]:
+    """Take back what moves that have ended still hold; the servers that moved."""
+    rows = tx.all("SELECT id FROM placement_consumers WHERE consumer_type = ?", [allocations.MIGRATION])
+    freed = []
+    for uuid in migrations.closed(tx, [row[0] for row in rows]):
+        server_id = migrations.get(tx, uuid).server_id
+        if server_id not in busy:
+            allocations.free(tx, uuid)
+            freed.append(server_id)
+    return freed
 
 
 def release_ports(tx: Transaction, busy: Collection[str]) -> list[str]:

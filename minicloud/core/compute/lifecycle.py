@@ -47,10 +47,12 @@ REBOOTABLE_TASKS = frozenset(
 
 
 class ServerAction(msgspec.Struct, frozen=True, kw_only=True):
-    """One row. ``vm_states`` or ``tasks`` None means any. ``word`` is how messages name it; ``event`` the event of its record."""
+    """One row. ``vm_states`` or ``tasks`` None means any. ``word`` is how messages name it, ``recorded`` how the list of actions
+    does; ``event`` is the first event of its record."""
 
     name: str
     word: str
+    recorded: str = ""
     vm_states: frozenset[str] | None
     tasks: frozenset[str | None] | None = frozenset({None})
     claims: str | None
@@ -64,8 +66,10 @@ def _row(
     name: str, vm_states: tuple[str, ...] | None, claims: str | None, saga: str, event: str, **more: Any
 ) -> ServerAction:
     states = None if vm_states is None else frozenset(vm_states)
+    word = more.pop("word", name)
+    recorded = more.pop("recorded", word)
     return ServerAction(
-        name=name, word=more.pop("word", name), vm_states=states, claims=claims, saga=saga, event=event, **more
+        name=name, word=word, recorded=recorded, vm_states=states, claims=claims, saga=saga, event=event, **more
     )
 
 
@@ -108,6 +112,10 @@ TABLE = {
             needs_host=False,
         ),
         _row("resume", (SUSPENDED,), "resuming", "ResumeServer", "compute_resume_instance"),
+        _row("resize", (ACTIVE, STOPPED), "resize_prep", "ResizeServer", "conductor_migrate_server"),
+        _row("migrate", (ACTIVE, STOPPED), "resize_prep", "ResizeServer", "conductor_migrate_server"),
+        _row("confirm_resize", (RESIZED,), None, "ConfirmResize", "compute_confirm_resize", word="confirmResize"),
+        _row("revert_resize", (RESIZED,), "resize_reverting", "RevertResize", "compute_revert_resize", word="revertResize"),
     )
 }  # fmt: skip
 """Every action on a server."""

@@ -59,7 +59,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     if image is None:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
     check_fit(image, flavor)
-    _check_topology(image, flavor)
+    check_topology(image, flavor)
     servers.check_user_data(request.user_data)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
@@ -149,6 +149,11 @@ def _flavor(tx: Transaction, context: Context, reference: str) -> ServerFlavor:
         found = flavors.get_usable(tx, context, reference)
     except NotFound as error:
         raise Invalid(f"Flavor {reference} could not be found.") from error
+    return flavor_of(found)
+
+
+def flavor_of(found: flavors.Flavor) -> ServerFlavor:
+    """A flavor as a server remembers it."""
     return ServerFlavor(
         id=found.flavorid,
         name=found.name,
@@ -180,7 +185,7 @@ def check_fit(image: Image, flavor: ServerFlavor) -> None:
         )
 
 
-def _check_topology(image: Image, flavor: ServerFlavor) -> None:
+def check_topology(image: Image, flavor: ServerFlavor) -> None:
     """Raises Invalid where flavor and image together ask for cells, CPUs or pages that make no sense."""
     try:
         wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, image.properties)

@@ -206,7 +206,7 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
         raise Conflict(f"Instance {server_id} is not ready", kind="not_ready")
     lifecycle.check(action, server_id, server.vm_state, server.task_state)
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
-    asked = actions.begin(tx, context, server_id, name.removesuffix("_soft").removesuffix("_hard"))
+    asked = actions.begin(tx, context, server_id, action.recorded or action.word)
     actions.begin_event(tx, asked.id, action.event, server.host)
     trace.note("server_taken", action=name, task_state=action.claims)
     return server, asked.id
@@ -222,7 +222,7 @@ def seize(tx: Transaction, idle: Idle, name: str) -> tuple[Server, int]:
     if server.generation != idle.generation:
         raise Conflict(f"Instance {idle.id} was changed since it was seen", kind="stale")
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
-    asked = actions.begin(tx, administrator(trace.request_id()), server.id, name)
+    asked = actions.begin(tx, administrator(trace.request_id()), server.id, action.recorded or action.word)
     actions.begin_event(tx, asked.id, action.event, server.host)
     trace.note("server_taken", action=name, task_state=action.claims)
     return server, asked.id

@@ -66,7 +66,11 @@ def occupancy_of(fits: list[ServerFit]) -> Occupancy:
 def all_occupied(tx: Transaction) -> dict[str, Occupancy]:
     """For each host on which somebody sits in particular: what is taken."""
     by_host: dict[str, list[ServerFit]] = {}
-    living = "server_id IN (SELECT id FROM servers WHERE deleted = 0 AND host IS NOT NULL)"
+    living = (
+        "server_id IN (SELECT id FROM servers WHERE deleted = 0 AND host IS NOT NULL) "
+        # A seat that is held for a move stands under the move's own id.
+        "OR server_id IN (SELECT id FROM placement_consumers WHERE consumer_type = 'MIGRATION')"
+    )
     for fit in records.select(tx, ServerFit, living):
         by_host.setdefault(fit.host, []).append(fit)
     return {host: occupancy_of(fits) for host, fits in by_host.items()}
@@ -76,6 +80,11 @@ def sit(tx: Transaction, fit: ServerFit) -> None:
     """A server sits there from now on, and nowhere else."""
     leave(tx, fit.server_id)
     records.insert(tx, fit)
+
+
+def hand_over(tx: Transaction, server_id: str, to: str) -> None:
+    """Who sat there sits there under another id; content when nobody did."""
+    tx.execute("UPDATE server_fits SET server_id = ? WHERE server_id = ?", [to, server_id])
 
 
 def leave(tx: Transaction, server_id: str) -> None:

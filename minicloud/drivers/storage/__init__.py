@@ -69,6 +69,30 @@ class Storage(Protocol):
     async def ensure_no_disk(self, machine_id: str, name: str) -> None:
         """The machine has no disk of this name."""
 
+    async def ensure_kept(self, machine_id: str) -> None:
+        """What is on the machine's disks now can be had again, however they change or grow; what was kept before stays kept.
+
+        The machine must be off. Raises Failed.
+        """
+
+    async def ensure_restored(self, machine_id: str) -> None:
+        """The machine's disks are as they were kept, sizes too, and nothing is kept any more; content when nothing was.
+
+        The machine must be off. Raises Failed.
+        """
+
+    async def ensure_not_kept(self, machine_id: str) -> None:
+        """Nothing of the machine's disks is kept any more; they stay as they are. The machine may run. Raises Failed."""
+
+    async def disks(self, machine_id: str) -> list[DiskFile]:
+        """The machine's disks."""
+
+    async def ensure_unpacked(self, machine_id: str, name: str, fetch: Fetch) -> DiskFile:
+        """The machine has this disk, made of what ``content`` said of a whole copy elsewhere; one that exists is kept.
+
+        Raises Failed, and what ``fetch`` raises.
+        """
+
     async def ensure_no_disks(self, machine_id: str) -> None:
         """Nothing of the machine's disks is left."""
 

@@ -14,7 +14,7 @@ from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, DiskFile, Fetch, GiB
 from minicloud.drivers.storage.names import STORED_AS, check_base, check_disk, check_machine, check_size
 
-_IMAGES, _BASES, _DISKS = "images", "bases", "disks"
+_IMAGES, _BASES, _DISKS, _KEPT = "images", "bases", "disks", "kept"
 T = TypeVar("T", Base, DiskFile)
 
 
@@ -130,9 +130,56 @@ class FakeStorage:
         if late is not None:
             raise late
 
+    async def ensure_kept(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        late = await self._faults.meet("ensure_kept", self._host, machine_id) if self._faults.armed else None
+        if self._log.get(_KEPT, self._host, machine_id) is None:
+            self._log.put(_KEPT, self._host, machine_id, await self.disks(machine_id))
+        if late is not None:
+            raise late
+
+    async def ensure_restored(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        late = await self._faults.meet("ensure_restored", self._host, machine_id) if self._faults.armed else None
+        for row in self._log.get(_KEPT, self._host, machine_id) or []:
+            disk = _as(row, DiskFile)
+            self._log.put(_DISKS, self._host, f"{machine_id}/{disk.name}", disk)
+        self._log.drop(_KEPT, self._host, machine_id)
+        if late is not None:
+            raise late
+
+    async def ensure_not_kept(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        late = await self._faults.meet("ensure_not_kept", self._host, machine_id) if self._faults.armed else None
+        self._log.drop(_KEPT, self._host, machine_id)
+        if late is not None:
+            raise late
+
+    async def disks(self, machine_id: str) -> list[DiskFile]:
+        check_machine(machine_id)
+        rows = [self._log.get(_DISKS, self._host, f"{machine_id}/{name}") for name in self._names(machine_id)]
+        return [_as(row, DiskFile) for row in rows if row is not None]
+
+    async def ensure_unpacked(self, machine_id: str, name: str, fetch: Fetch) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        late = await self._faults.meet("ensure_unpacked", self._host, machine_id) if self._faults.armed else None
+        row = self._log.get(_DISKS, self._host, f"{machine_id}/{name}")
+        if row is None:
+            content = b"".join([chunk async for chunk in fetch()])
+            try:
+                size = qcow2.size(content)
+            except Invalid as error:
+                raise Failed(f"disk {name} of {machine_id} arrived damaged: {error.message}") from error
+            row = self._disk(machine_id, name, "qcow2", size)
+        if late is not None:
+            raise late
+        return _as(row, DiskFile)
+
     async def ensure_no_disks(self, machine_id: str) -> None:
         check_machine(machine_id)
         late = await self._faults.meet("ensure_no_disks", self._host, machine_id) if self._faults.armed else None
+        self._log.drop(_KEPT, self._host, machine_id)
         for name in self._names(machine_id):
             self._log.drop(_DISKS, self._host, f"{machine_id}/{name}")
         self._log.drop(_DISKS, self._host, machine_id)

@@ -14,7 +14,7 @@ import anyio
 from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.privatefolder import make_private
-from minicloud.drivers.storage import Base, DiskFile, Fetch
+from minicloud.drivers.storage import Base, DiskFile, Fetch, kept
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
 from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
 from minicloud.drivers.storage.qemuimg import qemu_img
@@ -47,6 +47,8 @@ class FilesStorage:
         size = check_size(size_bytes, base.virtual_size if base is not None else None)
         async with self._alone(machine_id):
             path = self._path(machine_id, name)
+            if path.exists():
+                await kept.tidy(path.parent, path)
             if not path.exists():
                 await self._create(path, base, size)
             elif (has := _virtual_size(path)) < size:
@@ -112,6 +114,61 @@ class FilesStorage:
             path.with_name(f".{path.name}.part").unlink(missing_ok=True)
             if path.parent.is_dir():
                 self._tidy(path.parent)
+
+    async def ensure_kept(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        async with self._alone(machine_id):
+            await kept.keep(self._instances / machine_id, self._growing(machine_id))
+
+    async def ensure_restored(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        async with self._alone(machine_id):
+            await kept.restore(self._instances / machine_id, self._growing(machine_id))
+
+    async def ensure_not_kept(self, machine_id: str) -> None:
+        check_machine(machine_id)
+        async with self._alone(machine_id):
+            await kept.forget(self._instances / machine_id, self._growing(machine_id))
+
+    async def disks(self, machine_id: str) -> list[DiskFile]:
+        check_machine(machine_id)
+        folder = self._instances / machine_id
+        found = sorted(entry for entry in folder.iterdir() if is_disk(entry.name)) if folder.is_dir() else []
+        return [_disk(machine_id, path, "qcow2" if _is_qcow2(path) else "raw") for path in found]
+
+    async def ensure_unpacked(self, machine_id: str, name: str, fetch: Fetch) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        path = self._path(machine_id, name)
+        async with self._alone(machine_id):
+            if not path.exists():
+                await self._unpack(path, fetch)
+            return _disk(machine_id, path, "qcow2")
+
+    async def _unpack(self, path: Path, fetch: Fetch) -> None:
+        part = path.with_name(f".{path.name}.part")
+        try:
+            make_private(path.parent)
+            async with await anyio.open_file(
+                os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb"
+            ) as file:
+                async for chunk in fetch():
+                    await file.write(chunk)
+            _virtual_size(part)
+            await anyio.to_thread.run_sync(sync, part)
+            os.replace(part, path)
+        except OSError as error:
+            raise disk_trouble(error, self._folder) from error
+        finally:
+            part.unlink(missing_ok=True)
+            self._tidy(path.parent)
+
+    def _growing(self, machine_id: str) -> list[Path]:
+        """The machine's disks that guests write to."""
+        folder = self._instances / machine_id
+        if not folder.is_dir():
+            return []
+        return sorted(entry for entry in folder.iterdir() if is_disk(entry.name) and _is_qcow2(entry))
 
     async def ensure_no_disks(self, machine_id: str) -> None:
         check_machine(machine_id)
@@ -187,6 +244,12 @@ class FilesStorage:
         """A first disk that could not be made leaves no folder either."""
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _is_qcow2(path: Path) -> bool:
+    """Files are made here: a raw one is a config drive or the like, and none of those begins so."""
+    with path.open("rb") as file:
+        return file.read(4) == b"QFI\xfb"
 
 
 def _virtual_size(path: Path) -> int:

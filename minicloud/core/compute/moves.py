@@ -1,0 +1,122 @@
+"""Asking for moves of servers: what is checked before one is promised, and the migration that is written down with it.
+
+Messages and their order are Nova's (nova 34.0.0: compute/api.py).
+"""
+
+from collections.abc import Callable
+
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core import quota, records
+from minicloud.core.compute import flavors, hosts, migrations, requests, servers
+from minicloud.core.compute.flavors import Flavor
+from minicloud.core.compute.migrations import Migration
+from minicloud.core.compute.servers import Server, ServerFlavor
+from minicloud.core.context import Context
+from minicloud.core.image.images import Image
+from minicloud.engines.database import Transaction
+
+IsUp = Callable[[str], bool]
+
+
+def resize(
+    tx: Transaction, context: Context, server_id: str, flavor_ref: str, *, disk_config: str | None, is_up: IsUp
+) -> tuple[Server, Server, int, Migration]:
+    """Take a server for another flavor: as it was, as it is now, the action's id, the migration.
+
+    Raises NotFound, Conflict, Invalid, OverQuota; nothing is to be committed then.
+    """
+    before = servers.get(tx, context, server_id)
+    server, action_id = servers.take(tx, context, server_id, "resize")
+    _require_host_up(server, is_up)
+    found = flavors.get_usable(tx, context, flavor_ref)
+    flavor = requests.flavor_of(found)
+    if flavor.disk == 0 and server.flavor.disk != 0:
+        raise Invalid("Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.")
+    if flavor.id == server.flavor.id:
+        raise Invalid("When resizing, instances must change flavor!")
+    if found.disabled:
+        raise Invalid(Flavor.missing(flavor_ref).message)
+    check_quota(tx, server, server.flavor, flavor)
+    image = None if server.image_id is None else records.find(tx, Image, server.image_id)
+    if image is not None:
+        requests.check_fit(image, flavor)
+        requests.check_topology(image, flavor)
+    if disk_config is not None:
+        server = records.change(tx, server, disk_config=disk_config)
+    move = migrations.begin(
+        tx,
+        context,
+        server,
+        "resize",
+        "pre-migrating",
+        new_flavor=flavor,
+        flavor_ids=(flavor_number(tx, server), found.id),
+    )
+    return before, server, action_id, move
+
+
+def migrate(
+    tx: Transaction, context: Context, server_id: str, *, host: str | None, is_up: IsUp
+) -> tuple[Server, Server, int, Migration]:
+    """Take a server for another host, as ``resize``; the migration says to which, if one is named."""
+    before = servers.get(tx, context, server_id)
+    server, action_id = servers.take(tx, context, server_id, "migrate")
+    _require_host_up(server, is_up)
+    if host is not None:
+        if host == server.host:
+            raise Invalid("Cannot migrate to the host where the server exists.")
+        require_host(tx, host)
+    number = flavor_number(tx, server)
+    move = migrations.begin(tx, context, server, "migration", "pre-migrating", flavor_ids=(number, number))
+    return before, server, action_id, move
+
+
+def confirm(tx: Transaction, context: Context, server_id: str, *, is_up: IsUp) -> tuple[Server, int, Migration]:
+    """Take a resized server to be confirmed. Raises NotFound, Conflict, Invalid (it was not resized)."""
+    server, action_id = servers.take(tx, context, server_id, "confirm_resize")
+    move = _finished(tx, server)
+    if move.source_compute is not None and not is_up(move.source_compute):
+        raise Conflict("Service is unavailable at this time.")
+    return server, action_id, migrations.move(tx, move.uuid, "confirming")
+
+
+def revert(tx: Transaction, context: Context, server_id: str) -> tuple[Server, int, Migration]:
+    """Take a resized server to be reverted. Raises NotFound, Conflict, Invalid (it was not resized), OverQuota."""
+    server, action_id = servers.take(tx, context, server_id, "revert_resize")
+    move = _finished(tx, server)
+    assert move.old_flavor is not None
+    check_quota(tx, server, server.flavor, move.old_flavor)
+    return server, action_id, migrations.move(tx, move.uuid, "reverting")
+
+
+def _finished(tx: Transaction, server: Server) -> Migration:
+    move = migrations.with_status(tx, server.id, "finished")
+    if move is None:
+        raise Invalid("Instance has not been resized.")
+    return move
+
+
+def check_quota(tx: Transaction, server: Server, old: ServerFlavor, new: ServerFlavor) -> None:
+    """Raises OverQuota where the project may not have what the new flavor takes more than the old one."""
+    deltas = {"cores": new.vcpus - old.vcpus, "ram": new.memory_mb - old.memory_mb}
+    more = {name: delta for name, delta in deltas.items() if delta > 0}
+    quota.check(tx, "compute", server.project_id, more, lambda: requests.usage(tx, server.project_id))
+
+
+def require_host(tx: Transaction, host: str) -> hosts.ComputeNode:
+    """The node of a host that somebody named. Raises Invalid in Nova's words."""
+    node = hosts.node_of(tx, host)
+    if node is None:
+        raise Invalid(f"Compute host {host} could not be found.")
+    return node
+
+
+def flavor_number(tx: Transaction, server: Server) -> int | None:
+    """The number of a server's flavor; None when that was deleted."""
+    found = records.find(tx, Flavor, server.flavor.id)
+    return None if found is None else found.id
+
+
+def _require_host_up(server: Server, is_up: IsUp) -> None:
+    if server.host is not None and not is_up(server.host):
+        raise Conflict("Service is unavailable at this time.")
