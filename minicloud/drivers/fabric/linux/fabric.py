@@ -30,6 +30,7 @@ from minicloud.drivers.fabric.linux.filters import Filters
 from minicloud.drivers.fabric.linux.hostlegs import HostLegs
 from minicloud.drivers.fabric.linux.names import (
     BRIDGE,
+    DETOUR,
     GATEWAY_SIDE,
     ROUTER_SIDE,
     TAP,
@@ -41,6 +42,7 @@ from minicloud.drivers.fabric.linux.names import (
 )
 from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
 from minicloud.drivers.fabric.linux.routing import Routing
+from minicloud.drivers.fabric.linux.shapes import Shapes
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
@@ -82,6 +84,7 @@ class LinuxFabric:
         self._dnsmasqs = Dnsmasqs(self._room, self._folder / "dhcp", self._background)
         self._routing = Routing(self._room, Advertisers(self._room, self._folder / "adverts", self._background))
         self._filters = Filters(self._room, self._networks, self._ports)
+        self._shapes = Shapes(self._room)
         self._legs = HostLegs(self._room, wished=host_legs)
         self._doors: Doors | None = None
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
@@ -189,6 +192,7 @@ class LinuxFabric:
                 partial(self._filters.port, namespace, port, fresh=before is None),
                 partial(self._room.ip_as_far_as_possible, namespace, lines, may_fail="TUNSETIFF.*busy"),
             )
+            await self._shapes.ensure(namespace, port, fresh=before is None)
             return TapPlug(namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid)
 
     async def ensure_no_port(self, port_id: str) -> None:
@@ -200,10 +204,11 @@ class LinuxFabric:
             await self._check_room()
             namespace = network_namespace(self._cloud_id, port.network_id)
             if self._room.stands(namespace):
-                lines = [f"link delete dev {device(TAP, port_id)}"]
+                lines = [f"link delete dev {device(first, port_id)}" for first in (TAP, DETOUR)]
                 await self._room.ip_as_far_as_possible(namespace, lines, may_fail=GONE)
                 await self._filters.no_port(namespace, port)
             self._ports.drop(port_id)
+            self._shapes.forget(port_id)
 
     async def facts(self) -> FabricFacts:
         found: dict[str, list[str]] = {"n": [], "r": []}

@@ -7,8 +7,11 @@ from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
 
 BRIDGE = "br0"
-TAP, ROUTER_SIDE, GATEWAY_SIDE, NETWORK_SIDE, HOST_SIDE = "tap", "qr-", "qg-", "rp-", "mch"
-"""First letters of devices: a machine's tap, a router's two kinds of interfaces, their other ends on the network, the host's leg."""
+TAP, DETOUR = "tap", "ifb"
+"""First letters of a machine's devices: its tap, and what its frames go through when it may not send as fast as it likes."""
+
+ROUTER_SIDE, GATEWAY_SIDE, NETWORK_SIDE, HOST_SIDE = "qr-", "qg-", "rp-", "mch"
+"""First letters of other devices: a router's two kinds of interfaces, their ends on the network, the host's leg."""
 
 HOST_LEG = "host0"
 """The network's end of the leg to the machine itself."""

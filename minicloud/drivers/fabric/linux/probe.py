@@ -11,7 +11,7 @@ from minicloud.base import trace
 from minicloud.base.errors import ToolFailed
 from minicloud.base.tools import PACKAGES, find, need, run
 from minicloud.drivers.fabric import Group, Network, Port, Router, RouterPort, Rule
-from minicloud.drivers.fabric.linux import guard, routers, security
+from minicloud.drivers.fabric.linux import guard, security, translation
 from minicloud.drivers.fabric.together import together
 
 _PROGRAMS = ("ip", "nft", "dnsmasq", "nsenter", "unshare", "setpriv")
@@ -110,7 +110,7 @@ def _bridge_rules() -> str:
 
 def _router_rules() -> str:
     outside = RouterPort(id="probe", network_id="probe", mac="fa:16:3e:00:00:02", addresses=["203.0.113.10/24"])
-    return routers.rules(Router(id="probe", gateway=outside, floating={"203.0.113.50": "10.0.0.10"}))
+    return translation.rules(Router(id="probe", gateway=outside, floating={"203.0.113.50": "10.0.0.10"}))
 
 
 def _why_no_namespaces() -> str:

@@ -124,16 +124,18 @@ class Room:
         if script:
             await self.run(namespace, "ip", "-batch", "-", script=script)
 
-    async def ip_as_far_as_possible(self, namespace: str | None, lines: list[str], *, may_fail: str) -> None:
+    async def ip_as_far_as_possible(
+        self, namespace: str | None, lines: list[str], *, may_fail: str, program: str = "ip"
+    ) -> None:
         """As ``ip``, but lines whose failure message matches ``may_fail`` are content to fail. Raises ToolFailed."""
         script = "".join(f"{line}\n" for line in lines)
-        words = [*self.inside(namespace), need("ip"), "-force", "-batch", "-"]
-        trace.note("script", program="ip", namespace=namespace or "", lines=lines)
+        words = [*self.inside(namespace), need(program), "-force", "-batch", "-"]
+        trace.note("script", program=program, namespace=namespace or "", lines=lines)
         done = await run(words[0], *words[1:], input=script.encode(), accept=(0, 1))
         said = [line for line in done.stderr.decode(errors="replace").splitlines() if line]
         bad = [line for line in said if not line.startswith("Command failed") and not re.search(may_fail, line)]
         if done.code and bad:
-            raise ToolFailed(f"ip failed: {bad[0]}", argv=words, code=done.code, stderr="\n".join(said))
+            raise ToolFailed(f"{program} failed: {bad[0]}", argv=words, code=done.code, stderr="\n".join(said))
 
     async def nft(self, namespace: str, text: str) -> None:
         """Load a rule set, all or nothing. Raises ToolFailed."""

@@ -5,7 +5,7 @@ from functools import partial
 
 from minicloud.drivers.fabric import Router
 from minicloud.drivers.fabric.checks import router_ports
-from minicloud.drivers.fabric.linux import routers
+from minicloud.drivers.fabric.linux import routers, translation
 from minicloud.drivers.fabric.linux.advertisers import Advertisers
 from minicloud.drivers.fabric.linux.doors import Doors
 from minicloud.drivers.fabric.linux.names import network_namespace, router_namespace
@@ -31,7 +31,7 @@ class Routing:
         routes = [] if fresh else await self._room.routes(namespace)
         homes = {network_id: network_namespace(self._room.cloud_id, network_id) for network_id in mtus}
         await together(
-            partial(self._room.nft, namespace, routers.rules(router)),
+            partial(self._room.nft, namespace, translation.rules(router)),
             partial(self._room.ip, namespace, routers.wish(router, links, routes, homes, mtus)),
         )
         ends = [(homes[port.network_id], routers.far_end(port, mtus[port.network_id])) for port in router_ports(router)]
