@@ -160,7 +160,13 @@ def check(tx: Transaction, service: str, project_id: str, deltas: Mapping[str, i
     if service == "compute" and unified_limits.switched_on(tx, service):
         _check_unified(tx, project_id, deltas, usage)
         return
-    allowed = limits(tx, service, project_id)
+    check_against(service, project_id, deltas, usage, limits(tx, service, project_id))
+
+
+def check_against(
+    service: str, project_id: str, deltas: Mapping[str, int], usage: Usage, allowed: Mapping[str, int]
+) -> None:
+    """As ``check``, with the limits at hand. Raises OverQuota."""
     binding = {resource: more for resource, more in deltas.items() if more > 0 and allowed[resource] != UNLIMITED}
     if not binding:
         return

@@ -11,7 +11,6 @@ from minicloud.api.compute.quota_views import MOVED_AWAY, Limits, Number, given
 from minicloud.api.listing import truth
 from minicloud.api.microversions import Until
 from minicloud.api.routes import Delete, Get, Put
-from minicloud.base.errors import NotOffered
 from minicloud.core import quota
 from minicloud.core.compute import quotas
 from minicloud.core.policy import ADMIN, ANYONE, PROJECT_READER_OR_ADMIN
@@ -61,7 +60,7 @@ class QuotaUpdate(Limits, wrap="quota_set"):
 def view(limits: dict[str, int], project_id: str | None) -> QuotaSet:
     """The limits of a project."""
     moved = dict.fromkeys(MOVED_AWAY, quota.UNLIMITED)
-    return QuotaSet(**limits, **moved, id=UNSET if project_id is None else project_id)
+    return QuotaSet(**{**moved, **limits}, id=UNSET if project_id is None else project_id)
 
 
 async def show(call: Call, project_id: str) -> Any:
@@ -71,7 +70,7 @@ async def show(call: Call, project_id: str) -> Any:
 
     def work(tx: Transaction) -> dict[str, int]:
         quotas.require_project(tx, project_id)
-        return quota.limits(tx, quotas.SERVICE, project_id)
+        return quotas.limits(tx, project_id, call.parameter("user_id"))
 
     return view(await call.read(work), project_id)
 
@@ -94,27 +93,24 @@ async def detail(call: Call, project_id: str) -> Any:
 
     def work(tx: Transaction) -> dict[str, Usage]:
         quotas.require_project(tx, project_id)
-        used = quotas.in_use(tx, project_id)
-        limits = quota.limits(tx, quotas.SERVICE, project_id)
-        return {name: Usage(limit=limit, in_use=used[name]) for name, limit in limits.items()}
+        user_id = call.parameter("user_id")
+        used, limits = quotas.in_use(tx, project_id, user_id), quotas.limits(tx, project_id, user_id)
+        return {name: Usage(limit=limit, in_use=used.get(name, 0)) for name, limit in limits.items()}
 
     moved = {name: Usage(limit=quota.UNLIMITED, in_use=0) for name in MOVED_AWAY}
-    return QuotaSet(**await call.read(work), **moved, id=project_id)
+    return QuotaSet(**{**moved, **await call.read(work)}, id=project_id)
 
 
 async def update(call: Call, project_id: str, body: QuotaUpdate) -> Any:
-    """Other limits for a project. Not below what it has, unless forced."""
+    """Other limits for a project or for one of its users. Not below what is in use, unless forced."""
     queries.only(call, "user_id")
-    if call.parameter("user_id") is not None:
-        raise NotOffered(
-            "Limits of single users are not offered: minicloud counts by project. Leave out user_id to set the project's."
-        )
+    user_id = call.parameter("user_id")
     force = truth(str(body.force))
     values = given(body)
 
     def work(tx: Transaction) -> dict[str, int]:
-        quotas.change(tx, project_id, values, force=force)
-        return quota.limits(tx, quotas.SERVICE, project_id)
+        quotas.change(tx, project_id, values, force=force, user_id=user_id)
+        return quotas.limits(tx, project_id, user_id)
 
     return view(await call.write(work), None)
 
@@ -122,8 +118,7 @@ async def update(call: Call, project_id: str, body: QuotaUpdate) -> Any:
 async def delete(call: Call, project_id: str) -> None:
     """The defaults again."""
     queries.only(call, "user_id")
-    if call.parameter("user_id") is None:
-        await call.write(lambda tx: quota.reset(tx, quotas.SERVICE, project_id))
+    await call.write(lambda tx: quotas.reset(tx, project_id, call.parameter("user_id")))
 
 
 _PATH = "/os-quota-sets/{project_id}"

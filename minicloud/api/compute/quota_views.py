@@ -12,7 +12,7 @@ from minicloud.core.quota import UNLIMITED
 Number = int | str | None | UnsetType
 
 MOVED_AWAY = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
-"""Resources that the network service counts; here they have no limit."""
+"""Resources that the network service counts: here they have limits to be read and set, which bind nothing."""
 
 
 class Limits(Body):
@@ -33,7 +33,7 @@ class Limits(Body):
 def given(body: Body) -> dict[str, int]:
     """The limits that a body sets, checked. Raises Invalid."""
     found = {}
-    for name in Limits.__struct_fields__:
+    for name in (*Limits.__struct_fields__, *MOVED_AWAY):
         value = getattr(body, name)
         if value is not UNSET and value is not None and value != "":
             found[name] = queries.integer(name, value, UNLIMITED)

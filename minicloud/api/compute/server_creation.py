@@ -131,8 +131,6 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         chosen = body.networks
     if chosen and chosen != "none":
         call.enforce(f"{POLICY}:create:attach_network")
-    for text, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
-        check_address(text, name)
     return ServerRequest(
         name=body.name.strip(),
         flavor_ref=str(body.flavor_ref).rpartition("/")[2],
@@ -152,8 +150,8 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         node=node,
         forced=":" in (body.availability_zone or ""),
         hints=body.hints or body.old_hints,
-        access_ip_v4=body.access_ip_v4,
-        access_ip_v6=body.access_ip_v6,
+        access_ip_v4=check_address(body.access_ip_v4, "accessIPv4"),
+        access_ip_v6=check_address(body.access_ip_v6, "accessIPv6"),
         disk_config=body.disk_config,
         admin_password=body.admin_pass or servers.new_password(),
         min_count=body.min_count,
@@ -189,14 +187,16 @@ def _network(wanted: NetworkRequest) -> RequestedNetwork:
     )
 
 
-def check_address(text: str | None, field: str) -> None:
+def check_address(text: Any, field: str) -> str | None:
+    """An address in its shortest form; None for none. Raises Invalid."""
     if text:
         try:
-            ipaddress.ip_address(text)
+            return str(ipaddress.ip_address(text))
         except ValueError as error:
             raise Invalid(
                 f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address"
             ) from error
+    return None
 
 
 def _place(call: Call, body: ServerCreate) -> tuple[str | None, str | None, str | None]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from minicloud.api.bodies import Body
+from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import server_views
 from minicloud.api.compute.server_creation import Hostname, TrimmedName, check_address
@@ -15,7 +15,7 @@ from minicloud.api.microversions import Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.core import records
-from minicloud.core.compute import servers
+from minicloud.core.compute import servers, zones
 from minicloud.core.compute.servers import Server
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
@@ -32,6 +32,9 @@ class ServerUpdate(Body, wrap="server"):
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
     description: Annotated[str | UnsetType | None, Since("2.19")] = UNSET
     hostname: Annotated[Hostname | UnsetType, Since("2.90")] = UNSET
+    pinned_zone: Annotated[Name | UnsetType | None, Since("2.104")] = msgspec.field(
+        name="pinned_availability_zone", default=UNSET
+    )
 
 
 async def show(call: Call, server_id: str) -> Any:
@@ -51,24 +54,28 @@ async def update(call: Call, server_id: str, body: ServerUpdate) -> Any:
         column: value
         for column, value in (
             ("name", body.name.strip() if isinstance(body.name, str) else UNSET),
-            ("access_ip_v4", body.access_ip_v4 or None if body.access_ip_v4 is not UNSET else UNSET),
-            ("access_ip_v6", body.access_ip_v6 or None if body.access_ip_v6 is not UNSET else UNSET),
+            ("access_ip_v4", _address(body.access_ip_v4, "accessIPv4")),
+            ("access_ip_v6", _address(body.access_ip_v6, "accessIPv6")),
             ("disk_config", body.disk_config),
             ("description", body.description),
             ("hostname", body.hostname),
         )
         if value is not UNSET
     }
-    for name in ("access_ip_v4", "access_ip_v6"):
-        check_address(changes.get(name), name.replace("access_ip_v", "accessIPv"))
 
     def work(tx: Transaction) -> Server:
         server = servers.get(tx, call.context, server_id)
+        if body.pinned_zone is not UNSET:
+            server = zones.pin(tx, server, body.pinned_zone)
         return records.change(tx, server, **changes, updated_at=tx.now) if changes else server
 
     server = await call.write(work)
     view = server_views.detailed(call, [server], await surroundings_of(call, [server]), alone=True)[0]
     return server_views.as_changed(call, view)
+
+
+def _address(said: str | UnsetType, field: str) -> str | UnsetType | None:
+    return UNSET if isinstance(said, UnsetType) else check_address(said, field)
 
 
 async def delete(call: Call, server_id: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
-from minicloud.core import quota, unified_limits
+from minicloud.core import quota, unified_limits, user_quotas
 from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers, unified_quotas
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
@@ -221,6 +221,10 @@ def _within_quota(
         most = [room[name] // each for name, each in one.items() if each and room[name] != quota.UNLIMITED]
         count = max(request.min_count, min([request.max_count, *most]))
     quota.check(tx, "compute", project_id, _deltas(flavor, count), used)
+    user_id = context.user_id
+    user_quotas.check(
+        tx, "compute", project_id, user_id, _deltas(flavor, count), lambda: usage(tx, project_id, user_id)
+    )
     return count
 
 
@@ -228,12 +232,12 @@ def _deltas(flavor: ServerFlavor, count: int) -> dict[str, int]:
     return {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.memory_mb}
 
 
-def usage(tx: Transaction, project_id: str) -> dict[str, int]:
-    """What a project's servers use of its quota."""
+def usage(tx: Transaction, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """What a project's servers, or those of one of its users, use of the quota."""
     row = tx.one(
         "SELECT count(*), COALESCE(sum(vcpus), 0), COALESCE(sum(memory_mb), 0) FROM servers "
-        "WHERE project_id = ? AND deleted = 0",
-        [project_id],
+        "WHERE project_id = ? AND deleted = 0 AND (? IS NULL OR user_id = ?)",
+        [project_id, user_id, user_id],
     )
     assert row is not None
     return {"instances": row[0], "cores": row[1], "ram": row[2]}

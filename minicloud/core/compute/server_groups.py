@@ -91,9 +91,10 @@ def delete(tx: Transaction, context: Context, group_id: str) -> None:
     trace.note("server_group_deleted", group=group_id)
 
 
-def count(tx: Transaction, project_id: str) -> int:
-    """How many groups a project has."""
-    return records.count(tx, ServerGroup, [records.Condition("project_id", "=", project_id)])
+def count(tx: Transaction, project_id: str, user_id: str | None = None) -> int:
+    """How many groups a project, or one of its users, has."""
+    mine = [] if user_id is None else [records.Condition("user_id", "=", user_id)]
+    return records.count(tx, ServerGroup, [records.Condition("project_id", "=", project_id), *mine])
 
 
 def for_boot(tx: Transaction, context: Context, hints: dict[str, Any], servers: int) -> ServerGroup | None:

@@ -61,6 +61,24 @@ async def test_bad_limits_are_refused() -> None:
         assert (await root.put("/os-quota-sets/red", json={"quota_set": {"fixed_ips": 5}})).status_code == 200
         newer = at(root, "2.36")
         assert (await newer.put("/os-quota-sets/red", json={"quota_set": {"fixed_ips": 5}})).status_code == 400
-        alone = await newer.put("/os-quota-sets/red?user_id=ann", json={"quota_set": {"cores": 5}})
-        assert (alone.status_code, "by project" in alone.json()["notImplemented"]["message"]) == (501, True)
         assert (await at(root, "2.75").get("/os-quota-sets/red?surprise=1")).status_code == 400
+
+
+async def test_limits_of_one_user_stay_within_the_projects() -> None:
+    async with a_compute_service() as door:
+        root = door.as_("root", role="admin", mount=V)
+        path = "/os-quota-sets/red?user_id=ann"
+        set_ = await root.put(path, json={"quota_set": {"cores": 5}})
+        assert (set_.status_code, set_.json()["quota_set"]["cores"]) == (200, 5)
+        assert (await root.get(path)).json()["quota_set"]["cores"] == 5
+        assert (await root.get("/os-quota-sets/red")).json()["quota_set"]["cores"] == 20
+        more = await root.put(path, json={"quota_set": {"cores": 21}})
+        assert more.json()["badRequest"]["message"] == "Quota limit 21 for cores must be less than or equal to 20."
+        assert (await root.put(path, json={"quota_set": {"cores": 21, "force": True}})).status_code == 200
+        detail = (await root.get("/os-quota-sets/red/detail?user_id=ann")).json()["quota_set"]
+        assert detail["cores"] == {"limit": 21, "in_use": 0, "reserved": 0}
+        assert (await root.delete(path)).status_code == 202
+        assert (await root.get(path)).json()["quota_set"]["cores"] == 20
+        await root.put(path, json={"quota_set": {"cores": 5}})
+        assert (await root.delete("/os-quota-sets/red")).status_code == 202
+        assert (await root.get(path)).json()["quota_set"]["cores"] == 20

@@ -309,3 +309,28 @@ async def test_a_host_that_falls_silent_while_it_builds_loses_the_server_to_anot
         server = await cloud.server(asked.json()["server"]["id"], cloud.admin)
         assert (server["status"], server["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "host-2")
         assert await cloud.stuck() == []
+
+
+async def test_a_server_is_held_to_its_own_zone_or_to_none() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, reconcile_interval=1e6)
+        server = await cloud.a_server(availability_zone="nova")
+        path = f"/compute/v2.1/servers/{server['id']}"
+        for zone, status in (("nova", 200), ("other", 409), (None, 200), (None, 200), ("other", 409), ("nova", 200)):
+            answer = await cloud.demo.put(path, json={"server": {"pinned_availability_zone": zone}})
+            assert answer.status_code == status, (zone, answer.text)
+            if status == 200:
+                assert answer.json()["server"]["pinned_availability_zone"] == zone
+        old = {"OpenStack-API-Version": "compute 2.103"}
+        body = {"server": {"pinned_availability_zone": None}}
+        assert (await cloud.demo.put(path, json=body, headers=old)).status_code == 400
+
+
+async def test_access_addresses_are_kept_in_their_shortest_form() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, reconcile_interval=1e6)
+        server = await cloud.a_server(accessIPv6="0000:0000:0000:0000:0000:babe:220.12.22.2")
+        assert server["accessIPv6"] == "::babe:dc0c:1602"
+        path = f"/compute/v2.1/servers/{server['id']}"
+        answer = await cloud.demo.put(path, json={"server": {"accessIPv6": "2001:0db8::0001"}})
+        assert answer.json()["server"]["accessIPv6"] == "2001:db8::1"
