@@ -88,12 +88,17 @@ Links = Literal["rel", "glance", "keystone", "always_rel"]
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """How one collection is listed. ``sort_keys`` maps the API's names to columns; repeated filters mean any of the values.
 
+    ``unsorted_by`` are sort keys that are passed over with their direction (a key in ``sort_keys``, too, counts).
+    ``descending`` is the direction of a key without one; ``then_by`` columns follow the keys that were asked for.
     ``links_when_full``: a page that is just full links on, too, as Nova's do, whose next page may be empty.
     """
 
     name: str
     sort_keys: dict[str, str] = msgspec.field(default_factory=lambda: {"id": "id"})
     sort: list[tuple[str, bool]] = msgspec.field(default_factory=lambda: [("id", False)])
+    unsorted_by: Sequence[str] = ()
+    descending: bool = False
+    then_by: Sequence[str] = ()
     filters: dict[str, Reader] = {}
     largest: int = 1000
     default_limit: int | None = 1000
@@ -190,14 +195,18 @@ def _sort(listing: Listing, values: Mapping[str, list[str]]) -> list[tuple[str, 
             for column, listing_descending in listing.sort
         ]
     found = []
+    pairs = [(key, direction) for key, direction in pairs if key in listing.sort_keys or key not in listing.unsorted_by]
+    if not pairs:
+        return listing.sort
     for key, direction in pairs:
         if key not in listing.sort_keys:
             raise Invalid(f"Sort key {key} is not supported", kind="sort_key")
         if direction not in ("asc", "desc", ""):
             raise Invalid(f"Unknown sort direction, must be one of: asc, desc (not {direction})", kind="sort_dir")
-        default = dict(listing.sort).get(listing.sort_keys[key], False)
+        default = dict(listing.sort).get(listing.sort_keys[key], listing.descending)
         found.append((listing.sort_keys[key], default if direction == "" else direction == "desc"))
-    return found
+    first = found[0][1]
+    return [*found, *((column, first) for column in listing.then_by if column not in dict(found))]
 
 
 def _conditions(listing: Listing, values: Mapping[str, list[str]]) -> list[Condition | AnyOf]:

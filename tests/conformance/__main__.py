@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance import ledger, placement_suites, sdk_suite, tempest_suite
+from tests.conformance import ledger, placement_suites, schema_suite, sdk_suite, tempest_suite
 from tests.conformance.suites import SUITES
 
 
@@ -27,6 +27,8 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if suite.runner in placement_suites.STORIES:
             outcomes = placement_suites.run(suite, folder, tests=given.tests)
+        elif suite.runner == "schemas":
+            outcomes = schema_suite.run(suite, folder, tests=given.tests)
         elif suite.runner == "sdk":
             outcomes = sdk_suite.run(suite, folder, tests=given.tests)
         else:

@@ -51,6 +51,7 @@ SUITES = {
         Suite("network", "tempest", r"^tempest\.api\.network\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),
+        Suite("nova-schemas", "schemas", "", {"hosts": 2}),
         Suite("osc-placement", "osc-placement", ""),
         *(
             Suite(f"sdk-{name}", "sdk", " ".join(f"openstack.tests.functional.{part}" for part in parts))

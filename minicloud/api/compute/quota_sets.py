@@ -77,7 +77,6 @@ async def show(call: Call, project_id: str) -> Any:
 
 async def defaults(call: Call, project_id: str) -> Any:
     """The limits that a project has for which nobody set others."""
-    queries.only(call, since="2.102")
 
     def work(tx: Transaction) -> dict[str, int]:
         quotas.require_project(tx, project_id)

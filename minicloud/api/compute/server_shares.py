@@ -6,6 +6,7 @@ import msgspec
 
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
+from minicloud.api.compute import queries
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import NotFound, NotOffered
 from minicloud.core.compute import servers
@@ -23,6 +24,7 @@ class ShareAttach(Body, wrap="share"):
 
 async def index(call: Call, server_id: str) -> Any:
     """None."""
+    queries.only(call)
     await call.read(lambda tx: servers.get(tx, call.context, server_id))
     return {"shares": []}
 
@@ -35,6 +37,7 @@ async def create(call: Call, server_id: str, body: ShareAttach) -> Any:
 
 async def show(call: Call, server_id: str, share_id: str) -> Any:
     """There is none."""
+    queries.only(call)
     await call.read(lambda tx: servers.get(tx, call.context, server_id))
     raise NotFound(f"Share {share_id} is not attached to server {server_id}")
 

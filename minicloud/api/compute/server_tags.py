@@ -7,7 +7,6 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
-from minicloud.api.compute import queries
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.core.compute import server_tags, servers
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
@@ -26,14 +25,12 @@ class Tags(Body):
 
 async def index(call: Call, server_id: str) -> Any:
     """All tags."""
-    queries.only(call, since="2.102")
     server = await call.read(lambda tx: servers.get(tx, call.context, server_id))
     return {"tags": server.tags}
 
 
 async def show(call: Call, server_id: str, tag: str) -> None:
     """Whether the server has the tag."""
-    queries.only(call, since="2.102")
     await call.read(lambda tx: server_tags.require(tx, call.context, server_id, tag))
 
 

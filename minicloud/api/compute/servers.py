@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
-from minicloud.api.compute import server_views
+from minicloud.api.compute import queries, server_views
 from minicloud.api.compute.server_creation import Hostname, TrimmedName, check_address
 from minicloud.api.compute.server_listing import surroundings, surroundings_of
 from minicloud.api.compute.server_views import Surroundings
@@ -39,6 +39,7 @@ class ServerUpdate(Body, wrap="server"):
 
 async def show(call: Call, server_id: str) -> Any:
     """One server."""
+    queries.only(call, since="2.102")
 
     def work(tx: Transaction) -> tuple[Server, Surroundings]:
         server = servers.get(tx, call.context, server_id)

@@ -1,0 +1,132 @@
+"""Runs in the environment of nova: asks every GET route of a cloud at every version where nova's own schemas change, and holds
+the answers to them. Prints ``outcome test`` for each, and with a failure why.
+
+Three kinds of tests for a route and version: ``body`` (the answer has nova's form), ``query`` (an unknown parameter is refused
+exactly where nova refuses it), ``there`` (the route is there, not there, or gone, as in nova).
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+warnings.simplefilter("ignore")
+
+from nova.api.openstack import api_version_request as versions  # noqa: E402
+from nova.api.openstack.compute.routes import ROUTE_LIST  # noqa: E402
+from nova.api.validation.validators import _SchemaValidator  # noqa: E402
+
+NEWEST = int(versions._MAX_API_VERSION.split(".")[1])
+
+
+class Cloud:
+    """The cloud that is asked, and what stands in its paths: names by the pattern of the path."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.url: str = told["url"]
+        self.token: str = told["token"]
+        self.paths: dict[str, str] = told["paths"]
+
+    def get(self, path: str, minor: int) -> tuple[int, Any]:
+        """Status and document."""
+        headers = {"X-Auth-Token": self.token, "OpenStack-API-Version": f"compute 2.{minor}"}
+        request = urllib.request.Request(f"{self.url}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                raw, status = answer.read(), answer.status
+        except urllib.error.HTTPError as error:
+            raw, status = error.read(), error.code
+        try:
+            return status, json.loads(raw) if raw else None
+        except ValueError:
+            return status, raw
+
+    def path(self, pattern: str, minor: int) -> str | None:
+        """The pattern with names in it that are there; some are others at other versions."""
+        for version, path in sorted(self.paths.get(pattern, {}).items(), key=lambda pair: -int(pair[0])):
+            if minor >= int(version):
+                return path
+        return pattern if "{" not in pattern else None
+
+
+def minor_of(version: Any, default: int) -> int:
+    """The second number of a version of nova's."""
+    return default if version.is_null() else max(version.ver_minor, 1)
+
+
+def schemas_of(function: Any, name: str) -> list[tuple[Any, int, int]]:
+    """The schemas of a handler with the first and last version that each is for."""
+    found = getattr(function, name, None)
+    return [] if found is None else [(s, minor_of(low, 1), minor_of(high, NEWEST)) for s, low, high in found._schemas]
+
+
+def at(schemas: list[tuple[Any, int, int]], minor: int) -> Any:
+    """The schema for a version."""
+    return next((schema for schema, low, high in schemas if low <= minor <= high), None)
+
+
+def life(function: Any) -> tuple[int, int]:
+    """The first and last version at which the route is there."""
+    low, high = getattr(function, "min_version", None), getattr(function, "max_version", None)
+    return max(1, int(low.split(".")[1])) if low else 1, int(high.split(".")[1]) if high else NEWEST
+
+
+def checks(cloud: Cloud, pattern: str, function: Any) -> Iterator[tuple[str, str]]:
+    """Name and fault of each test of a route; no fault is the empty text."""
+    bodies, queries = schemas_of(function, "response_body_schemas"), schemas_of(function, "request_query_schemas")
+    first, last = life(function)
+    moments = {low for _, low, _ in [*bodies, *queries]} | {first, last, 1, NEWEST}
+    moments |= {minor for minor in (first - 1, last + 1) if 1 <= minor <= NEWEST}
+    for minor in sorted(moments):
+        path = cloud.path(pattern, minor)
+        name = f"GET {pattern} 2.{minor}"
+        if path is None:
+            yield f"{name} body", "nothing was made that this path could name"
+            continue
+        status, document = cloud.get(path, minor)
+        if getattr(function, "removed", False):
+            yield f"{name} there", "" if status == 410 else f"{status}, not 410"
+        elif not first <= minor <= last:
+            yield f"{name} there", "" if status == 404 else f"{status}, not 404"
+        else:
+            yield f"{name} body", fault(at(bodies, minor), status, document)
+            strict = (at(queries, minor) or {}).get("additionalProperties", True) is False
+            odd, _ = cloud.get(f"{path}{'&' if '?' in path else '?'}surprise=1", minor)
+            yield (
+                f"{name} query",
+                "" if (odd == 400) == strict else f"{odd}, and nova is {'strict' if strict else 'not'}",
+            )
+
+
+def fault(schema: Any, status: int, document: Any) -> str:
+    """What is wrong with an answer."""
+    if not 200 <= status < 400:
+        return f"{status} {json.dumps(document)[:300]}"
+    if schema is None:
+        return ""
+    try:
+        _SchemaValidator(schema).validate(document)
+    except Exception as error:  # noqa: BLE001 - nova's own finding, whatever its class
+        return str(error)[:600]
+    return ""
+
+
+def main(told: dict[str, Any], wanted: str) -> None:
+    """Test all routes whose name has the text in it."""
+    cloud = Cloud(told)
+    for pattern, methods in ROUTE_LIST:
+        if "GET" not in methods or pattern in ("", "/"):
+            continue
+        maker, action = methods["GET"]
+        for test, why in checks(cloud, pattern, getattr(maker.args[0], action)):
+            if wanted in test:
+                print("failed" if why else "passed", test, flush=True)
+                if why:
+                    print(f"# {test}: {' '.join(why.split())}", flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.stdin.read()), sys.argv[1] if len(sys.argv) > 1 else "")
