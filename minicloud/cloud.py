@@ -51,6 +51,7 @@ from minicloud.operations import seeds
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
 from minicloud.sagas import SAGAS as SAGAS
+from minicloud.services import image_options_of
 from minicloud.services import policy_of as policy_of
 from minicloud.services import policy_overrides as policy_overrides
 from minicloud.services import services as services
@@ -139,6 +140,7 @@ async def open_cloud(
     all_services = services(passwords, settings)
     policy = policy_of(all_services, policy_overrides(folder))
     limited = unified_limits.named(settings.unified_limits)
+    image_options = image_options_of(settings, policy.rules)
     if settings.seed:
         seeds.read(settings.seed)
     async with AsyncExitStack() as stack:
@@ -170,6 +172,7 @@ async def open_cloud(
             # Real guests of all hosts hang on one fabric of the process; simulated hosts have one each.
             wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
+            image=image_options,
             scheduler=read_options(msgspec.structs.asdict(settings)),
             lab=lab,
             hosts_described=lab.by_name(),
@@ -216,8 +219,8 @@ async def open_cloud(
         hashed = await admin_hash(database, settings, passwords, changed)
         for key in await database.write(lambda tx: first_records(tx, settings, hashed, limited)):
             await blobs.delete(key)
-        for image_id in await database.write(uploads.recover):
-            await blobs.delete(image_id)
+        for key in await database.write(uploads.recover):
+            await blobs.delete(key)
         count = len(lab.by_name()) or settings.hosts
         progress(f"starting {count} {driver} host{'s' if count > 1 else ''}")
         hosts_of_cloud, backends, fake = await hosts_of(settings, driver, folder, blobs, messaging, servicegroup, lab)

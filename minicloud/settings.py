@@ -13,6 +13,11 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 
 from minicloud.base.errors import Invalid
+from minicloud.base.folders import cache_folder as cache_folder
+from minicloud.base.folders import default_data as default_data
+from minicloud.base.folders import guest_cache as guest_cache
+from minicloud.base.folders import inherited as inherited
+from minicloud.base.folders import runtime_folder as runtime_folder
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True):
@@ -240,6 +245,27 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     largest_image_gb: int = 1024
     """Largest image that may be uploaded."""
 
+    import_methods: str = "glance-direct,web-download,copy-image"
+    """Ways to import images that are offered, separated by commas."""
+
+    import_allowed_schemes: str = "http,https"
+    """Schemes of URLs that images may be imported from, separated by commas."""
+
+    import_allowed_hosts: str = ""
+    """The only hosts that images may be imported from, separated by commas. Default: all, but no address of this machine or its link."""
+
+    import_disallowed_hosts: str = ""
+    """Hosts that images may not be imported from, separated by commas; passed over where there are allowed ones."""
+
+    import_allowed_ports: str = "80,443"
+    """Ports that a URL to import from may name, separated by commas."""
+
+    property_protection_file: str = ""
+    """File that says who may create, read, update and delete which properties of images, in Glance's format."""
+
+    property_protection_rule_format: Literal["roles", "policies"] = "roles"
+    """Whether that file names roles or policies."""
+
     guest_image: str = "auto"
     """The image ``minilinux`` of a new cloud: ``auto`` takes the built one if there is one, ``none`` starts without."""
 
@@ -287,36 +313,6 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     if settings.hosts < 1:
         raise Invalid("The setting hosts must be at least 1")
     return Found(settings, sources)
-
-
-def default_data(environment: Mapping[str, str] | None = None) -> str:
-    """The data folder when nobody says otherwise."""
-    environment = os.environ if environment is None else environment
-    base = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")) / ".local" / "share")
-    return str(Path(base).expanduser() / "minicloud")
-
-
-def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Where what can be built again is kept, such as the guest image: shared by all clouds of the user."""
-    environment = os.environ if environment is None else environment
-    base = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME", "~")) / ".cache")
-    return Path(base).expanduser() / "minicloud"
-
-
-def guest_cache(environment: Mapping[str, str] | None = None) -> Path:
-    """Where the guest image is built and kept."""
-    return cache_folder(environment) / "guest"
-
-
-def runtime_folder(environment: Mapping[str, str] | None = None) -> str:
-    """A short path for sockets, whose names may have 107 bytes."""
-    environment = os.environ if environment is None else environment
-    return environment.get("XDG_RUNTIME_DIR") or "/tmp"
-
-
-def inherited(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that a program we start inherits."""
-    return dict(os.environ if environment is None else environment)
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from minicloud.agent.calls import Agents
 from minicloud.agent.volume_calls import Backends
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab
+from minicloud.core.image.options import ImageOptions
 from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler.hosts import KnownHosts
 from minicloud.core.scheduler.options import SchedulerOptions
@@ -41,5 +42,6 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: SchedulerOptions = SchedulerOptions()
     known_hosts: KnownHosts = msgspec.field(default_factory=KnownHosts)
     options: Options = Options()
+    image: ImageOptions = ImageOptions()
     lab: Lab = NO_LAB
     hosts_described: Mapping[str, HostDescription] = {}

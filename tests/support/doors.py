@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import httpx
+import msgspec
 
 from minicloud.api.app import Api
 from minicloud.api.call import Means
@@ -11,7 +12,9 @@ from minicloud.api.service import Service
 from minicloud.base.errors import Unauthenticated
 from minicloud.base.trace import Recording
 from minicloud.conductor.executor import Executor
+from minicloud.conductor.step import Saga
 from minicloud.core.context import Context
+from minicloud.core.image.options import ImageOptions
 from minicloud.core.policy import Policy
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
@@ -37,11 +40,14 @@ class Bearers:
 class Door:
     """An Api and what it stands on. ``as_`` gives a client for somebody, below one service's mount."""
 
-    def __init__(self, api: Api, bearers: Bearers, database: Database, blobs: Blobs, notes: Recording) -> None:
+    def __init__(
+        self, api: Api, bearers: Bearers, database: Database, blobs: Blobs, notes: Recording, executor: Executor
+    ) -> None:
         self.api = api
         self.database = database
         self.blobs = blobs
         self.notes = notes
+        self.executor = executor
         self._bearers = bearers
 
     def as_(
@@ -76,10 +82,18 @@ class Door:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.api), base_url=f"{URL}{mount}")
 
 
-async def a_door(stack: AsyncExitStack, services: Sequence[Service], *, blobs: Blobs | None = None) -> Door:
-    """A door with these services over an empty world."""
+async def a_door(
+    stack: AsyncExitStack,
+    services: Sequence[Service],
+    *,
+    blobs: Blobs | None = None,
+    sagas: Sequence[type[Saga]] = (),
+    image: ImageOptions | None = None,
+) -> Door:
+    """A door with these services over an empty world, which can do these sagas."""
     world = await a_world(stack)
-    executor = await stack.enter_async_context(Executor(world, []))
+    world = msgspec.structs.replace(world, image=image or ImageOptions(), blobs=blobs or world.blobs)
+    executor = await stack.enter_async_context(Executor(world, sagas))
     rules = [
         (name, check)
         for service in services
@@ -90,4 +104,4 @@ async def a_door(stack: AsyncExitStack, services: Sequence[Service], *, blobs: B
     blobs = blobs or world.blobs
     means = Means(database=world.database, executor=executor, policy=Policy(rules), blobs=blobs)
     bearers, notes = Bearers(), Recording()
-    return Door(Api(services, means, bearers, notes), bearers, world.database, blobs, notes)
+    return Door(Api(services, means, bearers, notes), bearers, world.database, blobs, notes, executor)

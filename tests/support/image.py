@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 
 from minicloud.api import image
+from minicloud.conductor.image.import_image import ImportImage
+from minicloud.core.image.options import ImageOptions
 from minicloud.engines.blobs import Blobs
 from tests.support.doors import Door, a_door
 
@@ -16,10 +18,10 @@ RAW = bytes(range(256)) * 8
 
 
 @asynccontextmanager
-async def an_image_service(blobs: Blobs | None = None) -> AsyncIterator[Door]:
+async def an_image_service(blobs: Blobs | None = None, options: ImageOptions | None = None) -> AsyncIterator[Door]:
     """Image alone, over an empty world."""
     async with AsyncExitStack() as stack:
-        yield await a_door(stack, [image.service()], blobs=blobs)
+        yield await a_door(stack, [image.service()], blobs=blobs, sagas=[ImportImage], image=options)
 
 
 async def an_image(http: httpx.AsyncClient, content: bytes | None = RAW, **values: Any) -> dict[str, Any]:

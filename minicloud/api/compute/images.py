@@ -121,7 +121,7 @@ def _view(call: Call, image: Image) -> dict[str, Any]:
         **_brief(call, image),
         "minRam": image.min_ram,
         "minDisk": image.min_disk,
-        "metadata": image.properties,
+        "metadata": _readable(call, image),
         "created": f"{image.created_at[:19]}Z",
         "updated": f"{image.updated_at[:19]}Z",
         "status": STATUSES.get(image.status, "UNKNOWN"),
@@ -142,7 +142,7 @@ def _view(call: Call, image: Image) -> dict[str, Any]:
 
 async def metadata(call: Call, image_id: str) -> Any:
     """All properties."""
-    return {"metadata": (await call.read(lambda tx: _get(tx, call, image_id))).properties}
+    return {"metadata": _readable(call, await call.read(lambda tx: _get(tx, call, image_id)))}
 
 
 async def item(call: Call, image_id: str, key: str) -> Any:
@@ -155,7 +155,7 @@ async def item(call: Call, image_id: str, key: str) -> Any:
 
 async def merge(call: Call, image_id: str, body: Metadata) -> Any:
     """Set properties, keeping the others."""
-    return {"metadata": (await _set(call, image_id, body.metadata)).properties}
+    return {"metadata": _readable(call, await _set(call, image_id, body.metadata))}
 
 
 async def replace(call: Call, image_id: str, body: Metadata) -> Any:
@@ -179,7 +179,7 @@ async def drop_item(call: Call, image_id: str, key: str) -> None:
         image = _changeable(tx, call, image_id)
         if key not in image.properties:
             raise NotFound("Invalid metadata key")
-        changes.apply(tx, call.context, image, [Change(op="remove", name=key)], _anything)
+        changes.apply(tx, call.context, image, [Change(op="remove", name=key)], _anything, _may(call))
 
     await call.write(work)
 
@@ -191,9 +191,18 @@ async def _set(call: Call, image_id: str, items: dict[str, str], *, others: bool
         quota.check(tx, "compute", call.context.project_id or "", {"metadata_items": len(kept)}, {})
         wanted = [Change(op="remove", name=name) for name in image.properties if name not in kept]
         wanted += [Change(op="add", name=name, value=value) for name, value in items.items()]
-        return changes.apply(tx, call.context, image, wanted, _anything)
+        return changes.apply(tx, call.context, image, wanted, _anything, _may(call))
 
     return await call.write(work)
+
+
+def _may(call: Call) -> changes.May:
+    return call.world.image.protections.judge(call.context.roles, call.allows)
+
+
+def _readable(call: Call, image: Image) -> dict[str, str]:
+    may = _may(call)
+    return {name: value for name, value in image.properties.items() if may("read", name)}
 
 
 def _changeable(tx: Transaction, call: Call, image_id: str) -> Image:

@@ -3,6 +3,7 @@
 from minicloud.api.image import (
     data,
     images,
+    imports,
     info,
     members,
     metadef_namespaces,
@@ -12,7 +13,9 @@ from minicloud.api.image import (
     metadef_schemas,
     metadef_tags,
     schemas,
+    staging,
     tags,
+    tasks,
     versions,
 )
 from minicloud.api.service import Endpoint, Service
@@ -40,6 +43,9 @@ def service() -> Service:
             *members.routes,
             *tags.routes,
             *schemas.routes,
+            *imports.routes,
+            *staging.routes,
+            *tasks.routes,
             *info.routes,
             *metadef_namespaces.routes,
             *metadef_objects.routes,

@@ -1,43 +1,41 @@
 """An image's bytes over HTTP: uploads that are inspected as they stream by, downloads of the whole or of a range."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import anyio
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from minicloud.api.call import Call
-from minicloud.api.image.rules import RULES, permit
+from minicloud.api.image.incoming import OCTETS, counted, declared_size, put, require_octets, taken
+from minicloud.api.image.rules import RULES, extra, permit
 from minicloud.api.routes import Get, Put
 from minicloud.base import trace
 from minicloud.base.errors import (
-    CloudError,
     Forbidden,
     Gone,
     Invalid,
     MethodNotAllowed,
     NotFound,
     RangeNotSatisfiable,
-    TooLarge,
     UnsupportedMedia,
 )
 from minicloud.base.imageformat import DECLARABLE, Inspector
 from minicloud.core.image import images, quotas, uploads
 from minicloud.core.image.images import DEACTIVATED, INSPECTED, Image
+from minicloud.core.image.options import STORE
 from minicloud.core.image.uploads import Received
 from minicloud.core.records import Transaction
-
-OCTETS = "application/octet-stream"
 
 
 async def upload(call: Call, image_id: str) -> None:
     """PUT /v2/images/{id}/file. Unless all goes well, the image is queued again and nothing of the bytes is left."""
-    kind = call.header("content-type")
-    if (kind or "").split(";")[0].strip().lower() != OCTETS:
-        raise UnsupportedMedia(f"Invalid content type {kind}")
-    declared = _declared_size(call)
+    require_octets(call)
+    declared = declared_size(call)
+    store = call.header("x-image-meta-store") or STORE
+    if store != STORE:
+        raise Invalid(f"Unknown scheme '{store}' found in URI")
 
     def take(tx: Transaction) -> Image:
         image = images.get(tx, call.context, image_id)
@@ -47,40 +45,15 @@ async def upload(call: Call, image_id: str) -> None:
         return uploads.begin(tx, image)
 
     image = await call.write(take)
-    upload_id = image.upload_id
-    assert upload_id is not None
-    why = "interrupted"
-    finished = False
-    try:
+    async with taken(call, image, image_id) as upload_id:
         received = await _receive(call, image, declared)
         await call.write(lambda tx: uploads.finish(tx, image_id, upload_id, received))
-        finished = True
-    except Gone:
-        why = "the image was deleted"
-        raise
-    except CloudError as error:
-        why = error.message
-        raise
-    finally:
-        if not finished:
-            with anyio.CancelScope(shield=True):
-                await call.means.blobs.delete(image_id)
-                await call.write(lambda tx: uploads.abandon(tx, image_id, upload_id, why))
 
 
 async def _receive(call: Call, image: Image, declared: int | None) -> Received:
-    inspector = None
-    if image.container_format in INSPECTED:
-        inspector = _inspector(image)
+    inspector = _inspector(image) if image.container_format in INSPECTED else None
     virtual_size: list[int] = []
-    # A crash may have left bytes of an earlier try: this upload owns the key now.
-    await call.means.blobs.delete(image.id)
-    stream = _inspected(call.stream(), inspector, virtual_size, declared)
-    try:
-        async with aclosing(stream):
-            blob = await call.means.blobs.put(image.id, stream, limit_bytes=uploads.LARGEST_IMAGE)
-    except TooLarge as error:
-        raise TooLarge("The incoming image is too large: The provided image is too large.", **error.detail) from error
+    blob = await put(call, image.id, _inspected(counted(call.stream(), declared), inspector, virtual_size))
     return Received(
         size=blob.size, virtual_size=virtual_size[0] if virtual_size else None, md5=blob.md5, sha512=blob.sha512
     )
@@ -95,41 +68,24 @@ def _inspector(image: Image) -> Inspector:
 
 
 async def _inspected(
-    stream: AsyncIterator[bytes], inspector: Inspector | None, virtual_size: list[int], declared: int | None
+    stream: AsyncGenerator[bytes, None], inspector: Inspector | None, virtual_size: list[int]
 ) -> AsyncGenerator[bytes, None]:
     """The stream itself; what it turns out to be is told before its end, so that no blob is kept of a bad one."""
-    size = 0
     try:
-        async for chunk in stream:
-            if not chunk:
-                continue
-            size += len(chunk)
-            if inspector is not None:
-                inspector.feed(chunk)
-            yield chunk
-        if declared is not None and declared != size:
-            raise Invalid(f"{declared} bytes were announced, but {size} came", kind="size")
+        async with aclosing(stream):
+            async for chunk in stream:
+                if inspector is not None:
+                    inspector.feed(chunk)
+                yield chunk
         if inspector is not None:
             facts = inspector.finish()
             virtual_size.append(facts.virtual_size)
-            trace.note("image_inspected", format=facts.format, virtual_size=facts.virtual_size, size=size)
+            trace.note("image_inspected", format=facts.format, virtual_size=facts.virtual_size, size=facts.file_size)
     except Invalid as error:
         if inspector is None or error.kind is not None:
             raise
         # Upstream's answer to bytes that are not what the image says they are.
         raise UnsupportedMedia(error.message, **error.detail) from error
-
-
-def _declared_size(call: Call) -> int | None:
-    """What the client says will come. Raises Invalid, TooLarge."""
-    text = call.header("x-openstack-image-size") or call.header("content-length")
-    if text is None:
-        return None
-    if not re.fullmatch(r"\d{1,18}", text):
-        raise Invalid("Invalid or missing image size in request headers.")
-    if int(text) > uploads.LARGEST_IMAGE:
-        raise TooLarge("The incoming image is too large: The provided image is too large.")
-    return int(text)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -143,15 +99,21 @@ async def download(call: Call, image_id: str) -> Response:
     """GET /v2/images/{id}/file."""
     if call.request.method == "HEAD":
         raise MethodNotAllowed("The method is not allowed for the requested URL.", allow=["GET", "PUT"])
+    preferred = [one.strip() for one in (call.parameter("prefer") or "").split(",") if one.strip()]
 
     def look(tx: Transaction) -> Image:
         image = images.get(tx, call.context, image_id)
         if image.status == DEACTIVATED and not call.context.is_admin:
             raise Forbidden("The requested image has been deactivated. Image data download is forbidden.")
         permit(call, "download_image", image)
+        if preferred:
+            permit(call, "download_from_store", image)
         return image
 
     image = await call.read(look)
+    unknown = next((one for one in preferred if one != STORE), None)
+    if unknown is not None:
+        raise Invalid(f"Store '{unknown}' is not configured.")
     if not uploads.has_bytes(image):
         return Response(status_code=204)
     assert image.size is not None
@@ -235,5 +197,12 @@ routes = [
         stream=True,
         status=204,
     ),
-    Get("/images/{image_id}/file", download, policy="download_image", allow=RULES["download_image"], late=True),
+    Get(
+        "/images/{image_id}/file",
+        download,
+        policy="download_image",
+        allow=RULES["download_image"],
+        late=True,
+        extra=extra("download_from_store"),
+    ),
 ]

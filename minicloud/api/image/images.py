@@ -7,12 +7,13 @@ import msgspec
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.image import patches, queries
-from minicloud.api.image.rules import RULES, extra, permit, permit_new, permitting
+from minicloud.api.image.rules import RULES, extra, may, permit, permit_new, permitting
 from minicloud.api.routes import Delete, Get, Patch, Post
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Forbidden, Invalid
-from minicloud.core.image import changes, images, quotas, search
+from minicloud.core.image import changes, images, quotas, search, uploads
 from minicloud.core.image.images import Image
+from minicloud.core.image.options import STORE
 from minicloud.core.records import Transaction
 
 _SHOWN = (
@@ -38,11 +39,12 @@ _FILLED_BY_US = ("checksum", "created_at", "updated_at", "size", "virtual_size",
 _GIVEN = ("name", "visibility", "protected", "os_hidden", "min_disk", "min_ram", "disk_format", "container_format")
 
 
-def view(image: Image) -> dict[str, Any]:
-    """An image as clients see it: attributes and properties side by side."""
+def view(call: Call, image: Image) -> dict[str, Any]:
+    """An image as whoever asks sees it: attributes and properties side by side."""
     path = f"/v2/images/{image.id}"
-    return {
-        **image.properties,
+    readable = may(call)
+    shown = {
+        **{name: value for name, value in image.properties.items() if readable("read", name)},
         **{name: getattr(image, name) for name in _SHOWN},
         "created_at": f"{image.created_at[:19]}Z",
         "updated_at": f"{image.updated_at[:19]}Z",
@@ -50,6 +52,7 @@ def view(image: Image) -> dict[str, Any]:
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
     }
+    return {**shown, "stores": STORE} if uploads.has_bytes(image) else shown
 
 
 def document(raw: bytes) -> dict[str, Any]:
@@ -72,7 +75,7 @@ async def index(call: Call) -> Any:
     shown = [image for image in found if _may_get(call, image)]
     kept = {name: value for name, value in call.parameters if name != "marker"}
     answer: dict[str, Any] = {
-        "images": [view(image) for image in shown],
+        "images": [view(call, image) for image in shown],
         "first": f"/v2/images?{urlencode(kept)}" if kept else "/v2/images",
         "schema": "/v2/schemas/images",
     }
@@ -87,7 +90,21 @@ def _may_get(call: Call, image: Image) -> bool:
 
 async def create(call: Call, body: bytes) -> Any:
     """POST /v2/images. Whatever is no attribute of images becomes a property."""
-    given = document(body)
+    new = draft(call, document(body))
+
+    def work(tx: Transaction) -> Image:
+        quotas.check(tx, call.context.project_id, quotas.COUNT, 1)
+        return images.create(tx, **new)
+
+    image = await call.write(work)
+    headers = {"Location": call.url(f"/images/{image.id}"), "OpenStack-image-store-ids": STORE}
+    if call.world.image.import_methods:
+        headers["OpenStack-image-import-methods"] = ",".join(call.world.image.import_methods)
+    return Reply(view(call, image), headers=headers)
+
+
+def draft(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    """What a new image is made of, judged and checked. Raises Invalid, Forbidden."""
     for name in patches.NOT_ON_CREATE:
         if name in given:
             raise Forbidden(f"Attribute '{name}' is read-only.")
@@ -98,26 +115,24 @@ async def create(call: Call, body: bytes) -> Any:
     for name in (*_FILLED_BY_US, "os_hash_algo", "os_hash_value"):
         if name in given:
             raise Forbidden(f"Attribute '{name}' is read-only.")
-    values = {name: given.pop(name) for name in _GIVEN if name in given}
-    image_id, tags = given.pop("id", None), given.pop("tags", [])
-    owner = given.pop("owner") if "owner" in given else call.context.project_id
-    for name in given:
-        patches.check_name(name)
+    values = {name: given[name] for name in (*_GIVEN, "tags") if name in given}
+    owner = given.get("owner", call.context.project_id)
+    named = {*values, "id", "owner"}
+    properties = {name: value for name, value in given.items() if name not in named}
     permit_new(call, owner, values.get("visibility", "shared"))
-
-    def work(tx: Transaction) -> Image:
-        quotas.check(tx, call.context.project_id, quotas.COUNT, 1)
-        return images.create(tx, owner=owner, image_id=image_id, tags=tags, properties=given, **values)
-
-    image = await call.write(work)
-    return Reply(view(image), headers={"Location": call.url(f"/images/{image.id}")})
+    allowed = may(call)
+    for name in properties:
+        patches.check_name(name)
+        if not allowed("create", name):
+            raise changes.reserved(name)
+    return {**values, "owner": owner, "image_id": given.get("id"), "properties": properties}
 
 
 async def show(call: Call, image_id: str) -> Any:
     """GET /v2/images/{id}."""
     image = await call.read(lambda tx: images.get(tx, call.context, image_id))
     permit(call, "get_image", image)
-    return view(image)
+    return view(call, image)
 
 
 async def update(call: Call, image_id: str, body: bytes) -> Any:
@@ -127,9 +142,9 @@ async def update(call: Call, image_id: str, body: bytes) -> Any:
     def work(tx: Transaction) -> Image:
         image = images.get(tx, call.context, image_id)
         permit(call, "get_image", image)
-        return changes.apply(tx, call.context, image, wanted, permitting(call))
+        return changes.apply(tx, call.context, image, wanted, permitting(call), may(call))
 
-    return view(await call.write(work))
+    return view(call, await call.write(work))
 
 
 async def delete(call: Call, image_id: str) -> None:
@@ -143,6 +158,7 @@ async def delete(call: Call, image_id: str) -> None:
     await call.write(work)
     try:
         await call.means.blobs.delete(image_id)
+        await call.means.blobs.delete(uploads.staged_key(image_id))
     except CloudError as error:
         trace.note("image_bytes_left", image=image_id, why=error.message)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from minicloud.api.call import Call
 from minicloud.base.errors import Forbidden, NotFound
 from minicloud.core.image.images import Image
+from minicloud.core.image.protections import Operation
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER, PROJECT_READER
 
 _MEMBER = "project_id:%(member_id)s"
@@ -32,6 +33,13 @@ RULES: Mapping[str, str] = {
     "delete_member": _OWN_WRITE,
     "get_member": _MEMBERSHIP,
     "get_members": _MEMBERSHIP,
+    "copy_image": ADMIN,
+    "download_from_store": f"{ADMIN} or (role:member and {_REACHABLE})",
+    "delete_image_location": ADMIN,
+    "get_image_location": _OWN_READ,
+    "set_image_location": _OWN_WRITE,
+    "add_image_location": f"role:service or ({PROJECT_MEMBER} and project_id:%(owner)s)",
+    "fetch_image_location": "role:service",
     "modify_member": f"{ADMIN} or (role:member and {_MEMBER})",
 }
 """Default check by policy."""
@@ -64,6 +72,11 @@ def permit(call: Call, rule: str, image: Image, *, member: bool = False) -> None
 def permitting(call: Call) -> Callable[[str, Image], None]:
     """``permit`` for functions of ``core`` that do not know of calls."""
     return lambda rule, image: permit(call, rule, image)
+
+
+def may(call: Call) -> Callable[[Operation, str], bool]:
+    """Whether the property protections let whoever asks do something to a property."""
+    return call.world.image.protections.judge(call.context.roles, call.allows)
 
 
 def permit_new(call: Call, owner: str | None, visibility: str) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 from minicloud.api.call import Call
 from minicloud.api.routes import Get
 
-CURRENT = "v2.17"
-SUPPORTED = ("v2.15", "v2.9", "v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0")
-"""What upstream lists too when there is one store and no image cache."""
+CURRENT = "v2.18"
+SUPPORTED = tuple(f"v2.{minor}" for minor in range(17, -1, -1))
+"""All of upstream's, as there are named stores and a cache."""
 
 
 async def index(call: Call) -> Any:

@@ -1,14 +1,17 @@
-"""Make an image of a file that lies on this machine: the built guest image of a new cloud, or one that an operator names."""
+"""Fill an image with bytes that come from somewhere else than the request: staged before, from the web, or a file of this machine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import anyio
+import msgspec
 
+from minicloud.base import download
 from minicloud.base.errors import Failed, Gone, from_facts
 from minicloud.base.imageformat import Inspector
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.image import images, uploads
+from minicloud.core.image import images, tasks, uploads
 from minicloud.core.image.uploads import Received
 from minicloud.engines.database import Transaction
 
@@ -16,15 +19,41 @@ PIECE = 4 << 20
 SIMULATED_BYTES = 1 << 16
 
 
+class File(msgspec.Struct, frozen=True, tag="file"):
+    """A file that lies on this machine: the built guest image of a new cloud."""
+
+    path: str
+
+
+class Blank(msgspec.Struct, frozen=True, tag="blank"):
+    """So many zeros: they stand for a file that simulated hosts would never look into."""
+
+    size: int
+
+
+class Staged(msgspec.Struct, frozen=True, tag="staged"):
+    """What a client staged before."""
+
+
+class Web(msgspec.Struct, frozen=True, tag="web"):
+    """What lies behind a URL that the administrator's rules allow."""
+
+    url: str
+
+
+Source = File | Blank | Staged | Web
+
+
 class ImportImage(Saga):
-    """``upload_id`` was given to the image when it was taken for this work. ``blank_bytes`` of zeros stand for a file that
-    simulated hosts would never look into."""
+    """``upload_id`` was given to the image when it was taken for this work. Containers that hold who knows what are not
+    ``inspected``. ``task_id`` is the task by which a client follows it, if one asked."""
 
     image_id: str
     upload_id: str
     disk_format: str
-    path: str = ""
-    blank_bytes: int = 0
+    source: Source
+    inspected: bool = True
+    task_id: str = ""
     received: Received | None = None
 
     @property
@@ -33,22 +62,45 @@ class ImportImage(Saga):
 
     @classmethod
     def steps(cls) -> Steps["ImportImage"]:
-        return [Step("receive", act=ensure_blob, record=mark_active, undo=ensure_no_blob, unrecord=mark_queued)]
+        return [
+            Step("start", record=mark_processing, unrecord=mark_failed),
+            Step("receive", act=ensure_blob, record=mark_active, undo=ensure_no_blobs, unrecord=mark_queued),
+            Step("unstage", act=ensure_not_staged, final=True),
+        ]
+
+
+def mark_processing(tx: Transaction, saga: ImportImage, world: World) -> None:
+    """Whoever follows the task sees that it has begun."""
+    if saga.task_id:
+        tasks.begin(tx, saga.task_id)
+
+
+def mark_failed(tx: Transaction, saga: ImportImage, world: World) -> None:
+    """Whoever follows the task sees why it failed; the image waits for other bytes."""
+    mark_queued(tx, saga, world)
+    if saga.task_id:
+        tasks.fail(tx, saga.task_id, _why(saga))
 
 
 async def ensure_blob(saga: ImportImage, world: World) -> None:
-    """The file's bytes are in the store, and are what the image says they are."""
+    """The bytes are in the store, and are what the image says they are."""
     await world.blobs.delete(saga.image_id)
-    inspector = Inspector(saga.disk_format)
-    facts = await world.blobs.put(saga.image_id, _pieces(saga, inspector))
-    saga.received = Received(
-        size=facts.size, virtual_size=inspector.finish().virtual_size, md5=facts.md5, sha512=facts.sha512
-    )
+    inspector = Inspector(saga.disk_format) if saga.inspected else None
+    async with aclosing(_inspected(saga, world, inspector)) as stream:
+        facts = await world.blobs.put(saga.image_id, stream)
+    virtual_size = None if inspector is None else inspector.finish().virtual_size
+    saga.received = Received(size=facts.size, virtual_size=virtual_size, md5=facts.md5, sha512=facts.sha512)
 
 
-async def ensure_no_blob(saga: ImportImage, world: World) -> None:
-    """No bytes are left."""
+async def ensure_no_blobs(saga: ImportImage, world: World) -> None:
+    """No bytes are left, staged ones neither."""
     await world.blobs.delete(saga.image_id)
+    await ensure_not_staged(saga, world)
+
+
+async def ensure_not_staged(saga: ImportImage, world: World) -> None:
+    """No staged bytes are left."""
+    await world.blobs.delete(uploads.staged_key(saga.image_id))
 
 
 def mark_active(tx: Transaction, saga: ImportImage, world: World) -> None:
@@ -56,27 +108,58 @@ def mark_active(tx: Transaction, saga: ImportImage, world: World) -> None:
     if saga.received is None:
         raise Gone(f"The bytes of image {saga.image_id} were never received")
     uploads.finish(tx, saga.image_id, saga.upload_id, saga.received)
+    if saga.task_id:
+        tasks.succeed(tx, saga.task_id, {"image_id": saga.image_id})
 
 
 def mark_queued(tx: Transaction, saga: ImportImage, world: World) -> None:
     """The image waits for another upload."""
-    why = "it was rolled back" if saga.failed is None else from_facts(saga.failed).message
-    uploads.abandon(tx, saga.image_id, saga.upload_id, why)
+    uploads.abandon(tx, saga.image_id, saga.upload_id, _why(saga))
 
 
-async def _pieces(saga: ImportImage, inspector: Inspector) -> AsyncIterator[bytes]:
-    if saga.blank_bytes:
-        blank = bytes(saga.blank_bytes)
-        inspector.feed(blank)
-        yield blank
-        return
-    try:
-        async with await anyio.open_file(saga.path, "rb") as file:
-            while piece := await file.read(PIECE):
+def _why(saga: ImportImage) -> str:
+    return "it was rolled back" if saga.failed is None else from_facts(saga.failed).message
+
+
+async def _inspected(saga: ImportImage, world: World, inspector: Inspector | None) -> AsyncGenerator[bytes, None]:
+    """The bytes as they come, held to the largest size; what they turn out to be is told before their end."""
+    size = 0
+    largest = world.image.largest_bytes
+    async with aclosing(_pieces(saga, world)) as pieces:
+        async for piece in pieces:
+            size += len(piece)
+            if size > largest:
+                raise Failed(f"The image is larger than {largest} bytes, which is the most that is accepted here")
+            if inspector is not None:
                 inspector.feed(piece)
+            yield piece
+    if inspector is not None:
+        inspector.finish()
+
+
+async def _pieces(saga: ImportImage, world: World) -> AsyncGenerator[bytes, None]:
+    match saga.source:
+        case Blank(size=size):
+            yield bytes(size)
+            return
+        case Staged():
+            source: AsyncGenerator[bytes, None] = world.blobs.get(uploads.staged_key(saga.image_id))
+        case Web(url=url):
+            source = download.fetch(url, world.image.downloads)
+        case File(path=path):
+            source = _file(path)
+    async with aclosing(source):
+        async for piece in source:
+            yield piece
+
+
+async def _file(path: str) -> AsyncGenerator[bytes, None]:
+    try:
+        async with await anyio.open_file(path, "rb") as file:
+            while piece := await file.read(PIECE):
                 yield piece
     except OSError as error:
-        raise Failed(f"Cannot read the image file {saga.path}: {error.strerror}", path=saga.path) from error
+        raise Failed(f"Cannot read the image file {path}: {error.strerror}", path=path) from error
 
 
 def guest_image(
@@ -106,6 +189,5 @@ def guest_image(
         image_id=image.id,
         upload_id=image.upload_id,
         disk_format=disk_format,
-        path=source,
-        blank_bytes=0 if source else SIMULATED_BYTES,
+        source=File(source) if source else Blank(SIMULATED_BYTES),
     )

@@ -8,6 +8,7 @@ import msgspec
 from minicloud.base.errors import Conflict, Forbidden
 from minicloud.core.context import Context
 from minicloud.core.image.images import QUEUED, Image, save
+from minicloud.core.image.protections import Operation
 from minicloud.engines.database import Transaction
 
 ATTRIBUTES = (
@@ -27,6 +28,9 @@ ATTRIBUTES = (
 Permit = Callable[[str, Image], None]
 """Raises Forbidden or NotFound when the policy of this name does not allow it on the image."""
 
+May = Callable[[Operation, str], bool]
+"""Whether the property protections allow this to be done to the property of this name."""
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One operation on one name. ``strict`` is how the oldest clients mean ``add``: only what is not there yet."""
@@ -37,7 +41,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = False
 
 
-def apply(tx: Transaction, context: Context, image: Image, changes: Sequence[Change], permit: Permit) -> Image:
+def apply(
+    tx: Transaction, context: Context, image: Image, changes: Sequence[Change], permit: Permit, may: May
+) -> Image:
     """Make all changes, or none.
 
     Raises:
@@ -54,7 +60,7 @@ def apply(tx: Transaction, context: Context, image: Image, changes: Sequence[Cha
         if change.name == "visibility" and change.value in ("public", "community"):
             permit("publicize_image" if change.value == "public" else "communitize_image", image)
         permit("modify_image", image)
-        changed = _attribute(changed, change) if change.name in ATTRIBUTES else _property(changed, change)
+        changed = _attribute(changed, change) if change.name in ATTRIBUTES else _property(changed, change, may)
     if changed is image:
         return image
     values = {name: getattr(changed, name) for name in (*ATTRIBUTES, "properties")}
@@ -75,14 +81,23 @@ def _attribute(image: Image, change: Change) -> Image:
     return image.with_(**{change.name: value})
 
 
-def _property(image: Image, change: Change) -> Image:
-    there = change.name in image.properties
+def _property(image: Image, change: Change, may: May) -> Image:
+    # What may not be read is not there for whoever asks.
+    there = change.name in image.properties and may("read", change.name)
     if change.op == "add":
         if there and change.strict:
             raise Conflict(f"Property {change.name} already present.")
     elif not there:
         raise Conflict(f"Property {change.name} does not exist.")
+    operation: Operation = "delete" if change.op == "remove" else "update" if there else "create"
+    if not may(operation, change.name):
+        raise reserved(change.name)
     kept = {name: value for name, value in image.properties.items() if name != change.name}
     if change.op != "remove":
         kept[change.name] = change.value
     return image.with_(properties=kept)
+
+
+def reserved(name: str) -> Forbidden:
+    """The error for a property that the protections keep from whoever asks."""
+    return Forbidden(f"Attribute '{name}' is reserved.")

@@ -10,6 +10,7 @@ from minicloud.core.context import Context
 from minicloud.engines.database import Transaction
 
 QUEUED, SAVING, ACTIVE, DEACTIVATED, DELETED = "queued", "saving", "active", "deactivated", "deleted"
+UPLOADING, IMPORTING = "uploading", "importing"
 STATUSES = (
     "queued",
     "saving",

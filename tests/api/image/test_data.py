@@ -251,7 +251,7 @@ async def test_an_upload_that_a_crash_cut_off_waits_for_another_one() -> None:
 
         await leave()
         without = await door.database.write(uploads.recover)
-        assert without == [cut["id"]]
+        assert without == [cut["id"], f"{cut['id']}.staged"]
         assert (await ann.get(f"/v2/images/{cut['id']}")).json()["status"] == "queued"
         assert (await ann.get(f"/v2/images/{resumed['id']}")).json()["status"] == "saving"
         assert (await ann.put(f"/v2/images/{cut['id']}/file", content=RAW, headers=OCTETS)).status_code == 204

@@ -1,0 +1,21 @@
+"""What an administrator chooses for the image service: ways to import, where from, how large, which properties are protected."""
+
+import msgspec
+
+from minicloud.base.download import DownloadRules
+from minicloud.core.image.protections import OPEN, Protections
+
+STORE = "file"
+"""The name of the one store that there is."""
+
+METHODS = ("glance-direct", "web-download", "copy-image")
+"""Ways to import that exist. ``glance-download`` would need another region's image service."""
+
+
+class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The choices; ``largest_bytes`` is what an image may have at most."""
+
+    largest_bytes: int = 1 << 40
+    import_methods: tuple[str, ...] = METHODS
+    downloads: DownloadRules = DownloadRules()
+    protections: Protections = OPEN
