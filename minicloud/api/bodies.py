@@ -13,7 +13,18 @@ from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_t
 
 import msgspec
 
-from minicloud.api.microversions import Version, exists, has_marks, marks_of, restore, struct_at, structs_in, wrapped_at
+from minicloud.api.microversions import (
+    Version,
+    exists,
+    has_marks,
+    is_closed,
+    marks_of,
+    restore,
+    struct_at,
+    structs_in,
+    version,
+    wrapped_at,
+)
 from minicloud.base.errors import Invalid
 
 B = TypeVar("B", bound="Body")
@@ -37,7 +48,7 @@ class _BodyMeta(msgspec.StructMeta):
         namespace: dict[str, Any],
         *,
         wrap: str | None = None,
-        open: bool | None = None,
+        open: bool | str | None = None,
         **config: Any,
     ) -> Any:
         config.setdefault("kw_only", True)
@@ -45,15 +56,16 @@ class _BodyMeta(msgspec.StructMeta):
         if wrap is not None:
             made.WRAP = wrap
         if open is not None:
-            made.OPEN = open
+            made.OPEN = version(open) if isinstance(open, str) else open
         return made
 
 
 class Body(msgspec.Struct, metaclass=_BodyMeta):
-    """A document of the API, of a request or of an answer. ``wrap`` is the key it stands under; ``open`` accepts unknown fields."""
+    """A document of the API, of a request or of an answer. ``wrap`` is the key it stands under; ``open`` accepts unknown fields,
+    always or, where it names a version, up to and including that one."""
 
     WRAP: ClassVar[str | None] = None
-    OPEN: ClassVar[bool | None] = None
+    OPEN: ClassVar[bool | Version | None] = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +80,7 @@ def decode(raw: bytes, kind: type[B], version: Version | None, reading: Reading,
 
     Raises Invalid: kind ``json`` when it is no JSON at all, kind ``body`` when it is not what the call takes.
     """
-    forbid = reading.forbid_unknown if kind.OPEN is None else not kind.OPEN
+    forbid = is_closed(kind, version, reading.forbid_unknown)
     wrap = wrap or kind.WRAP
     shape = struct_at(kind, version, forbid) if wrap is None else wrapped_at(kind, wrap, version, forbid)
     try:

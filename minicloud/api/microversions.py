@@ -153,13 +153,19 @@ def structs_in(hint: Any) -> list[type[msgspec.Struct]]:
     return [found for argument in get_args(hint) for found in structs_in(argument)]
 
 
+def is_closed(kind: type[msgspec.Struct], at: Version | None, default: bool) -> bool:
+    """Whether unknown fields of a struct are refused at a version; ``default`` where it does not say so itself."""
+    own: bool | Version | None = getattr(kind, "OPEN", None)
+    if own is None:
+        return default
+    return not own if isinstance(own, bool) else at is None or at > own
+
+
 @functools.cache
 def struct_at(kind: type[msgspec.Struct], at: Version | None, forbid_unknown: bool) -> type[msgspec.Struct]:
     """The struct as it stood at a version, to decode a request with; refuses unknown fields where the service does, unless
     the struct itself says otherwise (``open=``)."""
-    own: bool | None = getattr(kind, "OPEN", None)
-    if own is not None:
-        forbid_unknown = not own
+    forbid_unknown = is_closed(kind, at, forbid_unknown)
     hints = get_type_hints(kind, include_extras=True)
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):

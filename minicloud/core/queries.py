@@ -9,14 +9,29 @@ import msgspec
 from minicloud.base.errors import Invalid
 
 Operator = Literal[
-    "=", "!=", "<", "<=", ">", ">=", "in", "not in", "like", "matches", "is null", "is not null", "has", "has not"
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not in",
+    "like",
+    "matches",
+    "is null",
+    "is not null",
+    "has",
+    "has not",
+    "holds",
 ]
 
 
 class Condition(msgspec.Struct, frozen=True):
     """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression.
 
-    ``has`` looks for one value in a column that holds a JSON list.
+    ``has`` looks for one value in a column that holds a JSON list, ``holds`` for a pair [key, value] in one that holds a JSON
+    object.
     """
 
     column: str
@@ -83,6 +98,10 @@ def _parts(names: Collection[str], conditions: Sequence[Condition | AnyOf | AllO
                 there = f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value = ?)"
                 parts.append(there if condition.operator == "has" else f"NOT {there}")
                 parameters.append(condition.value)
+            case "holds":
+                # PostgreSQL writes json_each_text for it.
+                parts.append(f"EXISTS (SELECT 1 FROM json_each({column}) WHERE key = ? AND value = ?)")
+                parameters += list(condition.value)
             case "like":
                 parts.append(f"{column} LIKE ? ESCAPE '\\'")
                 parameters.append(condition.value)
