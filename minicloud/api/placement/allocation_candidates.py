@@ -1,5 +1,6 @@
 """/allocation_candidates: where a request could go."""
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -72,24 +73,43 @@ def _expect_names(tx: Transaction, request: Request) -> None:
 
 def _document(call: Call, request: Request, picture: Picture) -> bytes:
     """The answer, encoded where it is made: with thousands of candidates that is most of the work."""
-    found = allocation_candidates.search(picture, request)
-    trace.note("allocation_candidates", count=len(found), providers=len(picture))
-    requests = _as_mappings(call, found) if call.at_least("1.12") else _as_lists(found)
-    shown = allocation_candidates.involved(picture, found, nested=request.nested)
+    alone = allocation_candidates.by_themselves(picture, request) if call.at_least("1.34") else None
+    if alone is not None:
+        shown = list(itertools.islice(alone, request.limit))
+        count, requests = len(shown), _of_each(shown, request)
+    else:
+        found = allocation_candidates.search(picture, request)
+        shown = allocation_candidates.involved(picture, found, nested=request.nested)
+        documents = _as_mappings(call, found) if call.at_least("1.12") else _as_lists(found)
+        count, requests = len(found), msgspec.json.encode(documents).decode()
+    trace.note("allocation_candidates", count=count, providers=len(picture))
+    return f'{{"allocation_requests":{requests},"provider_summaries":{_summaries(call, request, shown)}}}'.encode()
+
+
+def _of_each(providers: list[Provider], request: Request) -> str:
+    """The requests where each provider by itself is a candidate: they differ in nothing but its id."""
+    resources = msgspec.json.encode(request.groups[""].resources).decode()
+    between, after = f'":{{"resources":{resources}}}}},"mappings":{{"":["', '"]}}'
+    return "[" + ",".join([f'{{"allocations":{{"{p.id}{between}{p.id}{after}' for p in providers]) + "]"
+
+
+def _summaries(call: Call, request: Request, providers: list[Provider]) -> str:
+    """Capacity and usage of providers, by id. What all versions of an answer have in common is encoded once for each."""
     wanted = None
     if not call.at_least("1.27"):
         wanted = {name for group in request.groups.values() for name in group.resources}
     with_traits, with_tree = call.at_least("1.17"), call.at_least("1.29")
     form = f"summary {with_traits} {with_tree}" if wanted is None else ""
-    summaries: dict[str, Any] = {}
-    for provider in shown:
-        summary = provider.encoded.get(form)
-        if summary is None:
-            summary = msgspec.Raw(msgspec.json.encode(_summary(provider, wanted, with_traits, with_tree)))
+    lines = []
+    for provider in providers:
+        line = provider.encoded.get(form)
+        if line is None:
+            document = msgspec.json.encode(_summary(provider, wanted, with_traits, with_tree)).decode()
+            line = f'"{provider.id}":{document}'
             if form:
-                provider.encoded[form] = summary
-        summaries[provider.id] = summary
-    return msgspec.json.encode({"allocation_requests": requests, "provider_summaries": summaries})
+                provider.encoded[form] = line
+        lines.append(line)
+    return "{" + ",".join(lines) + "}"
 
 
 def _as_mappings(call: Call, found: list[Candidate]) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ import msgspec
 from minicloud.core.placement.index import Picture, Provider
 
 T = TypeVar("T")
+MOST_REMEMBERED = 256
+"""Different questions of one structure whose suited providers are remembered."""
 Amounts = dict[str, int]
 
 
@@ -91,8 +93,10 @@ def _candidates(picture: Picture, request: Request) -> Iterator[Candidate]:
     for group in request.groups.values():
         if group.in_tree is not None and group.in_tree not in picture:
             return
-    if list(request.groups) == [""] and not structure.nested and not structure.sharing:
-        yield from _flat(picture, request, request.groups[""])
+    alone = by_themselves(picture, request)
+    if alone is not None:
+        resources = request.groups[""].resources
+        yield from (Candidate(provider.id, {provider.id: resources}, {"": [provider.id]}) for provider in alone)
         return
     seen: set[tuple[frozenset[tuple[str, str, int]], tuple[tuple[str, tuple[str, ...]], ...]]] = set()
     roots = (
@@ -117,45 +121,72 @@ def _candidates(picture: Picture, request: Request) -> Iterator[Candidate]:
             yield candidate
 
 
-def _flat(picture: Picture, request: Request, group: Group) -> Iterator[Candidate]:
-    """The same search where every provider is its own tree and nobody shares: nearly always, so it is written out."""
-    singles = frozenset(next(iter(names)) for names in group.required if len(names) == 1)
-    choices = [names for names in group.required if len(names) != 1]
-    forbidden, barred, wanted = group.forbidden, group.not_member_of, list(group.resources.items())
-    # A single set of aggregates was looked at already when the providers worth looking at were chosen.
-    member_of = group.member_of if request.anchors is not None or len(group.member_of) > 1 else ()
-    in_tree = group.in_tree
-    rooted = bool(request.root_required or request.root_forbidden)
-    resources = group.resources
-    for provider in _turned(_worth_looking(picture, group, request.anchors), request.start):
+def by_themselves(picture: Picture, request: Request) -> Iterator[Provider] | None:
+    """The providers each of which meets the whole request; None where candidates have to be put together of several.
+
+    Nearly always every provider is its own tree and nobody shares. Which of them have the traits and are in the aggregates
+    changes rarely and is remembered, so that only amounts are left to compare.
+    """
+    structure = picture.structure
+    if list(request.groups) != [""] or structure.nested or structure.sharing:
+        return None
+    group = request.groups[""]
+    if request.anchors is not None:
+        chosen = [found for provider_id in sorted(request.anchors) if (found := picture.get(provider_id)) is not None]
+        return _with_room((p for p in _turned(chosen, request.start) if _suits(p, group, request)), group)
+    key = (
+        group.required,
+        group.forbidden,
+        group.member_of,
+        group.not_member_of,
+        group.in_tree,
+        request.root_required,
+        request.root_forbidden,
+    )
+    slots = structure.suited.get(key)
+    if slots is None:
+        if len(structure.suited) >= MOST_REMEMBERED:
+            structure.suited.clear()
+        slots = [slot for slot in _worth_looking(picture, group) if _suits(picture.at(slot), group, request)]
+        structure.suited[key] = slots
+    return _with_room(picture.all_at(_turned(slots, request.start)), group)
+
+
+def _with_room(providers: Iterable[Provider], group: Group) -> Iterator[Provider]:
+    """Those of the providers that can give what the group takes."""
+    wanted = list(group.resources.items())
+    for provider in providers:
+        stocks = provider.stocks
         for name, amount in wanted:
-            stock = provider.stocks.get(name)
+            stock = stocks.get(name)
             if stock is None or amount > stock.room or amount < stock.min_unit or amount % stock.step_size:
                 break
         else:
-            traits = provider.traits
-            if (
-                singles <= traits
-                and not (forbidden and not forbidden.isdisjoint(traits))
-                and not (choices and any(names.isdisjoint(traits) for names in choices))
-                and not (member_of and any(names.isdisjoint(provider.aggregates) for names in member_of))
-                and not (barred and not barred.isdisjoint(provider.aggregates))
-                and (in_tree is None or provider.id == in_tree)
-                and (not rooted or _root_suits(provider, request))
-            ):
-                yield Candidate(provider.id, {provider.id: resources}, {"": [provider.id]})
+            yield provider
 
 
-def _worth_looking(picture: Picture, group: Group, anchors: Collection[str] | None) -> list[Provider]:
-    """The providers worth looking at: the anchors, those in the smallest of the required sets of aggregates, or all."""
-    if anchors is not None:
-        return [found for provider_id in sorted(anchors) if (found := picture.get(provider_id)) is not None]
+def _suits(provider: Provider, group: Group, request: Request) -> bool:
+    """Whether a provider that is its own tree has all that is asked for besides amounts."""
+    return (
+        not any(names.isdisjoint(provider.traits) for names in group.required)
+        and group.forbidden.isdisjoint(provider.traits)
+        and _in_aggregates(provider, group)
+        and group.not_member_of.isdisjoint(provider.aggregates)
+        and (group.in_tree is None or provider.id == group.in_tree)
+        and _root_suits(provider, request)
+    )
+
+
+def _worth_looking(picture: Picture, group: Group) -> list[int]:
+    """The slots worth looking at: those in the smallest of the required sets of aggregates, or all."""
+    structure = picture.structure
     if not group.member_of:
-        return picture.providers()
-    aggregates = picture.structure.aggregates
-    choices = [{slot for name in names for slot in aggregates.get(name, ())} for names in group.member_of]
+        return [slot for slots in structure.members.values() for slot in slots]
+    choices: list[set[int]] = [
+        {slot for name in names for slot in structure.aggregates.get(name, ())} for names in group.member_of
+    ]
     smallest: set[int] = min(choices, key=len)
-    return [picture.at(slot) for slot in sorted(smallest)]
+    return sorted(smallest)
 
 
 def _turned(items: list[T], start: int) -> list[T]:

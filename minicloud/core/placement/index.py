@@ -10,7 +10,7 @@ Pictures share what did not change: providers stand in slots, slots in small tup
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -63,7 +63,7 @@ def stock(
 class Provider(msgspec.Struct, frozen=True):
     """A resource provider with all that a search asks of it. ``consumers`` counts who has allocations there.
 
-    ``encoded`` keeps what was made of it for answers, by form: it never changes, and is shown in thousands.
+    ``encoded`` keeps JSON that was made of it for answers, by form: it never changes, and is shown in thousands.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Provider(msgspec.Struct, frozen=True):
     consumers: int
     created_at: str
     updated_at: str
-    encoded: dict[str, msgspec.Raw] = {}
+    encoded: dict[str, str] = {}
 
 
 _Chunk = tuple[Provider | None, ...]
@@ -86,12 +86,14 @@ _EMPTY: _Chunk = (None,) * CHUNK
 
 class Structure:
     """What a picture knows beyond its providers one by one: trees, and who shares. Made when first asked for, kept while
-    only amounts change. Slots are positions in ``Picture``, in order of appearance."""
+    only amounts change. Slots are positions in ``Picture``, in order of appearance. ``suited`` remembers for searches which
+    slots had the traits and aggregates that they asked for."""
 
     def __init__(self, providers: Iterable[tuple[int, Provider]]) -> None:
         self.members: dict[str, list[int]] = {}
         self.sharing: list[int] = []
         self.aggregates: dict[str, list[int]] = {}
+        self.suited: dict[Hashable, list[int]] = {}
         for slot, provider in providers:
             self.members.setdefault(provider.root_id, []).append(slot)
             for aggregate in provider.aggregates:
@@ -148,6 +150,14 @@ class Picture:
         """Every provider, in order of appearance."""
         return [provider for chunk in self._chunks for provider in chunk if provider is not None]
 
+    def all_at(self, slots: Iterable[int]) -> Iterator[Provider]:
+        """The providers in slots that the structure names."""
+        chunks = self._chunks
+        for slot in slots:
+            found = chunks[slot >> 6][slot & 63]
+            assert found is not None, "the structure and the providers of a picture belong together"
+            yield found
+
     def at(self, slot: int) -> Provider:
         """The provider in a slot that the structure names."""
         found = self._chunks[slot >> 6][slot & 63]
@@ -193,11 +203,7 @@ def _same_shape(old: Provider | None, new: Provider | None) -> bool:
     """Whether the structure stays what it was."""
     if old is None or new is None:
         return old is new
-    return (
-        old.root_id == new.root_id
-        and old.aggregates == new.aggregates
-        and (SHARES in old.traits) == (SHARES in new.traits)
-    )
+    return old.root_id == new.root_id and old.aggregates == new.aggregates and old.traits == new.traits
 
 
 def picture_of(providers: Iterable[Provider], change: tuple[int, int] = (0, 0)) -> Picture:
