@@ -1,6 +1,8 @@
 """Every saga that the cloud knows."""
 
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
+from minicloud.conductor.compute.attach_interface import AttachInterface
+from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
@@ -39,6 +41,8 @@ SAGAS: tuple[type[Saga], ...] = (
     ResizeServer,
     ConfirmResize,
     RevertResize,
+    AttachInterface,
+    DetachInterface,
     ImportImage,
     CreateVolume,
     DeleteVolume,

@@ -1,16 +1,27 @@
 """The network cards of a server (``/servers/{id}/os-interface``)."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+
+from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.routes import Get
+from minicloud.api.compute.server_creation import Tag, check_address
+from minicloud.api.microversions import Since
+from minicloud.api.routes import Delete, Get, Post
+from minicloud.base.errors import Failed, Invalid, NotFound
+from minicloud.conductor.compute.attach_interface import AttachInterface
+from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.core.compute import interfaces
 from minicloud.core.compute.servers import Server
+from minicloud.core.network import ports
 from minicloud.core.network.ports import PortDetails
-from minicloud.core.policy import PROJECT_READER_OR_ADMIN
+from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-attach-interfaces"
+PATIENCE_S = 30.0
 
 
 async def index(call: Call, server_id: str) -> Any:
@@ -27,6 +38,70 @@ async def show(call: Call, server_id: str, port_id: str) -> Any:
     return {"interfaceAttachment": _view(call, server, found)}
 
 
+class FixedAddress(Body):
+    """An address that the new card shall have."""
+
+    ip_address: str
+
+
+class Attachment(Body):
+    """What to attach: a port, or a card on a network, or one on the only network there is."""
+
+    net_id: UUID | None = None
+    port_id: UUID | None = None
+    fixed_ips: Annotated[list[FixedAddress], msgspec.Meta(min_length=1, max_length=1)] | None = None
+    tag: Annotated[Tag | None, Since("2.49")] = None
+
+
+class AttachmentBody(Body):
+    """The request; it may be empty, or left out."""
+
+    attachment: Attachment | None = msgspec.field(name="interfaceAttachment", default=None)
+
+
+async def create(call: Call, server_id: str, body: AttachmentBody) -> Any:
+    """Attach a card. The answer waits until the guest has it, as the real service's does; a guest that is slow has it later."""
+    wanted = body.attachment or Attachment()
+    address = wanted.fixed_ips[0].ip_address if wanted.fixed_ips else None
+    if wanted.net_id is not None and wanted.port_id is not None:
+        raise Invalid("Must not input both network_id and port_id")
+    if address is not None and wanted.net_id is None:
+        raise Invalid("Must input network_id when request IP address")
+    if address is not None:
+        check_address(address, "ip_address")
+
+    def work(tx: Transaction) -> tuple[Server, PortDetails, str]:
+        server, action_id, port = interfaces.attach(
+            tx,
+            call.context,
+            server_id,
+            network_id=wanted.net_id,
+            port_id=wanted.port_id,
+            address=address,
+            tag=wanted.tag,
+        )
+        saga = AttachInterface(server_id=server.id, action_id=action_id, port_id=port.id)
+        return server, ports.details(tx, [port])[0], call.begin(tx, saga)
+
+    server, made, saga_id = await call.write(work)
+    await call.means.executor.wait([saga_id], seconds=PATIENCE_S)
+    try:
+        server, made = await call.read(lambda tx: interfaces.get(tx, call.context, server.id, made.port.id))
+    except NotFound as error:
+        raise Failed(f"Failed to attach network adapter device to {server_id}") from error
+    return {"interfaceAttachment": _view(call, server, made)}
+
+
+async def delete(call: Call, server_id: str, port_id: str) -> None:
+    """Promise to detach a card."""
+
+    def work(tx: Transaction) -> None:
+        server, action_id = interfaces.detach(tx, call.context, server_id)
+        call.begin(tx, DetachInterface(server_id=server.id, action_id=action_id, port_id=port_id))
+
+    await call.write(work)
+
+
 def _view(call: Call, server: Server, details: PortDetails) -> dict[str, Any]:
     port = details.port
     document: dict[str, Any] = {
@@ -37,12 +112,26 @@ def _view(call: Call, server: Server, details: PortDetails) -> dict[str, Any]:
         "fixed_ips": [{"subnet_id": fixed.subnet_id, "ip_address": fixed.ip_address} for fixed in details.fixed_ips],
     }
     if call.at_least("2.70"):
-        asked = [wish for wish in server.requested_networks or [] if wish.port_id == port.id]
-        document["tag"] = asked[0].tag if asked else None
+        document["tag"] = server.nic_tags.get(port.id)
     return document
 
 
 routes = [
     Get("/servers/{server_id}/os-interface", index, policy=f"{POLICY}:list", allow=PROJECT_READER_OR_ADMIN),
     Get("/servers/{server_id}/os-interface/{port_id}", show, policy=f"{POLICY}:show", allow=PROJECT_READER_OR_ADMIN),
+    Post(
+        "/servers/{server_id}/os-interface",
+        create,
+        policy=f"{POLICY}:create",
+        allow=PROJECT_MEMBER_OR_ADMIN,
+        status=200,
+        optional_body=True,
+    ),
+    Delete(
+        "/servers/{server_id}/os-interface/{port_id}",
+        delete,
+        policy=f"{POLICY}:delete",
+        allow=PROJECT_MEMBER_OR_ADMIN,
+        status=202,
+    ),
 ]

@@ -90,11 +90,12 @@ def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
     server = _unless_deleting(tx, saga)
     context = contexts.on_behalf(server.user_id, server.project_id)
     assert saga.host is not None
+    tags: dict[str, str] = {}
     for wanted in server.requested_networks or []:
         if wanted.port_id is not None:
-            ports.adopt(tx, context, wanted.port_id, server.id)
+            port = ports.adopt(tx, context, wanted.port_id, server.id)
         elif wanted.network_id is not None:
-            ports.create_for_server(
+            port = ports.create_for_server(
                 tx,
                 context,
                 wanted.network_id,
@@ -103,10 +104,14 @@ def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
                 fixed_ip=wanted.fixed_ip,
                 hostname=server.hostname,
             )
+        else:
+            continue
+        if wanted.tag is not None:
+            tags[port.id] = wanted.tag
     for port in ports.of_server(tx, server.id):
         ports.bind(tx, port.id, saga.host)
     tx.after_commit(world.wiring.members_changed)
-    records.change(tx, server, task_state="spawning", updated_at=tx.now)
+    records.change(tx, server, task_state="spawning", nic_tags=tags, updated_at=tx.now)
 
 
 def unbind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:

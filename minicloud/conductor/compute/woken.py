@@ -1,6 +1,6 @@
 """Undoing what a host did to a guest, where the host can be asked and the guest is still in a state to be asked about."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from minicloud.agent import calls
 from minicloud.base import trace
@@ -11,7 +11,13 @@ from minicloud.core.compute import hosts, servers
 from minicloud.engines.messaging import Message
 
 
-async def asked_if_up(saga: TakenServer, world: World, message: Message[Any], *, timeout_s: float = 120.0) -> None:
+class AboutServer(Protocol):
+    """A saga about one server."""
+
+    server_id: str
+
+
+async def asked_if_up(saga: AboutServer, world: World, message: Message[Any], *, timeout_s: float = 120.0) -> None:
     """Send the message to the server's host. Content when that is down, or when the guest has ended meanwhile: what is then
     true, the reconciler of power states finds out."""
     server = await world.database.read(lambda tx: servers.find(tx, saga.server_id))

@@ -1,14 +1,16 @@
-"""The network cards of servers: their ports, and the security groups that these are in."""
+"""The network cards of servers: their ports, how one more is asked for, and the security groups that these are in."""
 
 from collections.abc import Callable
 
-from minicloud.base.errors import Conflict, NotFound
+from minicloud.base.errors import Conflict, Invalid, NotFound, OverQuota
+from minicloud.core import context as contexts
+from minicloud.core import records
 from minicloud.core.compute import locks, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
-from minicloud.core.network import ports, security_groups
+from minicloud.core.network import networks, ports, security_groups
 from minicloud.core.network.ports import PortDetails
-from minicloud.core.network.rows import SecurityGroup, SecurityGroupRule
+from minicloud.core.network.rows import Port, SecurityGroup, SecurityGroupRule
 from minicloud.core.records import select_in
 from minicloud.engines.database import Transaction
 
@@ -26,6 +28,94 @@ def get(tx: Transaction, context: Context, server_id: str, port_id: str) -> tupl
     if port.device_id != server.id:
         raise NotFound(f"Instance {server_id} does not have a port with id {port_id}")
     return server, ports.details(tx, [port])[0]
+
+
+def attach(
+    tx: Transaction,
+    context: Context,
+    server_id: str,
+    *,
+    network_id: str | None = None,
+    port_id: str | None = None,
+    address: str | None = None,
+    tag: str | None = None,
+) -> tuple[Server, int, Port]:
+    """One more card for a server, on a port that is made for it or lent to it: the server, the id of the action, the port.
+
+    Raises NotFound, Conflict, Invalid, OverQuota in Nova's words.
+    """
+    server, action_id = servers.take(tx, context, server_id, "attach_interface")
+    on_behalf = (
+        context if context.project_id == server.project_id else contexts.on_behalf(server.user_id, server.project_id)
+    )
+    if port_id is not None:
+        port = _lent(tx, on_behalf, port_id, server)
+    else:
+        port = _made(tx, on_behalf, server, network_id or _only_network(tx, on_behalf), address)
+    if server.host is not None:
+        port = ports.bind(tx, port.id, server.host)
+    if tag is not None:
+        server = records.change(tx, server, nic_tags={**server.nic_tags, port.id: tag})
+    return server, action_id, port
+
+
+def detach(tx: Transaction, context: Context, server_id: str) -> tuple[Server, int]:
+    """A server is to lose a card. Raises NotFound, Conflict."""
+    return servers.take(tx, context, server_id, "detach_interface")
+
+
+def forget(tx: Transaction, server: Server, port_id: str) -> None:
+    """The server has no card of this port any more; the port is deleted, or free again."""
+    port = records.find(tx, Port, port_id)
+    if port is not None and port.device_id == server.id:
+        ports.release(tx, port)
+    if port_id in server.nic_tags:
+        tags = {key: tag for key, tag in server.nic_tags.items() if key != port_id}
+        records.change(tx, server, nic_tags=tags)
+
+
+def _lent(tx: Transaction, context: Context, port_id: str, server: Server) -> Port:
+    try:
+        port = ports.get(tx, context, port_id)
+    except NotFound as error:
+        raise NotFound(f"Port id {port_id} could not be found.") from error
+    if port.device_id:
+        raise Conflict(f"Port {port_id} is still in use.", kind="PortInUse")
+    return ports.adopt(tx, context, port_id, server.id, hostname=server.hostname)
+
+
+def _made(tx: Transaction, context: Context, server: Server, network_id: str, address: str | None) -> Port:
+    try:
+        return ports.create_for_server(
+            tx,
+            context,
+            network_id,
+            server.id,
+            security_groups=server.security_groups,
+            fixed_ip=address,
+            hostname=server.hostname,
+        )
+    except NotFound as error:
+        raise NotFound(f"Network {network_id} could not be found.") from error
+    except OverQuota as error:
+        raise OverQuota("Maximum number of ports exceeded") from error
+    except Conflict as error:
+        if error.detail.get("kind") == "IpAddressGenerationFailure":
+            raise Invalid(f"No fixed IP addresses available for network: {network_id}") from error
+        if error.detail.get("kind") == "IpAddressAlreadyAllocated":
+            raise Conflict(f"Fixed IP address {address} is already in use on instance {server.id}.") from error
+        raise
+
+
+def _only_network(tx: Transaction, context: Context) -> str:
+    found = networks.available_to(tx, context)
+    if not found:
+        raise Invalid(f"No specific network was requested and none are available for project '{context.project_id}'.")
+    if len(found) > 1:
+        raise Invalid(
+            "More than one possible network found. Specify network ID(s) to select which one(s) to connect to."
+        )
+    return found[0].id
 
 
 def groups(tx: Transaction, context: Context, server_id: str) -> list[tuple[SecurityGroup, list[SecurityGroupRule]]]:

@@ -93,6 +93,8 @@ TABLE = {
         _row("unpause", (PAUSED,), "unpausing", "UnpauseServer", "compute_unpause_instance"),
         _row("suspend", (ACTIVE,), "suspending", "SuspendServer", "compute_suspend_instance"),
         _row("rebuild", (ACTIVE, STOPPED, ERROR), "rebuilding", "RebuildServer", "compute_rebuild_instance"),
+        _row("attach_interface", (ACTIVE, PAUSED, STOPPED), None, "AttachInterface", "compute_attach_interface"),
+        _row("detach_interface", (ACTIVE, PAUSED, STOPPED), None, "DetachInterface", "compute_detach_interface"),
         _row(
             "createImage",
             (ACTIVE, STOPPED, PAUSED, SUSPENDED),

@@ -62,6 +62,8 @@ class RequestedNetwork(msgspec.Struct, frozen=True, kw_only=True):
 class Server(records.Record, kw_only=True):
     """A server. States are Nova's; ``host`` is set once it is placed; ``zone`` is the host's while there is one.
 
+    ``nic_tags`` are what its owner called its cards, by port.
+
     ``vcpus``, ``memory_mb`` and ``disk_gb`` repeat the flavor's, so that quotas add them up in an index.
     """
 
@@ -89,6 +91,7 @@ class Server(records.Record, kw_only=True):
     tags: list[str] = []
     security_groups: list[str] = []
     requested_networks: list[RequestedNetwork] | None = None
+    nic_tags: dict[str, str] = {}
     scheduler_hints: dict[str, Any] = {}
     requested_zone: str | None = None
     requested_host: str | None = None

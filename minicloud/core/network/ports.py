@@ -12,6 +12,7 @@ from minicloud.core.context import Context
 from minicloud.core.network import addressing, macs, networks, quotas, security_groups, standard
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Subnet
+from minicloud.core.network.security_groups import resolve
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
@@ -182,9 +183,6 @@ def delete(tx: Transaction, port: Port) -> None:
     remove(tx, port)
 
 
-# What compute does.
-
-
 def create_for_server(
     tx: Transaction,
     context: Context,
@@ -200,12 +198,10 @@ def create_for_server(
 
     Raises NotFound (network, group), Conflict (no address, several groups of a name), OverQuota, Invalid.
     """
-    from minicloud.core.network import security_groups as groups
-
     network = networks.get(tx, context, network_id)
     project_id = context.require_project()
-    ids = groups.resolve(tx, project_id, security_groups) if network.port_security_enabled else []
-    made = create(
+    ids = resolve(tx, project_id, security_groups) if network.port_security_enabled else []
+    return create(
         tx,
         network,
         project_id=project_id,
@@ -216,8 +212,7 @@ def create_for_server(
         device_index=_next_index(tx, server_id),
         hostname=hostname,
         made_for_server=True,
-    )
-    return made.port
+    ).port
 
 
 def adopt(
@@ -274,13 +269,18 @@ def bindings(tx: Transaction) -> list[tuple[str, str, str]]:
     return [(port_id, host, device_id) for port_id, host, device_id in rows]
 
 
+def release(tx: Transaction, port: Port) -> None:
+    """Delete a port that was made for its server; a user's own is unbound and free again."""
+    if port.made_for_server:
+        remove(tx, port)
+    else:
+        standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="")
+
+
 def release_of_server(tx: Transaction, server_id: str) -> None:
-    """Delete the ports that were made for a server; its user's own are unbound and free again."""
+    """Every port of a server is let go."""
     for port in of_server(tx, server_id):
-        if port.made_for_server:
-            remove(tx, port)
-        else:
-            standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="")
+        release(tx, port)
 
 
 def addresses_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, dict[str, list[ServerAddress]]]:
