@@ -178,7 +178,7 @@ class Api:
             if routes[0].stream or request.method in ("GET", "HEAD")
             else await _body(request, routes[0].largest_body)
         )
-        route = routes[0] if routes[0].action is None else _action(routes, raw, service)
+        route = routes[0] if routes[0].action is None else _action(routes, found.methods[request.method], raw, service)
         if route.policy is not None and not route.open and not route.late:
             self.means.policy.enforce(route.policy, who)
         call = Call(request, self.means, service, route, version, who, self._base_url(request, mounted.mount))
@@ -269,8 +269,8 @@ def _no_such_method(service: Service, found: Found, method: str, version: Versio
     return MethodNotAllowed("The method is not allowed for the requested URL.", allow=methods, method=method)
 
 
-def _action(routes: list[Route], raw: bytes, service: Service) -> Route:
-    """The line of the action that the document names with its one key."""
+def _action(routes: list[Route], ever: list[Route], raw: bytes, service: Service) -> Route:
+    """The line of the action that the document names with its one key; ``ever`` are also those of other versions."""
     try:
         document = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -284,6 +284,8 @@ def _action(routes: list[Route], raw: bytes, service: Service) -> Route:
                     f"Additional properties are not allowed ({', '.join(repr(k) for k in document if k != route.action)} was unexpected)"
                 )
             return route
+    if any(route.action in document for route in ever):
+        raise NotFound(service.not_found)
     raise Invalid(f"There is no such action: {next(iter(document))}")
 
 

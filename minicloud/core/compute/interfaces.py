@@ -100,9 +100,9 @@ def _made(tx: Transaction, context: Context, server: Server, network_id: str, ad
     except OverQuota as error:
         raise OverQuota("Maximum number of ports exceeded") from error
     except Conflict as error:
-        if error.detail.get("kind") == "IpAddressGenerationFailure":
+        if error.kind == "IpAddressGenerationFailure":
             raise Invalid(f"No fixed IP addresses available for network: {network_id}") from error
-        if error.detail.get("kind") == "IpAddressAlreadyAllocated":
+        if error.kind == "IpAddressAlreadyAllocated":
             raise Conflict(f"Fixed IP address {address} is already in use on instance {server.id}.") from error
         raise
 

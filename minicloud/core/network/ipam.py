@@ -118,6 +118,11 @@ def fill(tx: Transaction, subnet_id: str, pools: Sequence[Pool]) -> None:
     )
 
 
+def has_room(tx: Transaction, subnet_id: str) -> bool:
+    """Whether any address of the subnet's pools is free."""
+    return tx.one("SELECT 1 FROM ip_ranges WHERE subnet_id = ? LIMIT 1", [subnet_id]) is not None
+
+
 def next_free(tx: Transaction, subnet_id: str) -> str | None:
     """Take the lowest free address out of a subnet's pools; None when there is none."""
     row = tx.one("SELECT first, last FROM ip_ranges WHERE subnet_id = ? ORDER BY first LIMIT 1", [subnet_id])
