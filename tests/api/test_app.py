@@ -349,7 +349,7 @@ async def test_an_action_is_found_by_the_one_key_of_its_document(door: Door) -> 
         assert answer.status_code == 400, document
         assert message(answer, "badRequest") == words
     assert (await http.post(path, content=b"{")).status_code == 400
-    assert (await http.post(path, json={"os-new": None}, headers={"X-Things-Version": "2.4"})).status_code == 400
+    assert (await http.post(path, json={"os-new": None}, headers={"X-Things-Version": "2.4"})).status_code == 404
     assert (await http.post(path, json={"os-new": None}, headers={"X-Things-Version": "2.5"})).status_code == 202
 
 
