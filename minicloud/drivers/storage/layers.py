@@ -71,8 +71,11 @@ class Layers:
 
     def freeze(self, layer_id: str, volume_id: str) -> None:
         """The volume's file gets a second name as a layer; content when it has (or had) it."""
+        layer = self.layer(layer_id)
+        below = self._graph()
         with contextlib.suppress(FileExistsError):
-            os.link(self.volume(volume_id), self.layer(layer_id))
+            os.link(self.volume(volume_id), layer)
+        below[layer] = _backing(layer)
 
     def frozen(self, layer_id: str, volume_id: str) -> bool:
         """Whether the volume stands on the layer already, and so is no longer the same file."""

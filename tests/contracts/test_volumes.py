@@ -1,0 +1,259 @@
+"""The promise of volumes, on every keeper: frozen and cloned without a copy, nothing lost with what it stands on."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio.testing
+
+from minicloud.base.errors import Invalid, NotFound
+from minicloud.drivers.statelog import StateLog
+from minicloud.drivers.storage import Base, GiB, VolumeStore
+from minicloud.drivers.storage.basecache import BaseCache
+from minicloud.drivers.storage.fakevolumes import FakeVolumes
+from minicloud.drivers.storage.volumefiles import DEEPEST, VolumeFiles
+
+pytestmark = pytest.mark.anyio
+Open = Callable[[], VolumeStore]
+A, B, C, S, T = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abcde")
+
+
+@pytest.fixture(params=["fake", pytest.param("files", marks=pytest.mark.qemu)])
+def keeper(request: pytest.FixtureRequest) -> str:
+    if request.param == "files" and shutil.which("qemu-img") is None:
+        pytest.skip("qemu-img is not installed")
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(keeper: str) -> Any:
+    if keeper == "fake":
+        return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return "asyncio"
+
+
+@pytest.fixture
+def opened(keeper: str, tmp_path: Path) -> Open:
+    """Opens the same backend again, as after a restart."""
+    if keeper == "fake":
+        return lambda: FakeVolumes(StateLog(tmp_path / "world.jsonl"), "volumes")
+    return lambda: VolumeFiles(tmp_path / "storage", BaseCache(tmp_path / "_base"))
+
+
+async def an_image(store: VolumeStore, content: bytes) -> Base:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    return await store.ensure_base(hashlib.sha512(content).hexdigest(), "raw", chunks)
+
+
+async def test_a_volume_is_there_as_often_as_it_is_asked_for(opened: Open) -> None:
+    for _ in range(2):
+        made = await opened().ensure_volume(A, size_bytes=2 * GiB)
+        assert (made.volume_id, made.virtual_size) == (A, 2 * GiB)
+    assert await opened().volumes() == [A]
+    assert await opened().volume(A) == made
+    for _ in range(2):
+        await opened().ensure_no_volume(A)
+    assert await opened().volumes() == []
+    with pytest.raises(NotFound):
+        await opened().volume(A)
+
+
+async def test_a_volume_grows_and_does_not_shrink(opened: Open) -> None:
+    await opened().ensure_volume(A, size_bytes=GiB)
+    assert (await opened().ensure_size(A, 3 * GiB)).virtual_size == 3 * GiB
+    assert (await opened().ensure_size(A, 2 * GiB)).virtual_size == 3 * GiB
+    with pytest.raises(NotFound):
+        await opened().ensure_size(B, GiB)
+
+
+async def test_a_copy_is_at_least_as_large(opened: Open) -> None:
+    store = opened()
+    await store.ensure_volume(A, size_bytes=2 * GiB)
+    await store.ensure_snapshot(S, A)
+    for wanted in (
+        store.ensure_volume(B, size_bytes=GiB, snapshot_id=S),
+        store.ensure_clone(B, size_bytes=GiB, source_id=A),
+    ):
+        with pytest.raises(Invalid):
+            await wanted
+    with pytest.raises(NotFound):
+        await store.ensure_volume(B, size_bytes=GiB, snapshot_id=T)
+    with pytest.raises(NotFound):
+        await store.ensure_clone(B, size_bytes=GiB, source_id=C)
+    assert await store.volumes() == [A]
+
+
+async def test_snapshots_are_taken_once_and_go(opened: Open) -> None:
+    await opened().ensure_volume(A, size_bytes=GiB)
+    for _ in range(2):
+        await opened().prepare_snapshot(S, A)
+        await opened().ensure_snapshot(S, A)
+    assert await opened().snapshots() == [S]
+    assert (await opened().ensure_reverted(A, S, size_bytes=GiB)).virtual_size == GiB
+    for _ in range(2):
+        await opened().ensure_no_snapshot(S)
+    assert await opened().snapshots() == []
+    assert await opened().volumes() == [A]
+    with pytest.raises(NotFound):
+        await opened().ensure_snapshot(S, B)
+
+
+async def test_what_a_volume_gives_away(opened: Open) -> None:
+    await opened().ensure_volume(A, size_bytes=64 << 20)
+    pieces = [piece async for piece in opened().content(A, "raw")]
+    assert pieces
+    with pytest.raises(Invalid):
+        await anext(aiter(opened().content(A, "iso")))
+    with pytest.raises(NotFound):
+        await anext(aiter(opened().content(B, "raw")))
+
+
+async def test_room_is_told(opened: Open) -> None:
+    room = await opened().capacity()
+    assert 0 < room.free_bytes <= room.total_bytes
+
+
+def put(path: str, text: str, at: int = 0) -> None:
+    """Write as a guest would."""
+    subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", f"write -P {ord(text)} {at} 64k", path], check=True, capture_output=True
+    )
+
+
+def has(path: str, text: str, at: int = 0) -> bool:
+    """Whether this is what a guest would read."""
+    pattern = 0 if text == "\0" else ord(text)
+    done = subprocess.run(
+        ["qemu-io", "-f", "qcow2", "-c", f"read -P {pattern} {at} 64k", path],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return "Pattern verification failed" not in done.stdout
+
+
+def chain(path: str) -> int:
+    """How many files a read may have to look through."""
+    argv = ["qemu-img", "info", "--backing-chain", "--output=json", path]
+    return len(json.loads(subprocess.run(argv, check=True, capture_output=True).stdout))
+
+
+needs_files = pytest.mark.parametrize("keeper", [pytest.param("files", marks=pytest.mark.qemu)], indirect=False)
+
+
+@needs_files
+async def test_bytes_stay_what_they_were_when_they_were_frozen(opened: Open, keeper: str) -> None:
+    store = opened()
+    base = await an_image(store, b"i" * (1 << 20))
+    first = (await store.ensure_volume(A, size_bytes=GiB, base=base)).path
+    assert has(first, "i")
+    put(first, "1")
+    await store.ensure_snapshot(S, A)
+    put(first, "2")
+    clone = (await store.ensure_clone(B, size_bytes=2 * GiB, source_id=A)).path
+    put(first, "3")
+    kept = (await store.ensure_volume(C, size_bytes=GiB, snapshot_id=S)).path
+    assert (has(first, "3"), has(clone, "2"), has(kept, "1")) == (True, True, True)
+    assert has(clone, "i", 128 << 10), "what was never written comes from the image"
+    put(kept, "4")
+    await store.ensure_no_snapshot(S)
+    await store.ensure_no_volume(A)
+    again = opened()
+    assert (has(clone, "2"), has(kept, "4"), has(kept, "i", 128 << 10)) == (True, True, True)
+    await again.ensure_no_volume(B)
+    await again.ensure_no_volume(C)
+
+
+@needs_files
+async def test_nothing_is_left_of_what_nobody_needs(opened: Open, tmp_path: Path, keeper: str) -> None:
+    store = opened()
+    base = await an_image(store, b"i" * (1 << 20))
+    await store.ensure_volume(A, size_bytes=GiB, base=base)
+    for snapshot in (S, T):
+        await store.ensure_snapshot(snapshot, A)
+    await store.ensure_clone(B, size_bytes=GiB, source_id=A)
+    for snapshot in (S, T):
+        await store.ensure_no_snapshot(snapshot)
+    for volume in (A, B):
+        await store.ensure_no_volume(volume)
+    assert [path for path in (tmp_path / "storage").rglob("*") if path.is_file()] == []
+
+
+@needs_files
+async def test_a_process_that_died_half_way_is_gone_on_with(opened: Open, tmp_path: Path, keeper: str) -> None:
+    store = opened()
+    path = (await store.ensure_volume(A, size_bytes=GiB)).path
+    put(path, "1")
+    await store.prepare_snapshot(S, A)
+    (tmp_path / "storage" / "volumes" / f".{B}.new.part").write_bytes(b"half")
+    await opened().ensure_snapshot(S, A)
+    put(path, "2")
+    kept = (await opened().ensure_volume(B, size_bytes=GiB, snapshot_id=S)).path
+    assert (has(path, "2"), has(kept, "1")) == (True, True)
+    await store.prepare_snapshot(T, A)
+    await opened().ensure_no_snapshot(T)
+    assert has(path, "2")
+    assert not list((tmp_path / "storage").rglob(".*"))
+
+
+@needs_files
+async def test_older_layers_stay_while_newer_ones_stand_on_them(opened: Open, keeper: str) -> None:
+    store = opened()
+    path = (await store.ensure_volume(A, size_bytes=GiB)).path
+    put(path, "1")
+    await store.ensure_snapshot(S, A)
+    put(path, "2", 1 << 20)
+    await store.ensure_snapshot(T, A)
+    await store.ensure_no_snapshot(S)
+    assert (has(path, "1"), has(path, "2", 1 << 20)) == (True, True)
+    kept = (await store.ensure_volume(B, size_bytes=GiB, snapshot_id=T)).path
+    await store.ensure_no_volume(A)
+    await store.ensure_no_snapshot(T)
+    assert (has(kept, "1"), has(kept, "2", 1 << 20)) == (True, True)
+
+
+@needs_files
+async def test_reverting_brings_back_what_was_there(opened: Open, keeper: str) -> None:
+    store = opened()
+    path = (await store.ensure_volume(A, size_bytes=GiB)).path
+    put(path, "1")
+    await store.ensure_snapshot(S, A)
+    put(path, "2")
+    reverted = (await store.ensure_reverted(A, S, size_bytes=GiB)).path
+    assert has(reverted, "1")
+    put(reverted, "3")
+    assert has((await store.ensure_reverted(A, S, size_bytes=GiB)).path, "1")
+
+
+@needs_files
+async def test_a_clone_of_ten_gigabytes_takes_no_time(opened: Open, keeper: str) -> None:
+    store = opened()
+    put((await store.ensure_volume(A, size_bytes=10 * GiB)).path, "1")
+    took = []
+    for number in range(3):
+        began = time.perf_counter()
+        await store.ensure_clone(f"{number}{B[1:]}", size_bytes=10 * GiB, source_id=A)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.5, took
+
+
+@needs_files
+async def test_chains_do_not_grow_for_ever(opened: Open, keeper: str) -> None:
+    store = opened()
+    path = (await store.ensure_volume(A, size_bytes=GiB)).path
+    put(path, "1")
+    for number in range(DEEPEST + 2):
+        snapshot = f"{number:08}{S[8:]}"
+        await store.ensure_snapshot(snapshot, A)
+        put(path, "1", at=(number + 1) << 20)
+    assert chain(path) <= DEEPEST + 1
+    assert has(path, "1", at=(DEEPEST + 2) << 20)
+    assert has(path, "1")
