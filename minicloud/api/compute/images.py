@@ -73,7 +73,7 @@ async def delete(call: Call, image_id: str) -> None:
     """Remove an image and its bytes."""
 
     def work(tx: Transaction) -> None:
-        image = _own(tx, call, image_id, "You are not allowed to delete the image.")
+        image = _own(tx, call, image_id, "delete_image", "You are not allowed to delete the image.")
         try:
             images.delete(tx, image)
         except Forbidden as error:
@@ -93,10 +93,11 @@ def _get(tx: Transaction, call: Call, image_id: str) -> Image:
         raise NotFound("Image not found.") from error
 
 
-def _own(tx: Transaction, call: Call, image_id: str, refusal: str) -> Image:
-    """An image that whoever asks may change. Raises NotFound, Forbidden."""
+def _own(tx: Transaction, call: Call, image_id: str, rule: str, refusal: str) -> Image:
+    """An image that whoever asks may change by Glance's own policies. Raises NotFound, Forbidden."""
     image = _get(tx, call, image_id)
-    if not call.context.sees(image.owner):
+    owned = {"project_id": image.owner, "owner": image.owner, "visibility": image.visibility}
+    if not call.allows(rule, owned):
         raise Forbidden(refusal)
     return image
 
@@ -206,7 +207,7 @@ def _readable(call: Call, image: Image) -> dict[str, str]:
 
 
 def _changeable(tx: Transaction, call: Call, image_id: str) -> Image:
-    return _own(tx, call, image_id, f"Not authorized for image {image_id}.")
+    return _own(tx, call, image_id, "modify_image", f"Not authorized for image {image_id}.")
 
 
 def _anything(policy: str, image: Image) -> None:

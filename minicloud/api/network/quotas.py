@@ -90,8 +90,8 @@ async def delete(call: Call, project_id: str) -> Any:
 def _permit_reading(call: Call, project_id: str) -> None:
     call.judged = True
     if project_id != call.context.project_id:
-        # Upstream asks with the caller's own project, which lets a manager read any project's limits.
-        guard.permit(call, "get_quota", {"project_id": call.context.project_id})
+        # Upstream asks about the caller's own project, which lets a manager read any project's limits; here nobody does.
+        guard.permit(call, "get_quota", {"project_id": project_id})
 
 
 _GET = f"({guard.ADMIN}) or (role:manager and project_id:%(project_id)s)"
