@@ -67,6 +67,11 @@ class Things:
             "/network/v2.0/floatingips", floating_network_id=outside[0]["id"], description=f"{MARK}-floating"
         )
         await self.make("/image/v2/images", name=f"{MARK}-image", disk_format="raw", container_format="bare")
+        volume = await self.make("/volume/v3/volumes", name=f"{MARK}-volume", size=1, metadata={f"{MARK}-key": MARK})
+        await self.cloud.settled()
+        await self.make("/volume/v3/snapshots", name=f"{MARK}-snapshot", volume_id=volume["id"])
+        await self.cloud.settled()
+        self.ids["/volume/v3/volumes/{}/metadata/{}"] = f"{MARK}-key"
         await self.make("/compute/v2.1/os-server-groups", name=f"{MARK}-servers", policy="affinity")
         server = await self.cloud.a_server(
             self.owner, name=f"{MARK}-server", metadata={f"{MARK}-key": MARK}, networks=[{"port": port["id"]}]
