@@ -15,6 +15,7 @@ from minicloud.base.errors import Unavailable
 from minicloud.guest import GuestImage, build, cached
 from minicloud.guest.image import complete, image_of, read_current, write_current
 from minicloud.guest.packages import Apt
+from tests.support.everyone import python_path
 
 NOBODY = 65534
 
@@ -105,7 +106,7 @@ async def test_an_ordinary_user_builds_the_same_bytes(image: GuestImage, fresh_c
         "async def main():\n    await build(Path(sys.argv[1]) / 'cache', progress=lambda *a: None)\nanyio.run(main)\n"
     )
     arguments = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", sys.executable, "-c", program, str(home))
-    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": ":".join(python_path())}
     try:
         await tools.run("setpriv", *arguments, timeout_s=600, cwd=str(home), env=environment)
         theirs = image_of(home / "cache", image.version)

@@ -5,7 +5,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from minicloud.guest import GuestImage
+from tests.support.everyone import python_path
 from tests.support.journeys import PATIENCE_S, Journey, a_journey
 
 pytestmark = [
@@ -80,7 +80,7 @@ def _command_for_nobody(home: Path) -> None:
         folder.mkdir(parents=True)
     (home / "pyvenv.cfg").write_text(f"home = {Path(usable[0]).parent}\n")
     (home / "bin" / "python").symlink_to(usable[0])
-    (packages / "ours.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    (packages / "ours.pth").write_text("".join(f"{folder}\n" for folder in python_path()))
     command = home / "bin" / "minicloud"
     command.write_text(f"#!{home}/bin/python\nfrom minicloud.cli import main\nmain()\n")
     command.chmod(0o755)

@@ -3,18 +3,15 @@
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 import pytest
 
 from minicloud.drivers.fabric.linux.probe import probe
+from tests.support.everyone import python_path
 
 pytestmark = [pytest.mark.anyio, pytest.mark.linux]
-
-HERE = Path(__file__).parents[3]
 
 ASK = """
 import asyncio, sys, msgspec
@@ -44,8 +41,8 @@ async def _as(who: str) -> Any:
     python = f"/usr/bin/python3.{sys.version_info.minor}"
     if os.geteuid() != 0 or not os.access(python, os.X_OK):
         pytest.skip("becoming another user needs root and an interpreter that everybody may run")
-    environment = {"PYTHONPATH": f"{HERE}:{Path(msgspec.__file__).parents[1]}", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = await anyio.run_process([python, "-c", ASK, who], env=environment, cwd=HERE, stderr=None)
+    environment = {"PYTHONPATH": ":".join(python_path()), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = await anyio.run_process([python, "-c", ASK, who], env=environment, cwd="/", stderr=None)
     return json.loads(done.stdout)
 
 

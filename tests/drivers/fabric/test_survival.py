@@ -21,6 +21,7 @@ from minicloud.drivers.fabric import Router, TapPlug
 from minicloud.drivers.fabric.linux import LinuxFabric
 from minicloud.drivers.fabric.linux.processes import read_mark
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
+from tests.support.everyone import python_path
 from tests.support.fabric_process import INNER, PORT, ROUTER
 from tests.support.fabrics import a_cloud_id, a_lab, blocking, eventually, tell_caller
 from tests.support.tapguests import TapGuest, leftovers
@@ -32,8 +33,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the stand-in guests of these tests need root"),
 ]
 
-HERE = Path(__file__).parents[3]
-
 
 @pytest.fixture
 def anyio_backend() -> Any:
@@ -42,9 +41,8 @@ def anyio_backend() -> Any:
 
 def _python_for(how: str) -> tuple[str, dict[str, str]]:
     """An interpreter that this user may run, and how it finds our packages."""
-    packages = Path(msgspec.__file__).parents[1]
     environment = {
-        "PYTHONPATH": f"{HERE}:{packages}",
+        "PYTHONPATH": ":".join(python_path()),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
     }
@@ -64,7 +62,7 @@ class Owner:
         """It runs until the end of the block, and dies by SIGKILL."""
         python, environment = _python_for(self.how)
         words = [python, "-m", "tests.support.fabric_process", str(self.folder), a_cloud_id(), self.how, verb]
-        async with await anyio.open_process(words, env=environment, cwd=HERE, stderr=None) as process:
+        async with await anyio.open_process(words, env=environment, cwd="/", stderr=None) as process:
             try:
                 yield process
             finally:
@@ -79,7 +77,7 @@ class Owner:
     async def purges(self) -> None:
         python, environment = _python_for(self.how)
         words = [python, "-m", "tests.support.fabric_process", str(self.folder), a_cloud_id(), self.how, "purge"]
-        await anyio.run_process(words, env=environment, cwd=HERE, stderr=None)
+        await anyio.run_process(words, env=environment, cwd="/", stderr=None)
 
 
 @pytest.fixture(params=["root", "rootless", "nobody"])
