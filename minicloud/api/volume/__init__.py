@@ -3,12 +3,14 @@
 from minicloud.api.bodies import Reading
 from minicloud.api.service import Service
 from minicloud.api.volume import (
+    attachments,
     snapshot_actions,
     snapshot_metadata,
     snapshots,
     versions,
     volume_actions,
     volume_admin_actions,
+    volume_attach_actions,
     volume_metadata,
     volumes,
 )
@@ -32,6 +34,8 @@ def service() -> Service:
             *volumes.routes,
             *volume_actions.routes,
             *volume_admin_actions.routes,
+            *volume_attach_actions.routes,
+            *attachments.routes,
             *volume_metadata.routes,
             *snapshots.routes,
             *snapshot_actions.routes,

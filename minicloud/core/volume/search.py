@@ -3,6 +3,7 @@
 from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.records import Query
+from minicloud.core.volume.attachments import VolumeAttachment
 from minicloud.core.volume.snapshots import VolumeSnapshot
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
@@ -26,6 +27,11 @@ def snapshots_page(tx: Transaction, query: Query) -> list[VolumeSnapshot]:
 def count_snapshots(tx: Transaction, query: Query) -> int:
     """How many snapshots meet the query's conditions."""
     return records.count(tx, VolumeSnapshot, query.where)
+
+
+def attachments_page(tx: Transaction, query: Query) -> list[VolumeAttachment]:
+    """Attachments that meet the query."""
+    return records.page(tx, VolumeAttachment, query)
 
 
 def summary(tx: Transaction, context: Context, *, every: bool) -> tuple[int, int, dict[str, list[str]]]:

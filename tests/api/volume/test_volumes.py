@@ -222,6 +222,7 @@ async def test_reverting_to_the_newest_snapshot_only() -> None:
         demo = await volume_client(cloud)
         volume = await a_volume(cloud, demo)
         older = await a_snapshot(cloud, demo, volume["id"])
+        await anyio.sleep(1)
         newer = await a_snapshot(cloud, demo, volume["id"])
         assert (await act(demo, volume["id"], "revert", {"snapshot_id": older["id"]})).status_code == 400
         assert (await act(demo, volume["id"], "revert", {"snapshot_id": newer["id"]})).status_code == 202

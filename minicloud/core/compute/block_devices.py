@@ -1,0 +1,124 @@
+"""Block devices: the disks that a server was asked to have beside its own, and what they are called in its guest."""
+
+import re
+import string
+from collections.abc import Iterable
+from typing import ClassVar
+
+from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
+from minicloud.core import records
+from minicloud.core.compute.servers import Server
+from minicloud.engines.database import Transaction
+
+MOST = 26
+_DEVICE = re.compile(r"(/dev/x?[a-z]?d?)([a-z]+)[0-9]*")
+
+
+class BlockDevice(records.Record, kw_only=True):
+    """A disk of a server. ``source_id`` is the image, snapshot or volume that it is made of; ``boot_index`` 0 is the root."""
+
+    TABLE = "block_devices"
+    MISSING: ClassVar[str] = "Block device {id} could not be found."
+
+    id: str
+    server_id: str
+    source_type: str
+    destination_type: str = "volume"
+    source_id: str | None = None
+    volume_id: str | None = None
+    attachment_id: str | None = None
+    device_name: str | None = None
+    boot_index: int | None = None
+    volume_size: int | None = None
+    volume_type: str | None = None
+    guest_format: str | None = None
+    disk_bus: str | None = None
+    device_type: str | None = None
+    tag: str | None = None
+    delete_on_termination: bool = False
+    created_at: str
+    updated_at: str | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the server boots from it."""
+        return self.boot_index == 0
+
+
+def of_server(tx: Transaction, server_id: str) -> list[BlockDevice]:
+    """A server's devices, oldest first."""
+    return records.select(tx, BlockDevice, "server_id = ? ORDER BY created_at, id", [server_id])
+
+
+def of_servers(tx: Transaction, server_ids: Iterable[str]) -> dict[str, list[BlockDevice]]:
+    """The devices that are volumes, of each server, oldest first."""
+    found: dict[str, list[BlockDevice]] = {}
+    rows = records.select_in(tx, BlockDevice, "server_id", set(server_ids))
+    for device in sorted(rows, key=lambda one: (one.created_at, one.id)):
+        if device.volume_id is not None:
+            found.setdefault(device.server_id, []).append(device)
+    return found
+
+
+def of_volume(tx: Transaction, volume_id: str) -> list[BlockDevice]:
+    """The devices that are this volume, on whatever server."""
+    return records.select(tx, BlockDevice, "volume_id = ? ORDER BY created_at, id", [volume_id])
+
+
+def find(tx: Transaction, server_id: str, volume_id: str) -> BlockDevice | None:
+    """How a server has a volume, or None."""
+    found = records.select(tx, BlockDevice, "server_id = ? AND volume_id = ?", [server_id, volume_id])
+    return found[0] if found else None
+
+
+def get(tx: Transaction, server_id: str, volume_id: str) -> BlockDevice:
+    """How a server has a volume. Raises NotFound in Nova's words."""
+    found = find(tx, server_id, volume_id)
+    if found is None:
+        raise NotFound(f"Instance {server_id} is not attached to volume {volume_id}")
+    return found
+
+
+def has_root_volume(tx: Transaction, server_id: str) -> bool:
+    """Whether the server boots from a volume."""
+    return any(device.is_root for device in of_server(tx, server_id))
+
+
+def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> str:
+    """The name for one more disk of a server: the one that is wanted, if it is free, or the next.
+
+    Raises:
+        Invalid: it is no name of a disk.
+        Conflict: another disk has it.
+        Forbidden: the server has as many as it may.
+    """
+    used = used_letters(server, of_server(tx, server.id))
+    if len(used) >= MOST:
+        raise Forbidden(
+            f"The maximum allowed number of disk devices ({MOST}) to attach to a single instance has been exceeded."
+        )
+    if wanted:
+        match = _DEVICE.fullmatch(wanted)
+        if match is None:
+            raise Invalid(f"The supplied device path ({wanted}) is invalid.")
+        if match[2] in used:
+            raise Conflict(f"The supplied device path ({wanted}) is in use.")
+        return f"/dev/vd{match[2]}"
+    return f"/dev/vd{next(letter for letter in string.ascii_lowercase if letter not in used)}"
+
+
+def used_letters(server: Server, devices: Iterable[BlockDevice]) -> set[str]:
+    """The letters of the disks that a server has: its root, its own further disks, its volumes."""
+    used = {"a"}
+    local = (1 if server.flavor.ephemeral else 0) + (1 if server.flavor.swap else 0)
+    used.update(string.ascii_lowercase[1 : 1 + local])
+    for device in devices:
+        match = _DEVICE.fullmatch(device.device_name or "")
+        if match is not None:
+            used.add(match[2])
+    return used
+
+
+def forget(tx: Transaction, device: BlockDevice) -> None:
+    """The server does not have it any more."""
+    records.remove(tx, device)
