@@ -60,7 +60,7 @@ class Door:
         mount: str = "",
     ) -> httpx.AsyncClient:
         """A client for a user with a role (and all that it implies) in a project."""
-        roles = frozenset(ROLES[: ROLES.index(role) + 1])
+        roles = frozenset(ROLES[: ROLES.index(role) + 1]) if role in ROLES else frozenset({role, "reader", "member"})
         token = f"{user}-{project}-{role}"
         self._bearers.known[token] = Context(
             user_id=user,

@@ -6,14 +6,16 @@ from minicloud.api.call import Call, Reply
 from minicloud.api.network import dns, guard, lists, values
 from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
 from minicloud.api.network.kinds import common
+from minicloud.api.network.port_forwardings import view as forwarding_view
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.network import floatingips, qos_policies, standard
+from minicloud.core.network import floatingips, port_forwardings, qos_policies, standard
+from minicloud.core.network.port_forwardings import PortForwarding
 from minicloud.core.network.rows import FloatingIp, Port
 from minicloud.core.records import Transaction
 
-Found = tuple[FloatingIp, Port | None, str | None]
+Found = tuple[FloatingIp, Port | None, str | None, list[PortForwarding]]
 
 FLOATING = Resource(
     "floatingip",
@@ -41,6 +43,7 @@ FLOATING = Resource(
         Attribute("router_id", filter="text", sort=True),
         Attribute("status", filter="text", sort=True),
         Attribute("port_details"),
+        Attribute("port_forwardings"),
         Attribute("tags", values.tags, [], change=False, ruled=True),
     ],
 )
@@ -129,7 +132,9 @@ async def delete(call: Call, floatingip_id: str) -> Any:
     return Reply()
 
 
-def view(floating: FloatingIp, port: Port | None, network_qos: str | None) -> dict[str, Any]:
+def view(
+    floating: FloatingIp, port: Port | None, network_qos: str | None, forwardings: list[PortForwarding]
+) -> dict[str, Any]:
     """A floating address as clients read it."""
     return common(floating) | {
         "floating_ip_address": floating.floating_ip_address,
@@ -142,6 +147,7 @@ def view(floating: FloatingIp, port: Port | None, network_qos: str | None) -> di
         "qos_network_policy_id": network_qos,
         "dns_name": floating.dns_name,
         "dns_domain": floating.dns_domain,
+        "port_forwardings": [_told(one) for one in forwardings],
         "port_details": None
         if port is None
         else {
@@ -164,9 +170,22 @@ def _with_ports(tx: Transaction, found: list[FloatingIp]) -> list[Found]:
     ids = [floating.port_id for floating in found if floating.port_id is not None]
     ports = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
     policies = qos_policies.of_networks(tx, sorted({floating.floating_network_id for floating in found}))
+    led = port_forwardings.of_floating(tx, [floating.id for floating in found])
     return [
-        (floating, ports.get(floating.port_id or ""), policies.get(floating.floating_network_id)) for floating in found
+        (
+            floating,
+            ports.get(floating.port_id or ""),
+            policies.get(floating.floating_network_id),
+            led.get(floating.id, []),
+        )
+        for floating in found
     ]
+
+
+def _told(one: PortForwarding) -> dict[str, Any]:
+    names = ("id", "protocol", "internal_ip_address", "internal_port", "internal_port_id", "external_port")
+    document = forwarding_view(one)
+    return {name: document[name] for name in names if name in document}
 
 
 _MEMBER = guard.ADMIN_OR_MEMBER

@@ -10,9 +10,11 @@ from minicloud.api.network import dns, guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written
 from minicloud.api.network.kinds import common, shared
 from minicloud.api.routes import Delete, Get, Post, Put
+from minicloud.base.errors import Invalid
 from minicloud.core.context import Context
 from minicloud.core.network import (
     address_scopes,
+    network_segments,
     networks,
     qos_policies,
     qos_rules,
@@ -22,8 +24,31 @@ from minicloud.core.network import (
     subnets,
     zones,
 )
+from minicloud.core.network.network_segments import NetworkSegment
+from minicloud.core.network.provider_segments import SegmentWish
 from minicloud.core.network.rows import DEFAULT_MTU, Network
 from minicloud.core.records import Transaction
+
+PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
+
+
+def _segments(value: Any) -> list[SegmentWish]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"'{value}' is not a list of segments")
+    found = []
+    for item in value:
+        if not isinstance(item, dict) or set(item) - set(PROVIDER):
+            raise ValueError(f"Invalid data format for segment: '{item}'")
+        kind, physical, number = (item.get(name) for name in PROVIDER)
+        found.append(
+            SegmentWish(
+                None if kind is None else values.text(32)(kind),
+                None if physical is None else values.text(64)(physical),
+                None if number is None else values.integer(number),
+            )
+        )
+    return found
+
 
 NETWORK = Resource(
     "network",
@@ -57,6 +82,7 @@ NETWORK = Resource(
             column="segmentation_id",
             filter="number",
         ),
+        Attribute("segments", _segments, change=False, ruled=True),
         Attribute("dns_domain", dns.domain, "", filter="text"),
         Attribute("qos_policy_id", values.or_none(values.uuid), filter="text"),
         Attribute("ipv4_address_scope"),
@@ -68,10 +94,7 @@ NETWORK = Resource(
     ],
 )
 
-HIDDEN = {
-    f"provider:{name}": f"get_network:provider:{name}"
-    for name in ("network_type", "physical_network", "segmentation_id")
-}
+HIDDEN = {name: f"get_network:{name}" for name in (*PROVIDER, "segments")}
 
 
 async def index(call: Call) -> Any:
@@ -159,11 +182,16 @@ def target(tx: Transaction, context: Context, network: Network) -> dict[str, Any
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A network with what is told of it: its subnets, whether it is shared with whoever asks, and its address scopes."""
+    """A network with what is told of it: its subnets, whether it is shared with whoever asks, its address scopes.
+
+    ``segments`` are there when there are several; ``adjacent`` is false where its subnets lie on segments of their own.
+    """
 
     network: Network
     subnets: list[str]
     shared: bool
+    segments: list[NetworkSegment]
+    adjacent: bool
     scopes: tuple[str | None, str | None]
 
 
@@ -173,11 +201,15 @@ def with_all(tx: Transaction, context: Context, found: Sequence[Network]) -> lis
     inside = subnets.ids_of(tx, ids)
     shared_ids = set(rbac.shared_ids(tx, context, "network"))
     scopes = address_scopes.of_networks(tx, ids)
+    segments = network_segments.of_networks(tx, ids)
+    routed = subnets.on_segments(tx, ids)
     return [
         Seen(
             network,
             inside.get(network.id, []),
             network.id in shared_ids,
+            segments.get(network.id, []),
+            network.id not in routed,
             (scopes.get((network.id, 4)), scopes.get((network.id, 6))),
         )
         for network in found
@@ -205,21 +237,28 @@ def seeing(call: Call) -> Callable[[Seen], dict[str, Any]]:
             "port_security_enabled": network.port_security_enabled,
             "dns_domain": network.dns_domain,
             "qos_policy_id": network.qos_policy_id,
-            "l2_adjacency": True,
-            "provider:network_type": network.network_type,
-            "provider:physical_network": network.physical_network,
-            "provider:segmentation_id": network.segmentation_id,
+            "l2_adjacency": found.adjacent,
         }
+        if found.segments:
+            document["segments"] = [
+                _provider(one.network_type, one.physical_network, one.segmentation_id) for one in found.segments
+            ]
+        else:
+            document |= _provider(network.network_type, network.physical_network, network.segmentation_id)
         if network.external:
             document["is_default"] = network.is_default
         key = (network.project_id, found.shared)
         if key not in known:
             known[key] = guard.hidden(call, HIDDEN, _target(found))
         for name in known[key]:
-            del document[name]
+            document.pop(name, None)
         return document
 
     return view
+
+
+def _provider(kind: str, physical_network: str | None, number: int | None) -> dict[str, Any]:
+    return dict(zip(PROVIDER, (kind, physical_network, number), strict=True))
 
 
 def _target(found: Seen) -> dict[str, Any]:
@@ -237,12 +276,14 @@ def _create(tx: Transaction, call: Call, wanted: Written) -> Network:
         qos_policies.check(tx, call.context, given["qos_policy_id"])
     else:
         given["qos_policy_id"] = qos_policies.default_of(tx, wanted.project_id)
+    if "segments" in given and any(name in wanted.given for name in PROVIDER):
+        raise Invalid("Segments and provider values cannot both be set.", kind="SegmentsSetInConjunctionWithProviders")
     security_groups.ensure_default(tx, wanted.project_id)
     return networks.create(tx, project_id=wanted.project_id, **given)
 
 
 _RULES = [
-    *((f"create_network:{name}", guard.ADMIN) for name in ("shared", "router:external", "is_default")),
+    *((f"create_network:{name}", guard.ADMIN) for name in ("shared", "router:external", "is_default", "segments")),
     *(
         (f"create_network:provider:{name}", guard.ADMIN)
         for name in ("network_type", "physical_network", "segmentation_id")

@@ -8,10 +8,12 @@ import msgspec
 from minicloud.api.call import Call
 from minicloud.api.network import dns, guard
 from minicloud.api.network.kinds import common
+from minicloud.api.network.trunks import subport_view
 from minicloud.core.context import Context
-from minicloud.core.network import ports, qos_policies, rbac
+from minicloud.core.network import ports, qos_policies, rbac, trunks
 from minicloud.core.network.ports import PortDetails
 from minicloud.core.network.rows import Network, Port
+from minicloud.core.network.trunks import Trunk
 from minicloud.core.records import Transaction
 
 HIDDEN = {f"binding:{name}": f"get_port:binding:{name}" for name in ("vif_type", "vif_details", "host_id", "profile")}
@@ -23,6 +25,7 @@ class SeenPort(msgspec.Struct, frozen=True):
 
     details: PortDetails
     network_qos: str | None
+    trunk: dict[str, Any] | None
 
 
 def target(tx: Transaction, context: Context, port: Port, network: Network) -> dict[str, Any]:
@@ -40,7 +43,22 @@ def target(tx: Transaction, context: Context, port: Port, network: Network) -> d
 def seen(tx: Transaction, found: Sequence[Port]) -> list[SeenPort]:
     """Ports with what is told of them: a few queries for any number."""
     policies = qos_policies.of_networks(tx, sorted({port.network_id for port in found}))
-    return [SeenPort(one, policies.get(one.port.network_id)) for one in ports.details(tx, found)]
+    carriers = trunks.of_ports(tx, [port.id for port in found])
+    return [
+        SeenPort(one, policies.get(one.port.network_id), _trunk(tx, carriers.get(one.port.id)))
+        for one in ports.details(tx, found)
+    ]
+
+
+def _trunk(tx: Transaction, trunk: Trunk | None) -> dict[str, Any] | None:
+    if trunk is None:
+        return None
+    carried = trunks.subports_of(tx, [trunk.id])[trunk.id]
+    macs = trunks.macs_of(tx, [one.port_id for one in carried])
+    return {
+        "trunk_id": trunk.id,
+        "sub_ports": [{**subport_view(one), "mac_address": macs[one.port_id]} for one in carried],
+    }
 
 
 def seeing(call: Call) -> Callable[[SeenPort], dict[str, Any]]:
@@ -81,6 +99,8 @@ def seeing(call: Call) -> Callable[[SeenPort], dict[str, Any]]:
             "numa_affinity_policy": port.numa_affinity_policy,
             "device_profile": port.device_profile,
         }
+        if found.trunk is not None:
+            document["trunk_details"] = found.trunk
         if port.project_id not in known:
             known[port.project_id] = guard.hidden(call, HIDDEN, {"project_id": port.project_id})
         for name in known[port.project_id]:

@@ -23,6 +23,7 @@ from minicloud.core.network import (
     subnet_pools,
     subnets,
     tags,
+    trunks,
 )
 from minicloud.core.network.rows import Network, Port, QosPolicy, SecurityGroup, Subnet, SubnetPool
 from minicloud.core.records import Transaction
@@ -55,6 +56,7 @@ TAGGED = [
         guard.ADMIN_OR_MEMBER,
     ),
     Tagged("ports", "port", ports.get, f"{guard.ADMIN_OR_READER} or ({guard.NET_READER})", guard.ADMIN_OR_MEMBER),
+    Tagged("trunks", "trunk", trunks.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("routers", "router", routers.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("floatingips", "floatingip", floatingips.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged(

@@ -101,6 +101,7 @@ def associate(
     tx: Transaction, context: Context, floating: FloatingIp, port_id: str, fixed_ip_address: str | None = None
 ) -> FloatingIp:
     """Lead a floating address to a port. Raises NotFound, Invalid, Conflict (``FloatingIPPortAlreadyAssociated``)."""
+    _refuse_forwarding(tx, floating)
     target = _target(tx, context, floating, port_id, fixed_ip_address)
     other = tx.one(
         "SELECT 1 FROM floating_ips WHERE port_id = ? AND fixed_ip_address = ? AND floating_network_id = ? AND id != ?",
@@ -129,12 +130,20 @@ def disassociate(tx: Transaction, floating: FloatingIp) -> FloatingIp:
 
 
 def delete(tx: Transaction, floating: FloatingIp) -> None:
-    """Give a floating address back."""
+    """Give a floating address back. Raises Conflict (``FipInUseByPortForwarding``) while ports of it lead inside."""
+    _refuse_forwarding(tx, floating)
     records.remove(tx, floating)
     port = records.find(tx, Port, floating.floating_port_id)
     if port is not None:
         ports.remove(tx, port)
     trace.note("floating_ip_deleted", address=floating.floating_ip_address)
+
+
+def _refuse_forwarding(tx: Transaction, floating: FloatingIp) -> None:
+    if tx.one("SELECT 1 FROM port_forwardings WHERE floatingip_id = ? LIMIT 1", [floating.id]):
+        raise Conflict(
+            f"Floating IP {floating.id} in use by Port Forwarding resources.", kind="FipInUseByPortForwarding"
+        )
 
 
 def _target(
@@ -165,7 +174,7 @@ def _target(
         )
     fixed = held[0]
     subnet = records.get(tx, Subnet, fixed.subnet_id)
-    router_id = _router_between(tx, subnet, floating.floating_network_id)
+    router_id = router_between(tx, subnet, floating.floating_network_id)
     if router_id is None:
         raise NotFound(
             f"External network {floating.floating_network_id} is not reachable from subnet {subnet.id}.  Therefore, "
@@ -175,7 +184,7 @@ def _target(
     return Target(port_id, fixed.ip_address, router_id)
 
 
-def _router_between(tx: Transaction, subnet: Subnet, external_network_id: str) -> str | None:
+def router_between(tx: Transaction, subnet: Subnet, external_network_id: str) -> str | None:
     """The router that joins a subnet to an external network, rather the one that is the subnet's gateway."""
     rows = tx.all(
         "SELECT i.device_id, a.address FROM ip_allocations a JOIN ports i ON i.id = a.port_id "

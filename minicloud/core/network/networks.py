@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import provider_segments, quotas, rbac, standard, zones
+from minicloud.core.network import network_segments, provider_segments, quotas, rbac, standard, zones
 from minicloud.core.network.rows import DEFAULT_MTU, Network
 from minicloud.engines.database import Transaction
 
@@ -64,12 +64,23 @@ def create(
     physical_network: str | None = None,
     segmentation_id: int | None = None,
     mtu: int | None = None,
+    segments: Sequence[provider_segments.SegmentWish] | None = None,
     **values: Any,
 ) -> Network:
-    """A new network; ``values`` are the record's other fields. Raises OverQuota, Invalid, Conflict."""
+    """A new network, of one segment or of several; ``values`` are the record's other fields.
+
+    Raises OverQuota, Invalid, Conflict.
+    """
+    if values.get("is_default") and values.get("external"):
+        _refuse_second_default(tx)
     zones.check(values.get("availability_zone_hints", []))
     quotas.check(tx, project_id, "network")
-    segment = provider_segments.choose(tx, network_type, physical_network, segmentation_id)
+    chosen = (
+        [provider_segments.choose(tx, network_type, physical_network, segmentation_id)]
+        if segments is None
+        else provider_segments.choose_all(tx, segments)
+    )
+    segment = chosen[0]
     network = records.insert(
         tx,
         Network(
@@ -84,6 +95,8 @@ def create(
             **values,
         ),
     )
+    for each in chosen:
+        network_segments.add(tx, network.id, each)
     if network.shared:
         rbac.mark(tx, "network", network)
     if network.external:
@@ -102,6 +115,8 @@ def change(tx: Transaction, network: Network, **values: Any) -> Network:
                 f"MTU of {values['mtu']} is not valid for network {network.id}: a subnet on it needs at least {smallest}.",
                 kind="NetworkMTUSubnetConflict",
             )
+    if values.get("is_default") and not network.is_default and values.get("external", network.external):
+        _refuse_second_default(tx)
     if network.shared and values.get("shared") is False:
         _refuse_unsharing(tx, network)
         rbac.unmark(tx, network.id)
@@ -155,6 +170,12 @@ def delete(tx: Transaction, network: Network) -> None:
 def names_of(tx: Transaction, network_ids: Sequence[str]) -> dict[str, str]:
     """Names by id."""
     return {network.id: network.name for network in records.select_in(tx, Network, "id", network_ids)}
+
+
+def _refuse_second_default(tx: Transaction) -> None:
+    row = tx.one("SELECT id FROM networks WHERE external = 1 AND is_default = 1 LIMIT 1")
+    if row is not None:
+        raise Conflict(f"A default external network already exists: {row[0]}.", kind="DefaultExternalNetworkExists")
 
 
 def _mtu(mtu: int) -> int:

@@ -9,14 +9,20 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, macs, networks, quotas, security_groups, standard
+from minicloud.core.network import addressing, macs, networks, port_uses, quotas, security_groups, standard
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Subnet
 from minicloud.core.network.security_groups import resolve
+from minicloud.core.network.server_addresses import ServerAddress as ServerAddress
+from minicloud.core.network.server_addresses import addresses_of as addresses_of
+from minicloud.core.network.server_addresses import groups_of as groups_of
+from minicloud.core.network.server_addresses import servers_at as servers_at
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 TRUSTED_OWNERS = ("network:",)
+SERVICE = "service"
+"""The role of services, which act for others."""
 
 
 class PortDetails(msgspec.Struct, frozen=True):
@@ -27,19 +33,9 @@ class PortDetails(msgspec.Struct, frozen=True):
     security_groups: list[str]
 
 
-class ServerAddress(msgspec.Struct, frozen=True):
-    """An address of a server; ``kind`` is ``fixed`` or ``floating``."""
-
-    address: str
-    version: int
-    kind: str
-    mac: str
-    port_id: str
-
-
 def visible(tx: Transaction, context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a port exists for whoever asks: own, or on an own network."""
-    if context.is_admin:
+    """The condition under which a port exists for whoever asks: own, or on an own network; services see all."""
+    if context.is_admin or SERVICE in context.roles:
         return []
     project_id = context.project_id or ""
     mine = [row[0] for row in tx.all("SELECT id FROM networks WHERE project_id = ?", [project_id])]
@@ -49,7 +45,9 @@ def visible(tx: Transaction, context: Context) -> list[Condition | AnyOf]:
 def get(tx: Transaction, context: Context, port_id: str) -> Port:
     """A port that exists for whoever asks. Raises NotFound."""
     port = records.find(tx, Port, port_id)
-    if port is None or not (context.sees(port.project_id) or _owns_network(tx, context, port.network_id)):
+    if port is None or not (
+        context.sees(port.project_id) or SERVICE in context.roles or _owns_network(tx, context, port.network_id)
+    ):
         raise Port.missing(port_id)
     return port
 
@@ -151,6 +149,7 @@ def change(
     moved = False
     if fixed_ips is not None:
         held, moved = addressing.reassign(tx, port, held, fixed_ips)
+        _lead_no_more(tx, port.id, kept=[fixed.ip_address for fixed in held])
     if groups is not None and sorted(groups) != sorted(has):
         tx.execute("DELETE FROM port_security_groups WHERE port_id = ?", [port.id])
         _give_groups(tx, port.id, groups)
@@ -164,6 +163,7 @@ def change(
 def remove(tx: Transaction, port: Port) -> None:
     """Delete a port, giving its addresses back; a floating address that led to it is let go of."""
     addressing.release(tx, addressing.held_by(tx, [port.id]).get(port.id, []))
+    _lead_no_more(tx, port.id)
     tx.execute(
         "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', "
         "revision_number = revision_number + 1, updated_at = ? WHERE port_id = ?",
@@ -180,6 +180,7 @@ def delete(tx: Transaction, port: Port) -> None:
             f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
             kind="ServicePortInUse",
         )
+    port_uses.refuse_deletion(tx, port.id)
     remove(tx, port)
 
 
@@ -283,48 +284,27 @@ def release_of_server(tx: Transaction, server_id: str) -> None:
         release(tx, port)
 
 
-def addresses_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, dict[str, list[ServerAddress]]]:
-    """The addresses of any number of servers in one query: by server, then by name of the network, in order."""
-    rows = tx.all(
-        "SELECT p.device_id, n.name, a.address, p.mac_address, p.id, f.floating_ip_address "
-        "FROM ports p JOIN networks n ON n.id = p.network_id JOIN ip_allocations a ON a.port_id = p.id "
-        "LEFT JOIN floating_ips f ON f.port_id = p.id AND f.fixed_ip_address = a.address "
-        "WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_owner LIKE 'compute:%' "
-        "ORDER BY p.device_id, p.device_index, p.id, a.position",
-        [msgspec.json.encode(list(server_ids)).decode()],
-    )
-    found: dict[str, dict[str, list[ServerAddress]]] = {}
-    for server_id, network, address, mac, port_id, floating in rows:
-        place = found.setdefault(server_id, {}).setdefault(network, [])
-        place.append(ServerAddress(address, 6 if ":" in address else 4, "fixed", mac, port_id))
-        if floating is not None:
-            place.append(ServerAddress(floating, 4, "floating", mac, port_id))
-    return found
-
-
-def servers_at(tx: Transaction, text: str) -> list[str]:
-    """Ids of the servers with an address that holds this text, as ``--ip`` filters."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    rows = tx.all(
-        "SELECT DISTINCT p.device_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id "
-        "WHERE p.device_owner LIKE 'compute:%' AND a.address LIKE ? ESCAPE '\\'",
-        [f"%{escaped}%"],
-    )
-    return [server_id for (server_id,) in rows]
-
-
-def groups_of(tx: Transaction, server_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The names of the security groups of any number of servers in one query, by server."""
-    rows = tx.all(
-        "SELECT DISTINCT p.device_id, g.name, g.id FROM ports p JOIN port_security_groups b ON b.port_id = p.id "
-        "JOIN security_groups g ON g.id = b.security_group_id "
-        "WHERE p.device_id IN (SELECT value FROM json_each(?)) AND p.device_owner LIKE 'compute:%' ORDER BY g.name, g.id",
-        [msgspec.json.encode(list(server_ids)).decode()],
-    )
-    found: dict[str, list[str]] = {}
-    for server_id, name, _ in rows:
-        found.setdefault(server_id, []).append(name)
-    return found
+def _lead_no_more(tx: Transaction, port_id: str, kept: Sequence[str] = ()) -> None:
+    """Ports of floating addresses do not lead to fixed ones that are gone; one that leads nowhere has no router."""
+    gone = [
+        row[0]
+        for row in tx.all(
+            "SELECT DISTINCT floatingip_id FROM port_forwardings WHERE internal_port_id = ? AND internal_ip_address "
+            "NOT IN (SELECT value FROM json_each(?))",
+            [port_id, msgspec.json.encode(list(kept)).decode()],
+        )
+    ]
+    for floating_id in gone:
+        tx.execute(
+            "DELETE FROM port_forwardings WHERE floatingip_id = ? AND internal_port_id = ? AND internal_ip_address "
+            "NOT IN (SELECT value FROM json_each(?))",
+            [floating_id, port_id, msgspec.json.encode(list(kept)).decode()],
+        )
+        tx.execute(
+            "UPDATE floating_ips SET router_id = NULL, status = 'DOWN', revision_number = revision_number + 1, "
+            "updated_at = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM port_forwardings WHERE floatingip_id = ?)",
+            [tx.now, floating_id, floating_id],
+        )
 
 
 def _next_index(tx: Transaction, server_id: str) -> int:

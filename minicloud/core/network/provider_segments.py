@@ -1,10 +1,37 @@
 """What networks are made of below: a type, a physical network and a number, as an administrator says or the next free one."""
 
+from collections.abc import Sequence
+
+import msgspec
+
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.engines.database import Transaction
 
 TYPES = ("vxlan", "flat", "vlan", "local")
 LARGEST_VXLAN = 2**24 - 1
+Segment = tuple[str, str | None, int | None]
+"""Type, physical network and number."""
+
+
+class SegmentWish(msgspec.Struct, frozen=True):
+    """A segment that is asked for."""
+
+    network_type: str | None = None
+    physical_network: str | None = None
+    segmentation_id: int | None = None
+
+
+def choose_all(tx: Transaction, wishes: Sequence[SegmentWish]) -> list[Segment]:
+    """Several segments for one network, none of them twice. Raises Invalid, Conflict."""
+    found: list[Segment] = []
+    for wish in wishes:
+        segment = choose(tx, wish.network_type, wish.physical_network, wish.segmentation_id)
+        while segment in found and wish.segmentation_id is None and segment[2] is not None:
+            segment = (segment[0], segment[1], segment[2] + 1)
+        if segment in found:
+            raise Invalid("Duplicate segment entry in request.", kind="SegmentsContainDuplicateEntry")
+        found.append(segment)
+    return found
 
 
 def choose(
@@ -32,7 +59,7 @@ def choose(
         return kind, None, None
     if kind == "flat":
         if tx.one(
-            "SELECT 1 FROM networks WHERE network_type = 'flat' AND COALESCE(physical_network, '') = ?",
+            "SELECT 1 FROM network_segments WHERE network_type = 'flat' AND COALESCE(physical_network, '') = ?",
             [physical_network],
         ):
             raise Conflict(
@@ -43,7 +70,7 @@ def choose(
     largest = 4094 if kind == "vlan" else LARGEST_VXLAN
     if segmentation_id is None:
         row = tx.one(
-            "SELECT segmentation_id FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
+            "SELECT segmentation_id FROM network_segments WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
             "ORDER BY segmentation_id DESC LIMIT 1",
             [kind, physical_network or ""],
         )
@@ -53,7 +80,7 @@ def choose(
             f"Invalid input for operation: segmentation_id out of range (1 through {largest}).", kind="InvalidInput"
         )
     elif tx.one(
-        "SELECT 1 FROM networks WHERE network_type = ? AND COALESCE(physical_network, '') = ? AND segmentation_id = ?",
+        "SELECT 1 FROM network_segments WHERE network_type = ? AND COALESCE(physical_network, '') = ? AND segmentation_id = ?",
         [kind, physical_network or "", segmentation_id],
     ):
         if kind == "vlan":

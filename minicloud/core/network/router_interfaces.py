@@ -134,6 +134,17 @@ def _refuse_in_use(tx: Transaction, router: Router, subnet: Subnet) -> None:
             "or more floating IPs.",
             kind="RouterInterfaceInUseByFloatingIP",
         )
+    if tx.one(
+        "SELECT 1 FROM port_forwardings w JOIN floating_ips f ON f.id = w.floatingip_id JOIN ip_allocations a "
+        "ON a.port_id = w.internal_port_id AND a.address = w.internal_ip_address "
+        "WHERE f.router_id = ? AND a.subnet_id = ? LIMIT 1",
+        [router.id, subnet.id],
+    ):
+        raise Conflict(
+            f"Router interface for subnet {subnet.id} on router {router.id} cannot be deleted, as it is required by one "
+            "or more floating IPs.",
+            kind="RouterInterfaceInUseByFloatingIP",
+        )
     net = addressing.network_of(subnet)
     for route in router.routes:
         hop = ipaddress.ip_address(route.nexthop)

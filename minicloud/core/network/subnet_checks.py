@@ -18,6 +18,14 @@ def invalid(text: str) -> Invalid:
     return Invalid(f"Invalid input for operation: {text}.", kind="InvalidInput")
 
 
+def moved() -> Invalid:
+    """A subnet that shall lie on another segment."""
+    return Invalid(
+        "A subnet that is already associated with a segment cannot have its segment association changed.",
+        kind="SubnetSegmentAssociationChangeNotAllowed",
+    )
+
+
 def cidr(text: str, ip_version: int) -> Network:
     """The network of a CIDR. Raises Invalid for one of the other version, or of no use."""
     net = ipaddress.ip_network(text, strict=False)

@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, dhcp, ipam, quotas, rbac, standard, subnet_checks
+from minicloud.core.network import addressing, dhcp, ipam, network_segments, quotas, rbac, standard, subnet_checks
 from minicloud.core.network.ipam import Pool
 from minicloud.core.network.rows import AUTOMATIC, DHCP, ROUTER_INTERFACE, HostRoute, Network, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -63,6 +63,7 @@ def create(
     subnet_checks.modes(ip_version, net, values.get("ipv6_ra_mode"), values.get("ipv6_address_mode"), enable_dhcp)
     subnet_checks.dhcp_fits(net, enable_dhcp)
     _refuse_overlap(tx, network, net)
+    network_segments.check_subnet(tx, network.id, values.get("segment_id"))
     if gateway_ip is msgspec.UNSET:
         single = net.num_addresses == 1
         gateway_ip = str(net.network_address if ip_version == 6 or single else net.network_address + 1)
@@ -125,6 +126,10 @@ def change(
     if values.get("enable_dhcp") is False and (subnet.ipv6_ra_mode or subnet.ipv6_address_mode):
         raise subnet_checks.invalid("Cannot disable enable_dhcp with ipv6 attributes set")
     _check_options(subnet.ip_version, values)
+    if values.get("segment_id", subnet.segment_id) != subnet.segment_id:
+        if subnet.segment_id is not None:
+            raise subnet_checks.moved()
+        network_segments.check_subnet(tx, subnet.network_id, values["segment_id"], subnet)
     if allocation_pools is not None:
         values["allocation_pools"] = list(allocation_pools)
     changed = standard.change(tx, subnet, **values)
@@ -172,6 +177,16 @@ def ids_of(tx: Transaction, network_ids: Sequence[str]) -> dict[str, list[str]]:
     for network_id, subnet_id in rows:
         found.setdefault(network_id, []).append(subnet_id)
     return found
+
+
+def on_segments(tx: Transaction, network_ids: Sequence[str]) -> set[str]:
+    """Those of networks whose subnets lie on segments of their own."""
+    rows = tx.all(
+        "SELECT DISTINCT network_id FROM subnets WHERE segment_id IS NOT NULL AND network_id IN "
+        "(SELECT value FROM json_each(?))",
+        [msgspec.json.encode(list(network_ids)).decode()],
+    )
+    return {network_id for (network_id,) in rows}
 
 
 def _check_options(ip_version: int, values: dict[str, Any]) -> None:

@@ -7,13 +7,24 @@ leases of the ports that are bound to it, and of no others: whoever asks for an 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from minicloud.core import records
-from minicloud.core.network import address_groups, addressing, ports, security_group_rules, security_groups
+from minicloud.core.network import (
+    address_groups,
+    addressing,
+    port_forwardings,
+    ports,
+    security_group_rules,
+    security_groups,
+)
 from minicloud.core.network.addressing import FixedIp
+from minicloud.core.network.port_forwardings import PortForwarding
 from minicloud.core.network.rows import (
     DHCP,
     ROUTER_GATEWAY,
     ROUTER_INTERFACE,
+    DhcpOption,
     Network,
     Port,
     Router,
@@ -148,7 +159,7 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         [f"dhcp-{network_id}", DHCP],
     )
     leases = tx.all(
-        "SELECT p.mac_address, a.address, p.hostname FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
+        "SELECT p.mac_address, a.address, p.hostname, p.dns_name, p.extra_dhcp_opts FROM ports p JOIN ip_allocations a ON a.port_id = p.id "
         "JOIN subnets s ON s.id = a.subnet_id WHERE p.host <> '' AND p.host = COALESCE(?, p.host) AND p.network_id = ? AND p.admin_state_up = 1 "
         "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
         [host, network_id],
@@ -160,7 +171,15 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         network,
         addressing.subnets_of(tx, network_id),
         dict(addresses),
-        [LeaseWish(mac=mac, address=address, hostname=name or hostname(address)) for mac, address, name in leases],
+        [
+            LeaseWish(
+                mac=mac,
+                address=address,
+                hostname=dns_name or name or hostname(address),
+                options=_options(options, address),
+            )
+            for mac, address, name, dns_name, options in leases
+        ],
         groups,
         security_groups.addresses_in(tx, named) | lists,
     )
@@ -187,7 +206,27 @@ def router_wish(tx: Transaction, router_id: str) -> RouterWish:
         [(port, held.get(port.id, [])) for port in ports],
         subnets,
         {address: fixed for address, fixed in floating if fixed is not None},
+        [wish for address, one in port_forwardings.of_router(tx, router_id) for wish in forwards_of(address, one)],
     )
+
+
+def forwards_of(address: str, one: PortForwarding) -> list[ForwardWish]:
+    """The wishes for ports of a floating address: one for equally many, one for each that leads to a single port inside."""
+    if one.internal_last - one.internal_first == one.external_last - one.external_first:
+        spans = [(one.external_first, one.external_last)]
+    else:
+        spans = [(port, port) for port in range(one.external_first, one.external_last + 1)]
+    return [
+        ForwardWish(
+            protocol=one.protocol,
+            floating=address,
+            first=first,
+            last=last,
+            fixed=one.internal_ip_address,
+            fixed_first=one.internal_first,
+        )
+        for first, last in spans
+    ]
 
 
 def routers_of_network(tx: Transaction, network_id: str) -> list[RouterWish]:
@@ -224,6 +263,15 @@ def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
 
 def _six(addresses: Iterable[str]) -> list[str]:
     return [address for address in addresses if ":" in address]
+
+
+def _options(options: str, address: str) -> list[tuple[str, str]]:
+    """The further options of DHCP that a card is handed with an address."""
+    if options == "[]":
+        return []
+    version = 6 if ":" in address else 4
+    wanted = msgspec.json.decode(options, type=list[DhcpOption])
+    return [(one.opt_name, one.opt_value) for one in wanted if one.ip_version == version]
 
 
 def _named(groups: Sequence[GroupWish]) -> list[str]:

@@ -209,7 +209,7 @@ async def test_the_service_tells_what_it_is() -> None:
         assert {"router", "security-group", "standard-attr-tag"} <= set(aliases)
         assert (await http.get("/extensions/router")).json()["extension"]["alias"] == "router"
         assert (await http.get("/extensions/vpnaas")).status_code == 404
-        assert (await http.get("/trunks")).status_code == 404
+        assert (await http.get("/vpn/vpnservices")).status_code == 404
         assert (await stranger.get("/v2.0/networks")).status_code == 401
         zones = (await http.get("/availability_zones?resource=router")).json()["availability_zones"]
         assert zones == [{"name": "nova", "resource": "router", "state": "available"}]
