@@ -63,9 +63,11 @@ async def test_a_network_of_several_segments() -> None:
 
 
 async def test_a_port_moves_to_another_of_its_hosts() -> None:
-    async with a_network_service() as door, root(door) as admin, door.as_(
-        "nova", project="service", role="service", mount=MOUNT
-    ) as service:
+    async with (
+        a_network_service() as door,
+        root(door) as admin,
+        door.as_("nova", project="service", role="service", mount=MOUNT) as service,
+    ):
         network = await made(admin, "network")
         port = await made(admin, "port", network_id=network["id"], **HOST)
         path = f"/ports/{port['id']}/bindings"
