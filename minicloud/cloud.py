@@ -318,6 +318,8 @@ def options_of(settings: Settings, driver: str) -> Options:
         reserved_host_memory_mb=settings.reserved_host_memory_mb,
         allow_resize_to_same_host=settings.allow_resize_to_same_host,
         resize_confirm_window=settings.resize_confirm_window,
+        shelved_offload_time=settings.shelved_offload_time,
+        reclaim_instance_interval=settings.reclaim_instance_interval,
     )
 
 

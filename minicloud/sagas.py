@@ -9,13 +9,16 @@ from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
 from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.conductor.compute.rescue_server import RescueServer, UnrescueServer
 from minicloud.conductor.compute.resize_server import ResizeServer
 from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.revert_resize import RevertResize
+from minicloud.conductor.compute.shelve_server import OffloadServer, ShelveServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.compute.suspend_server import SuspendServer
 from minicloud.conductor.compute.unpause_server import UnpauseServer
+from minicloud.conductor.compute.unshelve_server import UnshelveServer
 from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.step import Saga
@@ -43,6 +46,11 @@ SAGAS: tuple[type[Saga], ...] = (
     RevertResize,
     AttachInterface,
     DetachInterface,
+    RescueServer,
+    UnrescueServer,
+    ShelveServer,
+    OffloadServer,
+    UnshelveServer,
     ImportImage,
     CreateVolume,
     DeleteVolume,

@@ -239,6 +239,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     resize_confirm_window: float = 0.0
     """Seconds after which a resize is confirmed by itself; 0: never."""
 
+    shelved_offload_time: float = 0.0
+    """Seconds after which the host of a shelved server forgets it; 0: at once, negative: never."""
+
+    reclaim_instance_interval: float = 0.0
+    """Seconds for which a deleted server can be restored before it is really gone; 0: none."""
+
     reconcile_interval: float = 60.0
     """Seconds between two rounds of the reconcilers."""
 

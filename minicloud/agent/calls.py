@@ -27,6 +27,7 @@ from minicloud.agent.move_calls import (
     EnsureDisksKept,
     EnsureDisksNotKept,
     EnsureDisksRestored,
+    EnsureNoRescueDisk,
     EnsureServerPacked,
     PackedDisk,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "EnsureNicDetached",
     "EnsureNoNetwork",
     "EnsureNoPort",
+    "EnsureNoRescueDisk",
     "EnsureNoRouter",
     "EnsureNoSnapshot",
     "EnsurePort",
@@ -122,7 +124,10 @@ class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image."""
+    """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image.
+
+    With ``rescue`` it boots that image, and has its own disks behind it.
+    """
 
     id: str
     name: str
@@ -138,6 +143,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     config_drive: dict[str, bytes] | None = None
     properties: dict[str, str] = {}
     packed: list[PackedDisk] = []
+    rescue: ImageSource | None = None
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):

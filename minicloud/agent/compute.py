@@ -20,6 +20,8 @@ from minicloud.engines.blobs import Blobs
 from minicloud.engines.messaging import Messaging
 from minicloud.engines.servicegroup import ServiceGroup
 
+RESCUE_FILE = "disk.rescue"
+
 
 def metadata_answerer(messaging: Messaging, host: str) -> AnswerMetadata:
     """How a fabric's metadata listeners reach the control side."""
@@ -108,6 +110,8 @@ class HostAgent:
                 return await self.storage.ensure_restored(message.server_id)
             case calls.EnsureDisksNotKept():
                 return await self.storage.ensure_not_kept(message.server_id)
+            case calls.EnsureNoRescueDisk():
+                return await self.storage.ensure_no_disk(message.server_id, RESCUE_FILE)
             case calls.EnsureServerShutdown():
                 return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
             case calls.EnsureServerPaused():
@@ -200,17 +204,26 @@ class HostAgent:
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
         await ensure_unpacked(self.storage, self._blobs, server)
         made: list[Disk] = []
+        if server.rescue is not None:
+            made.append(await self._disk(server.id, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0))
         if server.image is not None:
-            image = server.image
-            with trace.span("image", checksum=image.checksum, format=image.format):
-                base = await self.storage.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
-            with trace.span("root_disk", root_gb=server.root_gb):
-                root = await self.storage.ensure_disk(server.id, "disk", base=base, size_bytes=server.root_gb * GiB)
-            made.append(Disk(id="root", path=root.path, format=root.format, boot_index=0))
+            made.append(
+                await self._disk(server.id, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made))
+            )
         if server.config_drive is not None:
             drive = await self.storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
             made.append(Disk(id="config", path=drive.path, format=drive.format, read_only=True))
         return made
+
+    async def _disk(
+        self, server_id: str, disk_id: str, name: str, image: calls.ImageSource, *, gb: int, boot_index: int
+    ) -> Disk:
+        """A disk that stands on an image; ``gb`` 0: as large as that."""
+        with trace.span("image", checksum=image.checksum, format=image.format):
+            base = await self.storage.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
+        with trace.span(f"{disk_id}_disk", root_gb=gb):
+            made = await self.storage.ensure_disk(server_id, name, base=base, size_bytes=gb * GiB)
+        return Disk(id=disk_id, path=made.path, format=made.format, boot_index=boot_index)
 
     async def _file(self, source: calls.ImageSource | None) -> str | None:
         """A kernel or ramdisk, out of the same cache as disks."""

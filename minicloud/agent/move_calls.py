@@ -1,4 +1,4 @@
-"""Messages about disks of servers that change their size or their host: kept as they were, packed, unpacked elsewhere."""
+"""Messages about disks of servers that change their size or their host, or are rescued; part of ``calls``."""
 
 import msgspec
 
@@ -37,4 +37,10 @@ class EnsureDisksNotKept(Message[None], tag="ensure_disks_not_kept", kw_only=Tru
     server_id: str
 
 
-MOVE_CALLS = (EnsureServerPacked, EnsureDisksKept, EnsureDisksRestored, EnsureDisksNotKept)
+class EnsureNoRescueDisk(Message[None], tag="ensure_no_rescue_disk", kw_only=True):
+    """Nothing of the image from which a server was rescued is left; it is off, or runs from its own disks."""
+
+    server_id: str
+
+
+MOVE_CALLS = (EnsureServerPacked, EnsureDisksKept, EnsureDisksRestored, EnsureDisksNotKept, EnsureNoRescueDisk)

@@ -27,6 +27,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     reserved_host_memory_mb: int = 512
     allow_resize_to_same_host: bool = True
     resize_confirm_window: float = 0.0
+    shelved_offload_time: float = 0.0
+    reclaim_instance_interval: float = 0.0
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

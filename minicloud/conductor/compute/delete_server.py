@@ -6,7 +6,7 @@ from minicloud.conductor.compute.taken import TakenServer, ensure_turn, give_bac
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
-from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute import actions, lifecycle, migrations, servers, shelves
 from minicloud.core.network import ports
 from minicloud.core.scheduler import asking, moving
 from minicloud.engines.database import Transaction
@@ -50,6 +50,7 @@ def release(tx: Transaction, saga: DeleteServer, world: World) -> None:
         # As upstream, which confirms a resize before it deletes.
         moving.let_go(tx, move.uuid)
         migrations.move(tx, move.uuid, "confirmed" if move.status == "finished" else "error")
+    shelves.take_down(tx, saga.server_id)
     if server is None or server.deleted:
         return
     actions.finish(tx, saga.action_id, host=server.host)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from minicloud.agent import calls
 from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
@@ -30,6 +32,20 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[calls.PackedDi
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,
         packed=list(packed),
+    )
+
+
+def rescue_spec(tx: Transaction, server: Server, rescue: ServerImage) -> calls.ServerSpec:
+    """A server that boots another image, with its own disks behind that one's."""
+    spec = server_spec(tx, server)
+    direct = rescue.kernel is not None
+    return msgspec.structs.replace(
+        spec,
+        rescue=_source(rescue),
+        kernel=None if rescue.kernel is None else _source(rescue.kernel),
+        ramdisk=None if rescue.ramdisk is None else _source(rescue.ramdisk),
+        command_line=rescue.properties.get("os_command_line", DIRECT_BOOT) if direct else None,
+        firmware="uefi" if rescue.properties.get("hw_firmware_type") == "uefi" else "bios",
     )
 
 

@@ -118,6 +118,11 @@ TABLE = {
         _row("migrate", (ACTIVE, STOPPED), "resize_prep", "ResizeServer", "conductor_migrate_server"),
         _row("confirm_resize", (RESIZED,), None, "ConfirmResize", "compute_confirm_resize", word="confirmResize"),
         _row("revert_resize", (RESIZED,), "resize_reverting", "RevertResize", "compute_revert_resize", word="revertResize"),
+        _row("rescue", (ACTIVE, STOPPED, ERROR), "rescuing", "RescueServer", "compute_rescue_instance"),
+        _row("unrescue", (RESCUED,), "unrescuing", "UnrescueServer", "compute_unrescue_instance"),
+        _row("shelve", (ACTIVE, STOPPED, PAUSED, SUSPENDED), "shelving", "ShelveServer", "compute_shelve_instance"),
+        _row("shelve_offload", (SHELVED,), "shelving_offloading", "OffloadServer", "compute_shelve_offload_instance", word="shelveOffload"),
+        _row("unshelve", (SHELVED, SHELVED_OFFLOADED), "unshelving", "UnshelveServer", "schedule_instances", needs_host=False),
     )
 }  # fmt: skip
 """Every action on a server."""

@@ -6,7 +6,7 @@ Messages and their order are Nova's (nova 34.0.0: compute/api.py).
 from collections.abc import Callable
 
 from minicloud.base.errors import Conflict, Invalid
-from minicloud.core import quota, records
+from minicloud.core import quota, records, user_quotas
 from minicloud.core.compute import flavors, hosts, migrations, requests, servers
 from minicloud.core.compute.flavors import Flavor
 from minicloud.core.compute.migrations import Migration
@@ -97,10 +97,12 @@ def _finished(tx: Transaction, server: Server) -> Migration:
 
 
 def check_quota(tx: Transaction, server: Server, old: ServerFlavor, new: ServerFlavor) -> None:
-    """Raises OverQuota where the project may not have what the new flavor takes more than the old one."""
+    """Raises OverQuota where the project or the user may not have what the new flavor takes more than the old one."""
     deltas = {"cores": new.vcpus - old.vcpus, "ram": new.memory_mb - old.memory_mb}
     more = {name: delta for name, delta in deltas.items() if delta > 0}
-    quota.check(tx, "compute", server.project_id, more, lambda: requests.usage(tx, server.project_id))
+    project_id, user_id = server.project_id, server.user_id
+    quota.check(tx, "compute", project_id, more, lambda: requests.usage(tx, project_id))
+    user_quotas.check(tx, "compute", project_id, user_id, more, lambda: requests.usage(tx, project_id, user_id))
 
 
 def require_host(tx: Transaction, host: str) -> hosts.ComputeNode:

@@ -236,7 +236,7 @@ def usage(tx: Transaction, project_id: str, user_id: str | None = None) -> dict[
     """What a project's servers, or those of one of its users, use of the quota."""
     row = tx.one(
         "SELECT count(*), COALESCE(sum(vcpus), 0), COALESCE(sum(memory_mb), 0) FROM servers "
-        "WHERE project_id = ? AND deleted = 0 AND (? IS NULL OR user_id = ?)",
+        "WHERE project_id = ? AND deleted = 0 AND vm_state <> 'soft-delete' AND (? IS NULL OR user_id = ?)",
         [project_id, user_id, user_id],
     )
     assert row is not None

@@ -1,0 +1,176 @@
+"""Shelve a server: it is stopped and its disk becomes an image; offload it: its host forgets it, and it takes no room any more."""
+
+from minicloud.agent import calls
+from minicloud.agent.calls import Snapshot
+from minicloud.base.errors import Gone
+from minicloud.conductor.compute import moved
+from minicloud.conductor.compute.create_image import LIMIT_S
+from minicloud.conductor.compute.specs import server_spec
+from minicloud.conductor.compute.taken import TakenServer, advance, give_back, host_of, keep, while_taken
+from minicloud.conductor.compute.woken import asked_if_up
+from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core.compute import actions, lifecycle, server_images, servers, shelves
+from minicloud.core.image import uploads
+from minicloud.core.image.uploads import Received
+from minicloud.core.network import ports
+from minicloud.core.scheduler import asking
+from minicloud.engines.database import Transaction
+
+
+class ShelveServer(TakenServer, kw_only=True):
+    """``image_id`` waits for the disk; ``was`` is the state before. ``offload``: its host forgets it at once."""
+
+    image_id: str
+    was: str
+    offload: bool
+    host: str | None = None
+    upload_id: str | None = None
+    taken: Snapshot | None = None
+
+    @classmethod
+    def steps(cls) -> Steps["ShelveServer"]:
+        return [
+            Step("claim", record=keep, unrecord=give_up),
+            Step("power_off", act=ensure_off, record=mark_pending, undo=ensure_as_it_was),
+            Step("snapshot", act=ensure_snapshot, record=mark_uploading, undo=ensure_no_snapshot),
+            Step("upload", act=ensure_uploaded, undo=ensure_no_blob),
+            Step("publish", act=ensure_no_snapshot, record=mark_shelved),
+            # The image has everything now: nothing is lost if the host is cleaned late.
+            Step("offload", act=ensure_gone, record=mark_offloaded, final=True),
+        ]
+
+
+class OffloadServer(TakenServer, kw_only=True):
+    """A server that is shelved already: from SHELVED to SHELVED_OFFLOADED."""
+
+    offload: bool = True
+    host: str | None = None
+
+    @classmethod
+    def steps(cls) -> Steps["OffloadServer"]:
+        return [
+            Step("claim", record=find_host, unrecord=give_back),
+            Step("offload", act=ensure_gone, record=mark_offloaded, final=True),
+        ]
+
+
+def find_host(tx: Transaction, saga: OffloadServer, world: World) -> None:
+    """The server is still taken for this, and this is its host."""
+    keep(tx, saga, world)
+    saga.host = servers.living(tx, saga.server_id).host
+
+
+def give_up(tx: Transaction, saga: ShelveServer, world: World) -> None:
+    """The server as it was, and no image."""
+    server_images.discard(tx, saga.image_id)
+    give_back(tx, saga, world)
+
+
+async def ensure_off(saga: ShelveServer, world: World) -> None:
+    """The guest is off, having been asked to unless it stood still."""
+    host = await host_of(saga, world)
+    grace_s = world.options.shutdown_timeout if saga.was == lifecycle.ACTIVE else 0
+    await while_taken(saga, world, lambda: moved.ensure_off(host, saga.server_id, world, grace_s=grace_s))
+
+
+async def ensure_as_it_was(saga: ShelveServer, world: World) -> None:
+    """A guest that ran runs again; what stood still in memory is lost, and its power is seen to be off."""
+    server = await world.database.read(lambda tx: moved.still_there(tx, saga.server_id))
+    if server is not None and saga.was == lifecycle.ACTIVE and server.task_state != "deleting":
+        spec = await world.database.read(lambda tx: server_spec(tx, server))
+        await asked_if_up(saga, world, calls.EnsureServer(server=spec), timeout_s=600)
+
+
+def mark_pending(tx: Transaction, saga: ShelveServer, world: World) -> None:
+    """It is off, and waits for its snapshot."""
+    server = advance(tx, saga, "shelving_image_pending_upload", power_state=lifecycle.SHUTDOWN)
+    saga.host = server.host
+
+
+async def ensure_snapshot(saga: ShelveServer, world: World) -> None:
+    """The snapshot stands on the server's host."""
+    message = calls.EnsureSnapshot(server_id=saga.server_id)
+    host = await host_of(saga, world)
+    await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=LIMIT_S))
+
+
+async def ensure_no_snapshot(saga: ShelveServer, world: World) -> None:
+    """The host keeps no snapshot."""
+    await asked_if_up(saga, world, calls.EnsureNoSnapshot(server_id=saga.server_id))
+
+
+def mark_uploading(tx: Transaction, saga: ShelveServer, world: World) -> None:
+    """The image waits for the bytes."""
+    server = advance(tx, saga, "shelving_image_uploading")
+    saga.upload_id = tx.ids.uuid()
+    server_images.begin_upload(tx, saga.image_id, server, saga.upload_id)
+
+
+async def ensure_uploaded(saga: ShelveServer, world: World) -> None:
+    """The bytes are in the store."""
+    message = calls.EnsureSnapshotUploaded(server_id=saga.server_id, blob=saga.image_id)
+    host = await host_of(saga, world)
+    saga.taken = await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=LIMIT_S))
+
+
+async def ensure_no_blob(saga: ShelveServer, world: World) -> None:
+    """No bytes are left."""
+    await world.blobs.delete(saga.image_id)
+
+
+def mark_shelved(tx: Transaction, saga: ShelveServer, world: World) -> None:
+    """The image may be used, and has the server's disk."""
+    if saga.taken is None or saga.upload_id is None:
+        raise Gone(f"The bytes of image {saga.image_id} were never received")
+    told = saga.taken
+    received = Received(size=told.size, virtual_size=told.virtual_size, md5=told.md5, sha512=told.sha512)
+    uploads.finish(tx, saga.image_id, saga.upload_id, received)
+    shelves.put(tx, saga.server_id, saga.image_id)
+    if saga.offload:
+        advance(tx, saga, "shelving_offloading", vm_state=lifecycle.SHELVED, power_state=lifecycle.SHUTDOWN)
+        return
+    advance(tx, saga, saga.claimed)
+    servers.settle(
+        tx,
+        saga.server_id,
+        saga.action_id,
+        saga.claimed,
+        vm_state=lifecycle.SHELVED,
+        power_state=lifecycle.SHUTDOWN,
+    )
+
+
+async def ensure_gone(saga: ShelveServer | OffloadServer, world: World) -> None:
+    """The host has nothing of the server, nor of its ports; one that is down is cleaned when it returns."""
+    if not saga.offload or saga.host is None:
+        return
+    await moved.ensure_gone(saga.host, saga.server_id, world)
+    if await moved.is_up(saga.host, world):
+        for port in await world.database.read(lambda tx: ports.of_server(tx, saga.server_id)):
+            await world.wiring.ensure_no_port(saga.host, port.id)
+
+
+def mark_offloaded(tx: Transaction, saga: ShelveServer | OffloadServer, world: World) -> None:
+    """It has no host and takes no room; its ports are its own, and lie nowhere."""
+    if not saga.offload:
+        return
+    server = servers.find(tx, saga.server_id)
+    if server is None or server.deleted or server.task_state != saga.claimed:
+        actions.finish(tx, saga.action_id, host=saga.host)
+        return
+    for port in ports.of_server(tx, server.id):
+        ports.unbind(tx, port.id)
+    tx.after_commit(world.wiring.members_changed)
+    asking.free(tx, server.id)
+    servers.settle(
+        tx,
+        server.id,
+        saga.action_id,
+        saga.claimed,
+        vm_state=lifecycle.SHELVED_OFFLOADED,
+        power_state=lifecycle.SHUTDOWN,
+        host=None,
+        node=None,
+        zone=None,
+    )
