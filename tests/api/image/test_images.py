@@ -2,6 +2,8 @@
 
 import pytest
 
+from minicloud.core.image.options import ImageOptions
+from minicloud.core.image.protections import parse
 from tests.support.image import an_image, an_image_service, changed
 
 pytestmark = pytest.mark.anyio
@@ -354,3 +356,33 @@ async def test_schemas_info_and_versions() -> None:
         }
         assert (await stranger.get("/versions")).status_code == 200
         assert (await ann.post(f"/v2/images/{image['id']}")).status_code == 405
+
+
+async def test_protected_properties_are_seen_and_changed_by_those_who_may() -> None:
+    rules = "[secret.*]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n"
+    rules += "[shown]\ncreate = admin\nread = @\nupdate = admin\ndelete = !\n"
+    rules += "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
+    protections = parse(rules, "roles", "the file", ())
+    async with an_image_service(options=ImageOptions(protections=protections)) as door:
+        ann, root = door.as_(mount=M), door.as_("root", role="admin", mount=M)
+        refused = await ann.post("/v2/images", json={"secret_a": "1"})
+        assert (refused.status_code, "reserved" in refused.json()["message"]) == (403, True)
+        image = await an_image(root, owner="red", secret_a="1", shown="2", colour="red")
+        path = f"/v2/images/{image['id']}"
+        seen = (await ann.get(path)).json()
+        assert ("secret_a" in seen, seen["shown"], seen["colour"]) == (False, "2", "red")
+        tried = [
+            ({"op": "replace", "path": "/secret_a", "value": "x"}, 409),
+            ({"op": "remove", "path": "/secret_a"}, 409),
+            ({"op": "add", "path": "/secret_a", "value": "x"}, 403),
+            ({"op": "replace", "path": "/shown", "value": "x"}, 403),
+            ({"op": "remove", "path": "/shown"}, 403),
+            ({"op": "replace", "path": "/colour", "value": "blue"}, 200),
+        ]
+        assert [(await changed(ann, image["id"], operation)).status_code for operation, _ in tried] == [
+            status for _, status in tried
+        ]
+        assert (await changed(root, image["id"], {"op": "remove", "path": "/shown"})).status_code == 403
+        assert (await changed(root, image["id"], {"op": "replace", "path": "/shown", "value": "3"})).json()[
+            "shown"
+        ] == "3"
