@@ -20,6 +20,7 @@ from minicloud.conductor.compute.suspend_server import SuspendServer
 from minicloud.conductor.compute.unpause_server import UnpauseServer
 from minicloud.conductor.compute.unshelve_server import UnshelveServer
 from minicloud.conductor.demo import PlayDemo
+from minicloud.conductor.image.cache_image import CacheImage
 from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.step import Saga
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
@@ -52,6 +53,7 @@ SAGAS: tuple[type[Saga], ...] = (
     OffloadServer,
     UnshelveServer,
     ImportImage,
+    CacheImage,
     CreateVolume,
     DeleteVolume,
     ExtendVolume,

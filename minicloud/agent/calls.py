@@ -64,6 +64,7 @@ __all__ = [
     "EnsureDisksKept",
     "EnsureDisksNotKept",
     "EnsureDisksRestored",
+    "EnsureImage",
     "EnsureNetwork",
     "EnsureNicAttached",
     "EnsureNicDetached",
@@ -202,6 +203,12 @@ class EnsureServer(Message[MachineFacts], tag="ensure_server", kw_only=True):
     server: ServerSpec
 
 
+class EnsureImage(Message[None], tag="ensure_image", kw_only=True):
+    """The image is in the host's cache, so that a server can be made from it at once."""
+
+    image: ImageSource
+
+
 class EnsureServerDisks(Message[None], tag="ensure_server_disks", kw_only=True):
     """The server's disks exist as they shall be; the machine, if there is one, is left alone and must be off."""
 
@@ -288,6 +295,7 @@ class MetadataAsked(Message[MetadataReply], tag="metadata_asked", kw_only=True):
 
 TO_HOST = (
     Report,
+    EnsureImage,
     EnsureNetwork,
     EnsureNoNetwork,
     EnsureRouter,

@@ -99,6 +99,9 @@ class HostAgent:
                 return await self.fabric.ensure_no_port(message.port_id)
             case calls.EnsureServer():
                 return await self.ensure_server(message.server)
+            case calls.EnsureImage(image=image):
+                await self.storage.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
+                return None
             case calls.EnsureServerDisks():
                 await self._disks(message.server)
                 return None

@@ -61,7 +61,7 @@ class Subject:
 
 
 @contextlib.contextmanager
-def a_subject(folder: Path, **settings: int) -> Iterator[Subject]:
+def a_subject(folder: Path, **settings: int | str) -> Iterator[Subject]:
     """A cloud for as long as the context is open."""
     data = folder / "data"
     words = ["up", "--driver", "fake", "--memory", "--port", "0", "--data", str(data), "--password-cost", "cheap"]

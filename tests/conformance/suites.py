@@ -13,7 +13,7 @@ class Suite(msgspec.Struct, frozen=True):
     name: str
     runner: str
     tests: str
-    settings: dict[str, int] = {}
+    settings: dict[str, int | str] = {}
 
     @property
     def ledger(self) -> Path:
@@ -47,7 +47,12 @@ SUITES = {
             {"lockout_failure_attempts": 3, "lockout_duration": 3, "unique_last_password_count": 3},
         ),
         Suite("compute", "tempest", r"^tempest\.api\.compute\."),
-        Suite("image", "tempest", r"^tempest\.api\.image\."),
+        Suite(
+            "image",
+            "tempest",
+            r"^tempest\.api\.image\.",
+            {"import_allowed_hosts": "127.0.0.1", "import_allowed_ports": ""},
+        ),
         Suite("network", "tempest", r"^tempest\.api\.network\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),

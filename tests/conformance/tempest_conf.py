@@ -24,9 +24,15 @@ SYSTEM_READERS = 3
 Config = dict[str, dict[str, Any]]
 
 
-def write(subject: Subject, folder: Path, settings: dict[str, int], *, pre_provisioned: bool) -> Path:
-    """Write the configuration into a folder; returns the file. ``settings`` are those that the cloud was given."""
+def write(
+    subject: Subject, folder: Path, settings: dict[str, int | str], *, disk_url: str, pre_provisioned: bool
+) -> Path:
+    """Write the configuration into a folder; returns the file.
+
+    ``settings`` are those that the cloud was given; ``disk_url`` is where an image may be imported from.
+    """
     found = _config(subject, folder)
+    found["image"] = {"http_image": disk_url, "http_qcow2_image": disk_url, "image_caching_enabled": True}
     found["identity"] |= {
         "user_lockout_failure_attempts": settings.get("lockout_failure_attempts", 0),
         "user_lockout_duration": settings.get("lockout_duration", 0),

@@ -11,6 +11,7 @@ from tests.conformance.ledger import Outcome
 from tests.conformance.subjects import a_subject
 from tests.conformance.suites import Suite
 from tests.conformance.venvs import environment
+from tests.conformance.web import a_web
 
 OUTCOMES: dict[str, Outcome] = {"success": "passed", "xfail": "passed", "skip": "skipped"}
 
@@ -20,8 +21,8 @@ def run(
 ) -> dict[str, Outcome]:
     """The outcome of each test, by name. Raises RuntimeError when Tempest could not even list its tests."""
     programs = environment(suite.runner)
-    with a_subject(folder, **suite.settings) as subject:
-        path = tempest_conf.write(subject, folder, suite.settings, pre_provisioned=pre_provisioned)
+    with a_subject(folder, **suite.settings) as subject, a_web(folder / "web") as disk_url:
+        path = tempest_conf.write(subject, folder, suite.settings, disk_url=disk_url, pre_provisioned=pre_provisioned)
         return _outcomes(_stream(programs, folder, path, tests or suite.tests, concurrency), programs)
 
 

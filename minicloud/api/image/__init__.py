@@ -1,6 +1,7 @@
 """The Image API (Glance v2): a file per resource, listed here."""
 
 from minicloud.api.image import (
+    cache,
     data,
     images,
     imports,
@@ -46,6 +47,7 @@ def service() -> Service:
             *imports.routes,
             *staging.routes,
             *tasks.routes,
+            *cache.routes,
             *info.routes,
             *metadef_namespaces.routes,
             *metadef_objects.routes,

@@ -183,6 +183,7 @@ def delete(tx: Transaction, image: Image) -> None:
     if image.protected:
         raise Forbidden(f"Image {image.id} is protected and cannot be deleted.")
     tx.execute("DELETE FROM image_members WHERE image_id = ?", [image.id])
+    tx.execute("DELETE FROM image_cache WHERE image_id = ?", [image.id])
     trace.note("image_deleted", image=image.id, was=image.status)
     records.change(tx, image, status=DELETED, deleted=True, deleted_at=tx.now, updated_at=tx.now, upload_id=None)
 

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.image import OCTETS, PATCH, an_image, an_image_service
@@ -42,6 +43,44 @@ def patches(chance: random.Random) -> Any:
     ]
 
 
+METHODS = ["glance-direct", "web-download", "copy-image", "", None]
+KINDS = ["objects", "properties", "tags", "resource_types", "tags/x", ""]
+WORDS = [
+    "namespace",
+    "name",
+    "title",
+    "type",
+    "properties",
+    "objects",
+    "tags",
+    "required",
+    "default",
+    "items",
+    "prefix",
+]
+
+
+def definitions(chance: random.Random, depth: int = 0) -> Any:
+    """Something like a metadata definition."""
+    if depth > 2 or chance.random() < 0.3:
+        return chance.choice(VALUES)
+    found: Any = {chance.choice(WORDS): definitions(chance, depth + 1) for _ in range(chance.randrange(5))}
+    found |= {"namespace": "n", "name": "a", "title": "t", "type": "string"} if chance.random() < 0.5 else {}
+    return [found] if chance.random() < 0.2 else found
+
+
+async def odd_metadefs(http: httpx.AsyncClient, chance: random.Random) -> list[httpx.Response]:
+    base, kind = "/v2/metadefs/namespaces", chance.choice(KINDS)
+    some = str(chance.choice(VALUES))[:200]
+    return [
+        await http.post(base, json=definitions(chance)),
+        await http.post(f"{base}/n/{kind}".rstrip("/"), json=definitions(chance)),
+        await http.put(f"{base}/n/{kind}".rstrip("/"), json=definitions(chance)),
+        await http.get(f"{base}/n/{kind}".rstrip("/"), params={chance.choice(FILTERS): some}),
+        await http.get(base, params={chance.choice([*FILTERS, "resource_types"]): some}),
+    ]
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_nothing_odd_is_answered_with_500(seed: int) -> None:
     chance = random.Random(seed)
@@ -52,6 +91,7 @@ async def test_nothing_odd_is_answered_with_500(seed: int) -> None:
         odd = [b"", b"{", b"\xff", b"[" * 5000, b"null", b'"\\ud800"']
         for _ in range(150):
             body = documents(chance)
+            more = body if isinstance(body, dict) else {}
             some = str(chance.choice(VALUES))[:200]
             answers = [
                 await ann.post("/v2/images", json=body),
@@ -66,6 +106,15 @@ async def test_nothing_odd_is_answered_with_500(seed: int) -> None:
                     f"{path}/file", headers={"Range": f"bytes={chance.choice(['', '-', '1-', '-1', '9-1', 'x'])}"}
                 ),
                 await ann.put(f"{path}/file", content=chance.choice(odd), headers=OCTETS),
+                *await odd_metadefs(ann, chance),
+                await ann.post("/v2/tasks", json=chance.choice([body, {"type": "import", "input": body}])),
+                await ann.post(
+                    f"{path}/import", json={"method": {"name": chance.choice(METHODS), "uri": some}, **more}
+                ),
+                await ann.put(f"{path}/stage", content=chance.choice(odd), headers=OCTETS),
+                await ann.post(f"{path}/locations", json={"url": chance.choice(VALUES), **more}),
+                await ann.get("/v2/tasks", params={chance.choice(FILTERS): some}),
             ]
+            await door.executor.idle()
             assert [a.request.url for a in answers if a.status_code >= 500] == []
     assert door.notes.facts("defect") == []

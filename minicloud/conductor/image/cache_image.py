@@ -1,0 +1,82 @@
+"""Bring an image to every host that is up, so that the first boot from it there need not wait for the bytes."""
+
+import anyio
+
+from minicloud.agent import calls
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Failed
+from minicloud.conductor.step import Saga, Step, Steps
+from minicloud.conductor.world import World
+from minicloud.core.compute import hosts
+from minicloud.core.image import cache, images
+from minicloud.core.image.images import Image
+from minicloud.engines.database import Transaction
+
+AT_ONCE = 8
+"""Hosts that read the image side by side."""
+PATIENCE_S = 1800.0
+
+
+class CacheImage(Saga):
+    """``reached`` are the hosts that have it now."""
+
+    image_id: str
+    reached: list[str] = []
+
+    @property
+    def about(self) -> str:
+        return self.image_id
+
+    @classmethod
+    def steps(cls) -> Steps["CacheImage"]:
+        return [Step("fetch", act=ensure_on_hosts, record=mark_cached, unrecord=forget)]
+
+
+async def ensure_on_hosts(saga: CacheImage, world: World) -> None:
+    """The hosts have the image; one that cannot is passed over, none at all is a failure."""
+
+    def look(tx: Transaction) -> tuple[calls.ImageSource | None, list[str]]:
+        image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
+        usable = image is not None and image.status == images.ACTIVE
+        return (_source(image) if image is not None and usable else None), [node.host for node in hosts.nodes(tx)]
+
+    source, all_hosts = await world.database.read(look)
+    if source is None:
+        raise Failed(f"Image {saga.image_id} cannot be brought to hosts any more")
+    reached: list[str] = []
+    failed: list[CloudError] = []
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def ask(host: str) -> None:
+        async with limiter:
+            try:
+                await world.agents.ask(host, calls.EnsureImage(image=source), timeout_s=PATIENCE_S)
+                reached.append(host)
+            except CloudError as error:
+                trace.note("image_not_cached", host=host, image=saga.image_id, why=error.message)
+                failed.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for host in all_hosts:
+            if hosts.member(host) not in world.servicegroup.down:
+                tasks.start_soon(ask, host)
+    if failed and not reached:
+        raise failed[0]
+    saga.reached = sorted(reached)
+
+
+def _source(image: Image) -> calls.ImageSource:
+    """As a server's image travels: Amazon's machine images are plain file systems."""
+    stated = image.disk_format or "raw"
+    format = "raw" if stated in ("ami", "aki", "ari") else stated
+    return calls.ImageSource(blob=image.id, checksum=image.os_hash_value or "", format=format, size=image.size or 0)
+
+
+def mark_cached(tx: Transaction, saga: CacheImage, world: World) -> None:
+    """The cache shows the image, and where it is."""
+    cache.arrived(tx, saga.image_id, saga.reached)
+
+
+def forget(tx: Transaction, saga: CacheImage, world: World) -> None:
+    """The cache does not show it."""
+    cache.forget(tx, saga.image_id)
