@@ -154,6 +154,7 @@ async def fabric_of(settings: Settings, folder: Path) -> Fabric:
     """The network of real guests: the best that this machine allows, or what was asked for."""
     from minicloud.drivers.fabric.linux import LinuxFabric
     from minicloud.drivers.fabric.linux.probe import probe
+    from minicloud.drivers.fabric.linux.wayout import carrier
     from minicloud.drivers.fabric.user import UserFabric
 
     where = folder / "fabric"
@@ -167,7 +168,9 @@ async def fabric_of(settings: Settings, folder: Path) -> Fabric:
         if settings.fabric == "linux":
             raise ToolMissing(f"The linux fabric cannot work here: {'; '.join(found.missing)}")
         return UserFabric(where)
-    return LinuxFabric(cloud_id(folder), where, rootless=found.best == "rootless")
+    if settings.outside and found.best == "rootless":
+        carrier(0)
+    return LinuxFabric(cloud_id(folder), where, rootless=found.best == "rootless", outside=settings.outside)
 
 
 def cloud_id(folder: Path) -> str:

@@ -98,6 +98,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     fabric: Literal["auto", "linux", "user", "fake"] = "auto"
     """Network of QEMU servers: ``linux`` namespaces, or QEMU's ``user`` networking. ``auto`` takes what the machine allows."""
 
+    outside: bool = False
+    """Lead guests beyond this machine, behind its addresses: root's forwarding does it, else ``pasta`` or ``slirp4netns``."""
+
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
     """How QEMU runs guests: ``auto`` takes KVM only after a probe has seen a guest run on it."""
 

@@ -15,6 +15,7 @@ from minicloud import guest
 from minicloud.base.errors import CloudError
 from minicloud.base.tools import PACKAGES, find
 from minicloud.drivers.fabric.linux.probe import probe as probe_fabric
+from minicloud.drivers.fabric.linux.wayout import CARRIERS
 from minicloud.drivers.hypervisor.qemu import hostfacts
 from minicloud.drivers.hypervisor.qemu.probe import PROGRAM, abilities
 from minicloud.settings import Settings, guest_cache
@@ -95,7 +96,19 @@ async def _network(settings: Settings) -> list[Check]:
     state: State = "limited" if found.best == "user" else "ok"
     rows = [Check(name="networks", state=state, found=kinds[found.best], fix=found.missing[0] if found.missing else "")]
     rows += [Check(name="networks", state="limited", found="also missing", fix=more) for more in found.missing[1:]]
-    return rows
+    return [*rows, _way_out(found.best)]
+
+
+def _way_out(best: str) -> Check:
+    ways = {
+        "linux": "by this machine's own forwarding, for clouds that are started with --outside",
+        "user": "by QEMU's user networking",
+    }
+    carrier = next((program for program in map(find, CARRIERS) if program is not None), None)
+    if best == "rootless" and carrier is None:
+        fix = f"apt install {PACKAGES['pasta']}, then start clouds with --outside"
+        return Check(name="way out", state="limited", found="none: neither pasta nor slirp4netns is installed", fix=fix)
+    return Check(name="way out", state="ok", found=ways.get(best, f"by {carrier}, for clouds started with --outside"))
 
 
 async def _guest(settings: Settings) -> list[Check]:

@@ -112,21 +112,28 @@ class TapGuest:
 
     def serve_on(self, server: socket.socket, words: bytes) -> None:
         """As ``serve``, on a socket that listens already."""
-
-        def work() -> None:
-            while True:
-                try:
-                    line, peer = server.accept()
-                except OSError:
-                    return
-                with line:
-                    line.sendall(f"{peer[0]} ".encode() + words)
-
-        threading.Thread(target=work, daemon=True).start()
+        threading.Thread(target=_answer, args=(server, words), daemon=True).start()
 
     def hear(self, address: str, port: int, timeout_s: float = PATIENCE_S, source: str = "") -> bytes | None:
         """What a TCP port says before it closes; None when nobody answers in time."""
         return self.inside(lambda: hear(address, port, timeout_s, source))
+
+
+def _answer(server: socket.socket, words: bytes) -> None:
+    while True:
+        try:
+            line, peer = server.accept()
+        except OSError:
+            return
+        with line:
+            line.sendall(f"{peer[0]} ".encode() + words)
+
+
+def serve(namespace: str, port: int, words: bytes) -> socket.socket:
+    """As a guest's ``serve``, in the namespace at this path, until the socket is closed."""
+    server = in_namespace(namespace, lambda: socket.create_server(("0.0.0.0", port)))
+    threading.Thread(target=_answer, args=(server, words), daemon=True).start()
+    return server
 
 
 def _carry(one: int, other: int, stop: int) -> None:

@@ -88,6 +88,10 @@ SENTENCES: dict[str, Tell] = {
     "fabric_skipped": lambda f: f"left out: {f['what']}",
     "fabric_chosen": lambda f: f"networks are of kind {f['kind']}: {listed(f['missing'])}",
     "host_leg": _host_leg,
+    "way_out": lambda f: (
+        f"the way out of this machine is {f['did']}"
+        + (f" for {listed(f['ranges'])}" if f.get("ranges") else f" by {f['program']}")
+    ),
     "power_changed": lambda f: f"the guest became {f['state']} by itself on host {f['host']}",
     "power_change_untold": lambda f: f"the control side could not be told: {f['error']}",
     "machine_changed": lambda f: f"the guest became {f['power']}",

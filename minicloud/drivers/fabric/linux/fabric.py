@@ -1,6 +1,5 @@
 """LinuxFabric: the promise kept with bridges, taps, veths, dnsmasq and nftables, in namespaces that are found again by name."""
 
-import ipaddress
 import shutil
 from collections import defaultdict
 from functools import partial
@@ -40,9 +39,11 @@ from minicloud.drivers.fabric.linux.names import (
     parse_namespace,
     router_namespace,
 )
+from minicloud.drivers.fabric.linux.reaching import way_to
 from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
 from minicloud.drivers.fabric.linux.routing import Routing
 from minicloud.drivers.fabric.linux.shapes import Shapes
+from minicloud.drivers.fabric.linux.wayout import WayOut
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
@@ -60,7 +61,8 @@ class LinuxFabric:
     """A cloud's networks on one machine.
 
     ``cloud_id`` (small letters and digits) marks everything it makes, so that clouds live side by side; ``folder`` keeps its
-    files. ``rootless``: inside a user namespace. ``host_legs``: the machine takes part in external networks.
+    files. ``rootless``: inside a user namespace. ``host_legs``: the machine takes part in external networks. ``outside``:
+    it leads them beyond itself as well.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class LinuxFabric:
         *,
         rootless: bool = False,
         host_legs: bool = True,
+        outside: bool = False,
         limits: Limits | None = None,
     ) -> None:
         check_cloud_id(cloud_id)
@@ -86,6 +89,7 @@ class LinuxFabric:
         self._filters = Filters(self._room, self._networks, self._ports)
         self._shapes = Shapes(self._room)
         self._legs = HostLegs(self._room, wished=host_legs)
+        self._way = WayOut(self._room, self._folder, wished=outside)
         self._doors: Doors | None = None
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
@@ -129,6 +133,8 @@ class LinuxFabric:
                 ),
                 partial(self._legs.ensure, network),
             )
+        if network.external:
+            await self._lead_out()
         for words in networks.skipped(network):
             trace.note("fabric_skipped", network=network.id, what=words)
 
@@ -146,6 +152,7 @@ class LinuxFabric:
             self._networks.drop(network_id)
             self._filters.forget(network_id)
         self._locks.pop(network_id, None)
+        await self._lead_out()
 
     async def ensure_router(self, router: Router) -> None:
         check_router(router)
@@ -239,6 +246,7 @@ class LinuxFabric:
         await together(*(partial(daemons.ensure_none, of) for daemons in both for of in daemons.known()))
         if self._room.find():
             await self._legs.purge()
+            await self._way.ensure_none()
             await together(*(partial(self._tear_down, namespace) for namespace in self._room.namespaces()))
         await self._room.demolish()
         for name in ("networks", "routers", "ports", "dhcp", "adverts"):
@@ -252,7 +260,7 @@ class LinuxFabric:
         address = next((a for a in port.addresses if is_ipv4(a)), None)
         if address is None:
             raise Unavailable(f"port {port.id} has no IPv4 address to connect to", port=port.id)
-        namespace = self._way_to(port.network_id, address)
+        namespace = way_to(self._cloud_id, port.network_id, address, self._networks, self._routers)
         if namespace is None or not self._room.stands(namespace):
             raise Unavailable(
                 f"no way to {address}: its network has neither a DHCP address nor a router on this host",
@@ -261,16 +269,14 @@ class LinuxFabric:
             )
         return connect_argv(self._room.path(namespace), self._room.holder_pid, address, tcp_port)
 
-    def _way_to(self, network_id: str, address: str) -> str | None:
-        network = self._networks.get(network_id)
-        for subnet in network.subnets if network else []:
-            if subnet.dhcp_address and is_ipv4(subnet.cidr) and _inside(address, subnet.cidr):
-                return network_namespace(self._cloud_id, network_id)
-        for router in self._routers.all():
-            for interface in router.interfaces:
-                if interface.network_id == network_id and any(_inside(address, a) for a in interface.addresses):
-                    return router_namespace(self._cloud_id, router.id)
-        return None
+    async def _lead_out(self) -> None:
+        external = [network for network in self._networks.all() if network.external]
+        try:
+            async with self._locks["way out"]:
+                await self._way.ensure(s.cidr for network in external for s in network.subnets if is_ipv4(s.cidr))
+        except CloudError as error:
+            # Guests that reach each other and not the world are better off than guests that reach nobody.
+            trace.note("fabric_skipped", what=f"the way out of this machine: {error.message}")
 
     async def _tear_down(self, namespace: str) -> None:
         """Devices go before their namespace, whose own end may wait for whoever still holds it open."""
@@ -316,6 +322,7 @@ class LinuxFabric:
         if not await self._room.check():
             self._opened().shut_all()
             self._filters.forget_all()
+            await self._way.lost()
             await self._forget_the_lost()
 
     def _standing(self) -> list[str]:
@@ -326,10 +333,6 @@ class LinuxFabric:
         if self._doors is None:
             raise Unavailable("the fabric is not open")
         return self._doors
-
-
-def _inside(address: str, cidr: str) -> bool:
-    return is_ipv4(cidr) and ipaddress.ip_address(address) in ipaddress.ip_network(cidr, strict=False)
 
 
 def _no_network(network_id: str) -> NotFound:

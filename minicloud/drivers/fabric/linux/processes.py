@@ -85,6 +85,8 @@ def start_detached(argv: Sequence[str], log: Path) -> Mark:
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
             setsid=True,
+            # Python ignores it, and what is ignored would be inherited; pasta refuses to start that way.
+            setsigdef=[signal.SIGPIPE],
         )
     except OSError as error:
         raise ToolFailed(f"{argv[0]} could not be started: {error}", argv=list(argv), code=None, stderr="") from error

@@ -137,7 +137,7 @@ class Room:
         if done.code and bad:
             raise ToolFailed(f"{program} failed: {bad[0]}", argv=words, code=done.code, stderr="\n".join(said))
 
-    async def nft(self, namespace: str, text: str) -> None:
+    async def nft(self, namespace: str | None, text: str) -> None:
         """Load a rule set, all or nothing. Raises ToolFailed."""
         await self.run(namespace, "nft", "-f", "-", script=text)
 
@@ -203,12 +203,13 @@ class Room:
         if namespace in self.namespaces():
             await self.run(None, "ip", "netns", "delete", namespace)
 
-    async def perform(self, namespace: str, request: enter.Request) -> list[int]:
+    async def perform(self, namespace: str | None, request: enter.Request) -> list[int]:
         """Open or set things inside; the descriptors. Raises Failed."""
+        path = f"/proc/{self.holder_pid or 'self'}/ns/net" if namespace is None else self.path(namespace)
         try:
             if self._holder is None:
-                return await anyio.to_thread.run_sync(enter.perform_in_thread, self.path(namespace), request)
-            return await open_by_child(self.path(namespace), self._holder.pid, request)
+                return await anyio.to_thread.run_sync(enter.perform_in_thread, path, request)
+            return await open_by_child(path, self._holder.pid, request)
         except OSError as error:
             raise Failed(f"inside {namespace}: {error}", namespace=namespace, request=dict(request)) from error
 
