@@ -320,6 +320,7 @@ def options_of(settings: Settings, driver: str) -> Options:
         resize_confirm_window=settings.resize_confirm_window,
         shelved_offload_time=settings.shelved_offload_time,
         reclaim_instance_interval=settings.reclaim_instance_interval,
+        randomize_allocation_candidates=settings.randomize_allocation_candidates,
     )
 
 

@@ -131,6 +131,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     max_placement_results: int = 1000
     """Candidates that the scheduler looks at for one server."""
 
+    randomize_allocation_candidates: bool = False
+    """Whether Placement answers with candidates by chance, not the first ones, where there are more than it was asked for."""
+
     host_subset_size: int = 1
     """Among so many of the best hosts one is taken, another for each server."""
 

@@ -29,6 +29,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     resize_confirm_window: float = 0.0
     shelved_offload_time: float = 0.0
     reclaim_instance_interval: float = 0.0
+    randomize_allocation_candidates: bool = False
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,3 +64,21 @@ def test_hints_are_read() -> None:
     assert hints_of(["a=1", "b=2", "b=3", "c=x=y"]) == {"a": "1", "b": ["2", "3"], "c": "x=y"}
     with pytest.raises(Invalid):
         hints_of(["a"])
+
+
+async def test_the_real_placement_client_is_told_of_the_same_hosts() -> None:
+    """What ``openstack allocation candidate list`` asks is answered with the hosts that a rehearsal looks at."""
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=5, fake_vcpus=1, cpu_allocation_ratio=1.0)
+        for _ in range(2):
+            await cloud.a_server(networks="none")
+        found, _ = await ask(cloud)
+        asked = next(note["facts"] for note in found["notes"] if note["word"] == "placement_request")
+        resources = ",".join(f"{name}:{amount}" for name, amount in asked["resources"].items())
+        http = await cloud.as_admin(version="placement 1.39")
+        answer = await http.get(f"/placement/allocation_candidates?resources={resources}")
+        candidates = [next(iter(one["allocations"])) for one in answer.json()["allocation_requests"]]
+        assert len(candidates) == 3
+        looked_at = {note["facts"]["host"] for note in found["notes"] if note["word"] == "weigh"}
+        providers = (await http.get("/placement/resource_providers")).json()["resource_providers"]
+        assert {one["name"] for one in providers if one["uuid"] in candidates} == looked_at

@@ -1,6 +1,5 @@
 """/allocation_candidates: where a request could go."""
 
-import itertools
 from typing import Any
 
 import msgspec
@@ -24,6 +23,8 @@ async def index(call: Call) -> Any:
     expect_json(call)
     query(call, _shape(call))
     request = queries.candidate_request(call)
+    if call.world.options.randomize_allocation_candidates:
+        request = msgspec.structs.replace(request, sample=call.context.request_id)
     placement = call.world.placement
 
     def read(tx: Transaction) -> bytes:
@@ -75,7 +76,7 @@ def _document(call: Call, request: Request, picture: Picture) -> bytes:
     """The answer, encoded where it is made: with thousands of candidates that is most of the work."""
     alone = allocation_candidates.by_themselves(picture, request) if call.at_least("1.34") else None
     if alone is not None:
-        shown = list(itertools.islice(alone, request.limit))
+        shown = allocation_candidates.some(alone, request)
         count, requests = len(shown), _of_each(shown, request)
     else:
         found = allocation_candidates.search(picture, request)

@@ -8,6 +8,7 @@ the limit.
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from random import Random
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is looked for. ``groups`` by suffix; ``isolate``: suffixed groups on different providers; ``same_subtrees``:
     suffixes whose providers must stand under one of them; ``nested`` False: at most one provider of each tree.
     ``anchors``: no other roots than these. ``start``: begin with another root than the first, the same for the same number.
+    ``sample``: of more than ``limit`` take not the first but some by chance, the same for the same text.
     """
 
     groups: Mapping[str, Group]
@@ -46,6 +48,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     nested: bool = True
     anchors: Collection[str] | None = None
     start: int = 0
+    sample: str | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -64,8 +67,16 @@ class _Part(msgspec.Struct, frozen=True):
 
 
 def search(picture: Picture, request: Request) -> list[Candidate]:
-    """All candidates, or the first ``limit`` of them."""
-    return list(itertools.islice(_candidates(picture, request), request.limit))
+    """All candidates, or ``limit`` of them."""
+    return some(_candidates(picture, request), request)
+
+
+def some(found: Iterable[T], request: Request) -> list[T]:
+    """As many as the request asks for: the first ones, or a sample of them all."""
+    if request.sample is None or request.limit is None:
+        return list(itertools.islice(found, request.limit))
+    whole = list(found)
+    return Random(request.sample).sample(whole, min(request.limit, len(whole)))
 
 
 def involved(picture: Picture, candidates: Iterable[Candidate], *, nested: bool = True) -> list[Provider]:

@@ -1,5 +1,6 @@
 """/allocation_candidates: the document of each version, groups, and queries that make no sense."""
 
+import msgspec
 import pytest
 
 from minicloud.core.placement import allocations
@@ -112,3 +113,24 @@ async def test_queries_that_make_no_sense(query: str, told: str, code: str) -> N
         error = answer.json()["errors"][0]
         assert told in error["detail"]
         assert error["code"] == code
+
+
+async def test_some_by_chance_are_others_than_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_placement() as door, at(door) as http:
+
+        def make(tx: Transaction) -> None:
+            for number in range(40):
+                a_provider(tx, f"node{number}", {"VCPU": Stocked(total=4)})
+
+        await door.database.write(make)
+        path = "/allocation_candidates?resources=VCPU:1&limit=3"
+        first = (await http.get(path)).json()
+        assert (await http.get(path)).json() == first
+        world = door.api.means.executor.world
+        options = msgspec.structs.replace(world.options, randomize_allocation_candidates=True)
+        monkeypatch.setattr(door.api.means.executor, "world", msgspec.structs.replace(world, options=options))
+        answers = [(await http.get(path)).json() for _ in range(5)]
+        assert all(len(answer["allocation_requests"]) == len(answer["provider_summaries"]) == 3 for answer in answers)
+        assert len({frozenset(answer["provider_summaries"]) for answer in answers}) > 1
+        whole = (await http.get("/allocation_candidates?resources=VCPU:1")).json()
+        assert len(whole["allocation_requests"]) == 40
