@@ -184,3 +184,15 @@ def test_no_sentence_breaks_on_facts_that_it_does_not_know(word: str) -> None:
     strange = {"unheard": ["of"], "seconds": 0.1}
     told = sentence_of(Note(0.0, word, "", "", "", strange), Facts(strange, {}))
     assert told.text
+
+
+def test_a_move_is_told_in_words() -> None:
+    def told(word: str, **facts: Any) -> str:
+        return sentence_of(Note(0.0, word, "", "", "", facts), Facts(facts, {WEB: "web"})).text
+
+    begun = told("migration", migration="m", server=WEB, type="resize", status="migrating", source="host-1")
+    assert begun == "the resize of web from host-1 is migrating"
+    assert told("pack_disk", disk="disk", blob="b") == "disk is packed for the way"
+    assert told("state_reset", server=WEB, before="active", task="resize_prep", now="error") == (
+        "server web was active, resize_prep; it is set to error"
+    )
