@@ -17,9 +17,12 @@ from minicloud.agent.device_calls import (
     EnsureNicAttached,
     EnsureNicDetached,
     EnsureNoSnapshot,
+    EnsurePassword,
     EnsureSnapshot,
     EnsureSnapshotUploaded,
+    InjectNmi,
     NicSpec,
+    ServerUsage,
     Snapshot,
 )
 from minicloud.agent.move_calls import (
@@ -43,7 +46,7 @@ from minicloud.drivers.fabric import (
     RouterPort,
     Subnet,
 )
-from minicloud.drivers.hypervisor import Disk, HostFacts, MachineFacts, PowerState, Throttle
+from minicloud.drivers.hypervisor import Disk, HostFacts, MachineFacts, MachineUsage, PowerState, Throttle
 from minicloud.engines.messaging import Message, Messaging
 
 R = TypeVar("R")
@@ -73,6 +76,7 @@ __all__ = [
     "EnsureNoRescueDisk",
     "EnsureNoRouter",
     "EnsureNoSnapshot",
+    "EnsurePassword",
     "EnsurePort",
     "EnsureRouter",
     "EnsureServer",
@@ -91,8 +95,10 @@ __all__ = [
     "HostUp",
     "HostUptime",
     "ImageSource",
+    "InjectNmi",
     "Lease",
     "MachineFacts",
+    "MachineUsage",
     "MetadataAsked",
     "MetadataCaller",
     "MetadataReply",
@@ -109,6 +115,7 @@ __all__ = [
     "Router",
     "RouterPort",
     "ServerSpec",
+    "ServerUsage",
     "Snapshot",
     "Subnet",
     "Throttle",

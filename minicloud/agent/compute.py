@@ -148,6 +148,12 @@ class HostAgent:
                 return await self.hypervisor.ensure_nic_detached(
                     message.server_id, message.port_id, timeout_s=message.timeout_s
                 )
+            case calls.ServerUsage():
+                return await self.hypervisor.usage(message.server_id)
+            case calls.InjectNmi():
+                return await self.hypervisor.inject_nmi(message.server_id)
+            case calls.EnsurePassword():
+                return await self.hypervisor.ensure_password(message.server_id, message.user, message.password)
             case calls.EnsureSnapshot():
                 return await snapshots.ensure(self.hypervisor, self.storage, message.server_id)
             case calls.EnsureSnapshotUploaded():

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from minicloud.drivers.fabric import Port
-from minicloud.drivers.hypervisor import Disk, Throttle
+from minicloud.drivers.hypervisor import Disk, MachineUsage, Throttle
 from minicloud.engines.messaging import Message
 
 
@@ -57,6 +57,26 @@ class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True
     throttle: Throttle | None
 
 
+class ServerUsage(Message[MachineUsage], tag="server_usage", kw_only=True):
+    """What a running server has used so far."""
+
+    server_id: str
+
+
+class InjectNmi(Message[None], tag="inject_nmi", kw_only=True):
+    """A non-maskable interrupt reaches the guest."""
+
+    server_id: str
+
+
+class EnsurePassword(Message[None], tag="ensure_password", kw_only=True):
+    """The user inside the guest has this password."""
+
+    server_id: str
+    user: str
+    password: str
+
+
 class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
     """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
 
@@ -92,6 +112,9 @@ class EnsureNicDetached(Message[None], tag="ensure_nic_detached", kw_only=True):
 
 
 DEVICE_CALLS = (
+    ServerUsage,
+    InjectNmi,
+    EnsurePassword,
     EnsureDiskAttached,
     EnsureDiskDetached,
     EnsureDiskSize,

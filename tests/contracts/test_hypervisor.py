@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import trio.testing
 
-from minicloud.base.errors import CloudError, Conflict, NotFound, TimedOut
+from minicloud.base.errors import CloudError, Conflict, NotFound, NotOffered, TimedOut
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.fabric import FakePlug
 from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState, Throttle
@@ -235,6 +235,9 @@ async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> No
             lambda: hypervisor.ensure_disk_throttle(str(uuid4()), "d", None),
             lambda: hypervisor.ensure_nic_attached(str(uuid4()), a_nic()),
             lambda: hypervisor.ensure_nic_detached(str(uuid4()), "n", timeout_s=1),
+            lambda: hypervisor.usage(str(uuid4())),
+            lambda: hypervisor.inject_nmi(str(uuid4())),
+            lambda: hypervisor.ensure_password(str(uuid4()), "root", "secret"),
         ]
         for verb in verbs:
             with pytest.raises(NotFound, match="has no machine"):
@@ -592,6 +595,53 @@ async def test_a_disk_is_copied_while_the_machine_runs_and_while_it_is_paused(ho
             await hypervisor.ensure_disk_copied(machine.id, "disk", copied)
         await hypervisor.ensure_disk_not_copied(machine.id, "disk")
         await hypervisor.ensure_disk_not_copied(str(uuid4()), "disk")
+
+
+async def test_what_a_machine_has_used_is_measured_while_it_runs(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        used = await hypervisor.usage(machine.id)
+        assert len(used.cpu_ns) == 1
+        assert used.cpu_ns[0] > 0
+        assert (used.memory_mb, used.resident_mb > 0) == (64, True)
+        assert [(disk.id, disk.read_bytes > 0, disk.read_requests > 0, disk.errors) for disk in used.disks] == [
+            ("disk", True, True, 0)
+        ]
+        assert [(nic.id, nic.mac) for nic in used.nics] == [(nic.id, nic.mac) for nic in machine.nics]
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="nothing of it can be measured"):
+            await hypervisor.usage(machine.id)
+
+
+async def test_an_interrupt_reaches_a_machine_that_runs(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.inject_nmi(machine.id)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="no interrupt reaches it"):
+            await hypervisor.inject_nmi(machine.id)
+
+
+async def test_passwords_need_an_agent_that_answers(house: House, keeper: str) -> None:
+    machine = house.a_machine()
+    with_agent = msgspec.structs.replace(house.a_machine(), guest_agent=True)
+    async with house.entered() as hypervisor:
+        for one in (machine, with_agent):
+            await hypervisor.ensure_running(one)
+        if keeper == "fake":
+            await hypervisor.ensure_password(machine.id, "root", "secret")
+        else:
+            with pytest.raises(Conflict, match="QEMU guest agent is not enabled"):
+                await hypervisor.ensure_password(machine.id, "root", "secret")
+            with pytest.raises(NotOffered, match="does not answer"):
+                await hypervisor.ensure_password(with_agent.id, "root", "secret")
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="nobody in it can be told"):
+            await hypervisor.ensure_password(machine.id, "root", "secret")
 
 
 async def console_has(hypervisor: Hypervisor, machine_id: str, *, boots: int) -> None:

@@ -92,6 +92,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     ramdisk: str | None = None
     command_line: str | None = None
     rng: bool = True
+    guest_agent: bool = False
     properties: dict[str, str] = {}
 
 
@@ -103,6 +104,42 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     power_state: PowerState
     pid: int | None = None
     argv: list[str] = []
+
+
+class DiskUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the disk ``id`` did since its machine started."""
+
+    id: str
+    read_bytes: int = 0
+    read_requests: int = 0
+    write_bytes: int = 0
+    write_requests: int = 0
+    errors: int = 0
+
+
+class NicUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What came (``rx``) to the card of the port ``id`` and went from it, as its guest sees it; None: nobody counts."""
+
+    id: str
+    mac: str
+    rx_bytes: int | None = None
+    rx_packets: int | None = None
+    rx_errors: int | None = None
+    rx_drop: int | None = None
+    tx_bytes: int | None = None
+    tx_packets: int | None = None
+    tx_errors: int | None = None
+    tx_drop: int | None = None
+
+
+class MachineUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running machine has used: time of each processor in nanoseconds, memory in MiB (its own, and what it costs its host)."""
+
+    cpu_ns: list[int]
+    memory_mb: int
+    resident_mb: int
+    disks: list[DiskUsage]
+    nics: list[NicUsage]
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +250,19 @@ class Hypervisor(Protocol):
 
     async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
         """The machine has no such card, and its tap is let go, as ``ensure_disk_detached``. Raises the same."""
+
+    async def usage(self, machine_id: str) -> MachineUsage:
+        """What a machine that runs or stands paused has used so far. Raises NotFound, Conflict (it is off)."""
+
+    async def inject_nmi(self, machine_id: str) -> None:
+        """A non-maskable interrupt reaches the guest, whose kernel may crash and dump. Raises NotFound, Conflict (it is off)."""
+
+    async def ensure_password(self, machine_id: str, user: str, password: str) -> None:
+        """The user inside the guest has this password, set by an agent there.
+
+        Raises NotFound, Conflict (kind ``no_agent``: the machine was made without a way to one; it does not run), NotOffered
+        (the agent does not answer), Failed (it refused).
+        """
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         """The last bytes that the guest wrote on its first serial console; empty when there were none. Raises NotFound."""

@@ -9,12 +9,23 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, NotFound, TimedOut
-from minicloud.drivers.faults import FaultScript
-from minicloud.drivers.hypervisor import Disk, HostFacts, Machine, MachineFacts, Nic, PowerChanged, PowerState, Throttle
+from minicloud.drivers.hypervisor import (
+    Disk,
+    HostFacts,
+    Machine,
+    MachineFacts,
+    MachineUsage,
+    Nic,
+    PowerChanged,
+    PowerState,
+    Throttle,
+)
 from minicloud.drivers.hypervisor.fakeconsole import console_text
-from minicloud.drivers.statelog import StateLog
+from minicloud.drivers.hypervisor.fakeusage import usage_of
+from minicloud.drivers.hypervisor.fakeworld import TABLE, FakeWorld, Simulated, simulated_of
 
-_TABLE = "machines"
+__all__ = ["FakeHypervisor", "FakeWorld", "HostSize"]
+
 _EVENTS_KEPT = 8
 
 
@@ -24,66 +35,6 @@ class HostSize(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: int = 16
     memory_mb: int = 65536
     disk_gb: int = 1000
-
-
-class _Simulated(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A simulated machine: its spec, its power, what happened to its guest lately, and how often it booted."""
-
-    machine: Machine
-    power: PowerState
-    boots: int = 1
-    events: list[str] = []
-
-
-class FakeWorld:
-    """What all simulated hosts of one cloud share: the file with their machines, the script of faults, and power over guests."""
-
-    def __init__(self, log: StateLog | None = None, faults: FaultScript | None = None) -> None:
-        self.log = log if log is not None else StateLog()
-        self.faults = faults if faults is not None else FaultScript()
-        self.deaf: set[str] = set()
-        """Ids of machines whose guests do not listen to the power button: whoever asks politely waits in vain."""
-        self.clinging: set[str] = set()
-        """Ids of machines whose guests do not let go of a device: whoever detaches one waits in vain."""
-        self._hosts: dict[str, FakeHypervisor] = {}
-
-    def join(self, hypervisor: "FakeHypervisor") -> None:
-        """Remember a host, so that what happens to its machines can be told to it; the newest of a name counts."""
-        self._hosts[hypervisor.host] = hypervisor
-
-    def leave(self, hypervisor: "FakeHypervisor") -> None:
-        """Forget a host that was closed; its machines stay in the file."""
-        if self._hosts.get(hypervisor.host) is hypervisor:
-            del self._hosts[hypervisor.host]
-
-    async def crash(self, machine_id: str) -> None:
-        """The machine's process dies. Raises NotFound when no open host runs it."""
-        await self._happen(machine_id, PowerState.CRASHED, "crash")
-
-    async def power_off(self, machine_id: str) -> None:
-        """The guest powers itself off. Raises NotFound when no open host runs it."""
-        await self._happen(machine_id, PowerState.SHUTDOWN, "poweroff")
-
-    async def pause(self, machine_id: str) -> None:
-        """The machine stops by itself, as when its disk is full. Raises NotFound when no open host runs it."""
-        await self._happen(machine_id, PowerState.PAUSED, "")
-
-    def power_loss(self, host: str) -> None:
-        """The host loses power: all its machines are off, and nobody is told."""
-        if host in self._hosts:
-            self._hosts[host].lose_power()
-            return
-        for machine_id, row in self.log.rows(_TABLE, host).items():
-            known = _simulated(row)
-            if known.power in (PowerState.RUNNING, PowerState.PAUSED):
-                off = _Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events)
-                self.log.put(_TABLE, host, machine_id, off)
-
-    async def _happen(self, machine_id: str, power: PowerState, event: str) -> None:
-        for hypervisor in list(self._hosts.values()):
-            if await hypervisor.happen(machine_id, power, event):
-                return
-        raise NotFound(f"no simulated host runs a machine {machine_id}")
 
 
 class FakeHypervisor:
@@ -96,11 +47,11 @@ class FakeHypervisor:
         self._faults = world.faults
         self._size = size or HostSize()
         self._changed: PowerChanged | None = None
-        self._machines: dict[str, _Simulated] = {}
+        self._machines: dict[str, Simulated] = {}
 
     async def open(self, changed: PowerChanged) -> None:
-        rows = self._log.rows(_TABLE, self.host)
-        self._machines = {machine_id: _simulated(row) for machine_id, row in rows.items()}
+        rows = self._log.rows(TABLE, self.host)
+        self._machines = {machine_id: simulated_of(row) for machine_id, row in rows.items()}
         self._changed = changed
         self._world.join(self)
 
@@ -130,11 +81,11 @@ class FakeHypervisor:
         late = await self._faults.meet("ensure_running", self.host, machine.id) if self._faults.armed else None
         known = self._machines.get(machine.id)
         if known is None:
-            self._keep(_Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
+            self._keep(Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
         elif known.power in (PowerState.PAUSED, PowerState.SUSPENDED):
-            self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+            self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
         elif known.power is not PowerState.RUNNING:
-            self._keep(_Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
+            self._keep(Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
         if late is not None:
             raise late
         return _facts(self._machines[machine.id])
@@ -146,13 +97,13 @@ class FakeHypervisor:
             polite = grace_s > 0 and known.power is PowerState.RUNNING and await self._obeys(machine_id, grace_s)
             known = self._known(machine_id)  # it may have been removed while its guest was waited for
             events = _after(known, "poweroff") if polite else known.events
-            self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
+            self._keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
         if late is not None:
             raise late
 
     async def ensure_gone(self, machine_id: str) -> None:
         late = await self._faults.meet("ensure_gone", self.host, machine_id) if self._faults.armed else None
-        self._log.drop(_TABLE, self.host, machine_id)
+        self._log.drop(TABLE, self.host, machine_id)
         self._machines.pop(machine_id, None)
         if late is not None:
             raise late
@@ -162,7 +113,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be paused")
-        self._keep(_Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
+        self._keep(Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -171,7 +122,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a paused machine can go on")
-        self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+        self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -180,7 +131,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be suspended")
-        self._keep(_Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
+        self._keep(Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -191,7 +142,7 @@ class FakeHypervisor:
         known = self._known(machine_id)  # it may have been removed while its guest was waited for
         if reacted:
             events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
-            self._keep(_Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
+            self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
         if late is not None:
             raise late
         return reacted
@@ -241,7 +192,7 @@ class FakeHypervisor:
                 self._has(known, nics=[nic for nic in known.machine.nics if nic.id != nic_id])
 
     @asynccontextmanager
-    async def _meeting(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
+    async def _meeting(self, verb: str, machine_id: str) -> AsyncIterator[Simulated]:
         """A machine, between what the script of faults wants before and after."""
         late = await self._faults.meet(verb, self.host, machine_id) if self._faults.armed else None
         yield self._known(machine_id)
@@ -249,14 +200,14 @@ class FakeHypervisor:
             raise late
 
     @asynccontextmanager
-    async def _changing(self, verb: str, machine_id: str) -> AsyncIterator[_Simulated]:
+    async def _changing(self, verb: str, machine_id: str) -> AsyncIterator[Simulated]:
         """As ``_meeting``: a machine whose devices may be changed."""
         async with self._meeting(verb, machine_id) as known:
             if known.power is PowerState.SUSPENDED:
                 raise Conflict(f"machine {machine_id} is suspended: its devices cannot be changed")
             yield known
 
-    async def _lets_go(self, known: _Simulated, device_id: str, timeout_s: float) -> None:
+    async def _lets_go(self, known: Simulated, device_id: str, timeout_s: float) -> None:
         """The guest, if it runs, lets go of a device. Raises Conflict, TimedOut."""
         if known.power is PowerState.PAUSED:
             raise Conflict(f"machine {known.machine.id} is paused: its guest cannot let go of {device_id}")
@@ -266,9 +217,23 @@ class FakeHypervisor:
                 f"the guest of machine {known.machine.id} did not let go of {device_id} within {timeout_s:g} s"
             )
 
-    def _has(self, known: _Simulated, **devices: Any) -> None:
+    def _has(self, known: Simulated, **devices: Any) -> None:
         machine = msgspec.structs.replace(known.machine, **devices)
         self._keep(msgspec.structs.replace(known, machine=machine))
+
+    async def usage(self, machine_id: str) -> MachineUsage:
+        async with self._meeting("usage", machine_id) as known:
+            _require_on(known, "nothing of it can be measured")
+            return usage_of(known.machine, known.boots)
+
+    async def inject_nmi(self, machine_id: str) -> None:
+        async with self._meeting("inject_nmi", machine_id) as known:
+            _require_on(known, "no interrupt reaches it")
+            self._keep(msgspec.structs.replace(known, events=_after(known, "nmi")))
+
+    async def ensure_password(self, machine_id: str, user: str, password: str) -> None:
+        async with self._meeting("ensure_password", machine_id) as known:
+            _require_on(known, "nobody in it can be told")
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         if self._faults.armed and (late := await self._faults.meet("console_output", self.host, machine_id)):
@@ -283,7 +248,7 @@ class FakeHypervisor:
         if known is None or known.power is not PowerState.RUNNING:
             return False
         events = _after(known, event) if event else known.events
-        self._keep(_Simulated(known.machine, power, known.boots, events))
+        self._keep(Simulated(known.machine, power, known.boots, events))
         trace.note("machine_changed", host=self.host, machine=machine_id, power=str(power))
         if self._changed is not None:
             await self._changed(machine_id, power)
@@ -293,7 +258,7 @@ class FakeHypervisor:
         """Every machine here is off, and nobody is told. For ``FakeWorld``."""
         for known in list(self._machines.values()):
             if known.power in (PowerState.RUNNING, PowerState.PAUSED):
-                self._keep(_Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
+                self._keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
 
     async def _obeys(self, machine_id: str, grace_s: float) -> bool:
         """Whether the guest listens to its power button; one that does not costs the whole grace."""
@@ -302,16 +267,21 @@ class FakeHypervisor:
         await anyio.sleep(grace_s)
         return False
 
-    def _known(self, machine_id: str) -> _Simulated:
+    def _known(self, machine_id: str) -> Simulated:
         known = self._machines.get(machine_id)
         if known is None:
             raise NotFound(f"host {self.host} has no machine {machine_id}")
         return known
 
-    def _keep(self, simulated: _Simulated) -> None:
+    def _keep(self, simulated: Simulated) -> None:
         # The file first: what memory shows must never be lost by a SIGKILL.
-        self._log.put(_TABLE, self.host, simulated.machine.id, simulated)
+        self._log.put(TABLE, self.host, simulated.machine.id, simulated)
         self._machines[simulated.machine.id] = simulated
+
+
+def _require_on(known: Simulated, why: str) -> None:
+    if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
+        raise Conflict(f"machine {known.machine.id} is {known.power}: {why}")
 
 
 def _disk(machine: Machine, disk_id: str) -> Disk:
@@ -321,13 +291,9 @@ def _disk(machine: Machine, disk_id: str) -> Disk:
     raise NotFound(f"machine {machine.id} has no disk {disk_id}")
 
 
-def _simulated(row: Any) -> _Simulated:
-    return row if isinstance(row, _Simulated) else msgspec.convert(row, _Simulated)
-
-
-def _after(known: _Simulated, event: str) -> list[str]:
+def _after(known: Simulated, event: str) -> list[str]:
     return [*known.events, event][-_EVENTS_KEPT:]
 
 
-def _facts(simulated: _Simulated) -> MachineFacts:
+def _facts(simulated: Simulated) -> MachineFacts:
     return MachineFacts(id=simulated.machine.id, name=simulated.machine.name, power_state=simulated.power)

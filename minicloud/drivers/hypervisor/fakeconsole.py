@@ -21,13 +21,15 @@ Simulated guest {hostname} ttyS0
 """
 _POWER_OFF = "\r\nThe system is going down NOW!\n[    9.120034] reboot: Power down\n"
 _CRASH = "\n[    5.771190] Kernel panic - not syncing: simulated crash\n"
+_NMI = "\n[    7.310588] Uhhuh. NMI received for unknown reason 3d on CPU 0.\n[    7.310588] Dazed and confused, but trying to continue\n"
+_SAID = {"poweroff": _POWER_OFF, "crash": _CRASH, "nmi": _NMI}
 
 
 def console_text(machine: Machine, events: list[str]) -> bytes:
-    """The console after these events (``boot``, ``poweroff``, ``crash``), oldest first."""
+    """The console after these events (``boot``, ``poweroff``, ``crash``, ``nmi``), oldest first."""
     parts: list[str] = []
     for event in events:
-        parts.append(_boot(machine) if event == "boot" else _POWER_OFF if event == "poweroff" else _CRASH)
+        parts.append(_boot(machine) if event == "boot" else _SAID[event])
     return "".join(parts).encode()
 
 

@@ -69,6 +69,14 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int], 
     if machine.rng:
         # Without it a guest's first SSH host key waits for a second or more.
         argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"]
+    if machine.guest_agent:
+        argv += [
+            "-chardev",
+            "socket,id=agent,path=agent,server=on,wait=off",
+            "-device",
+            "virtio-serial-pci,id=channels",
+        ]
+        argv += ["-device", "virtserialport,id=agent0,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0"]
     # A kernel of its own takes the first place in the firmware's order: QEMU refuses a disk that claims it, too.
     argv += ports(layout)
     argv += _disks(machine.disks, layout, in_order=machine.kernel is None)

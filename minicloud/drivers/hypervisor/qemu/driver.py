@@ -11,19 +11,20 @@ import anyio
 import anyio.abc
 import msgspec
 
-from minicloud.base.errors import CloudError, Invalid, NotFound, ToolMissing
+from minicloud.base.errors import CloudError, Conflict, Invalid, NotFound, ToolMissing
 from minicloud.base.ids import is_uuid
 from minicloud.drivers.hypervisor import (
     Disk,
     HostFacts,
     Machine,
     MachineFacts,
+    MachineUsage,
     Nic,
     PowerChanged,
     PowerState,
     Throttle,
 )
-from minicloud.drivers.hypervisor.qemu import copying, hostfacts, hotplug, probe
+from minicloud.drivers.hypervisor.qemu import copying, guestagent, hostfacts, hotplug, probe, usage
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
@@ -168,6 +169,18 @@ class QemuHypervisor:
 
     async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
         await hotplug.detach_nic(self._known(machine_id), nic_id, timeout_s)
+
+    async def usage(self, machine_id: str) -> MachineUsage:
+        return await usage.usage(self._known(machine_id))
+
+    async def inject_nmi(self, machine_id: str) -> None:
+        async with self._known(machine_id).by_itself() as (record, qmp):
+            if qmp is None:
+                raise Conflict(f"machine {machine_id} is {record.power}: no interrupt reaches it")
+            await qmp.execute("inject-nmi")
+
+    async def ensure_password(self, machine_id: str, user: str, password: str) -> None:
+        await guestagent.set_password(self._known(machine_id), user, password)
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         return self._known(machine_id).folder.console(tail_bytes)

@@ -18,7 +18,7 @@ from minicloud.drivers.hypervisor.qemu.layout import Layout
 from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
-    *("qmp", "monitor", "serial", "pid", "qemu.log", "vars.fd"),
+    *("qmp", "monitor", "serial", "agent", "pid", "qemu.log", "vars.fd"),
     *("console.log", "console.log.1", "memory", ".memory.new", ".machine.json.new", "machine.json"),
 )
 _CONSOLE_LIMIT = 4 << 20
@@ -80,7 +80,7 @@ class Folder:
 
     def clear_sockets(self) -> None:
         """No socket or pid file of an earlier process is in the way of the next."""
-        for name in ("qmp", "monitor", "serial", "pid"):
+        for name in ("qmp", "monitor", "serial", "agent", "pid"):
             (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -7,13 +7,16 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from minicloud.base import tools
 from minicloud.base.errors import Failed
 from minicloud.drivers.fabric import TapPlug
 from minicloud.drivers.hypervisor import Nic
 from minicloud.drivers.hypervisor.qemu import tapdevice
+
+T = TypeVar("T")
 
 _ADVICE = {
     errno.ENODEV: "the fabric has not wired this port on this host",
@@ -46,7 +49,7 @@ async def open_tap(plug: TapPlug) -> int:
     """One tap's file descriptor. Raises Failed."""
     try:
         if plug.enter_pid is None:
-            return await _by_thread(plug.namespace, plug.name)
+            return await _by_thread(lambda: tapdevice.open_tap(plug.namespace, plug.name), os.close)
         return await _by_child(plug.namespace, plug.name, plug.enter_pid)
     except OSError as error:
         number = error.errno or 0
@@ -54,30 +57,41 @@ async def open_tap(plug: TapPlug) -> int:
         raise Failed(f"tap {plug.name} cannot be opened: {why}", namespace=plug.namespace, errno=number) from error
 
 
-async def _by_thread(namespace: str, name: str) -> int:
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[int] = loop.create_future()
+async def counters(plug: TapPlug) -> list[int] | None:
+    """The kernel's numbers of a tap; None where it lies in a user namespace of its own, or nowhere."""
+    if plug.enter_pid is not None:
+        return None
+    try:
+        return await _by_thread(lambda: tapdevice.counters(plug.namespace, plug.name), lambda numbers: None)
+    except OSError:
+        return None
 
-    def settle(fd: int | None, error: OSError | None) -> None:
+
+async def _by_thread(work: Callable[[], T], drop: Callable[[T], None]) -> T:
+    """What ``work`` brings, done in a thread of its own; ``drop`` it when nobody waits for it any more."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(found: list[T], error: OSError | None) -> None:
         if result.done():
-            if fd is not None:
-                os.close(fd)
+            for one in found:
+                drop(one)
         elif error is not None:
             result.set_exception(error)
-        elif fd is not None:
-            result.set_result(fd)
+        else:
+            result.set_result(found[0])
 
-    def work() -> None:
+    def run() -> None:
         # setns moves this thread alone, for good; so it may be no thread that anybody else will use.
         try:
-            fd = tapdevice.open_tap(namespace, name)
+            found = work()
         except OSError as error:
             # A missing device is told by if_nametoindex without a number.
-            loop.call_soon_threadsafe(settle, None, error if error.errno else OSError(errno.ENODEV, str(error)))
+            loop.call_soon_threadsafe(settle, [], error if error.errno else OSError(errno.ENODEV, str(error)))
         else:
-            loop.call_soon_threadsafe(settle, fd, None)
+            loop.call_soon_threadsafe(settle, [found], None)
 
-    threading.Thread(target=work, name=f"tap {name}", daemon=True).start()
+    threading.Thread(target=run, name="enters a namespace", daemon=True).start()
     return await result
 
 

@@ -1,0 +1,78 @@
+"""Speaks with the agent inside a guest (qemu-guest-agent), over a serial port that the machine must have been made with."""
+
+import base64
+import secrets
+from typing import Any
+
+import anyio
+import anyio.abc
+import msgspec
+
+from minicloud.base.errors import Conflict, Failed, NotOffered
+from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.vm import Vm
+
+SOCKET = "agent"
+_LIMIT_S = 5.0
+_LINE_LIMIT = 1 << 16
+
+
+async def set_password(vm: Vm, user: str, password: str) -> None:
+    """As the promise's ``ensure_password``."""
+    async with vm.by_itself() as (record, qmp):
+        if qmp is None:
+            raise Conflict(f"machine {vm.machine_id} is {record.power}: nobody in it can be told")
+        if not record.machine.guest_agent:
+            raise Conflict("QEMU guest agent is not enabled", kind="no_agent")
+        encoded = base64.b64encode(password.encode()).decode()
+        arguments = {"username": user, "password": encoded, "crypted": False}
+        await ask(vm.folder, "guest-set-user-password", arguments)
+
+
+async def ask(folder: Folder, command: str, arguments: dict[str, Any]) -> Any:
+    """The agent's answer. Raises NotOffered (it does not answer), Failed (it refuses)."""
+    number = secrets.randbelow(1 << 31)
+    with folder.socket(SOCKET) as path, anyio.move_on_after(_LIMIT_S):
+        try:
+            async with await anyio.connect_unix(path) as stream:
+                lines = _Lines(stream)
+                # What an earlier talk left in the line is passed over, up to the answer to this.
+                await stream.send(_line({"execute": "guest-sync", "arguments": {"id": number}}))
+                while (await lines.next()).get("return") != number:
+                    pass
+                await stream.send(_line({"execute": command, "arguments": arguments}))
+                answer = await lines.next()
+        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
+            raise NotOffered(f"The agent of machine {folder.path.name} cannot be reached") from error
+        if "error" in answer:
+            raise Failed(f"The guest's agent refused {command}: {answer['error'].get('desc')}")
+        return answer.get("return")
+    raise NotOffered(f"The agent of machine {folder.path.name} does not answer")
+
+
+class _Lines:
+    """Documents as they come, a line each."""
+
+    def __init__(self, stream: anyio.abc.SocketStream) -> None:
+        self._stream = stream
+        self._left = b""
+
+    async def next(self) -> dict[str, Any]:
+        """The next line that is a document."""
+        while True:
+            line, end, rest = self._left.partition(b"\n")
+            if not end:
+                if len(self._left) > _LINE_LIMIT:
+                    raise Failed("The guest's agent says more than fits")
+                self._left += await self._stream.receive()
+                continue
+            self._left = rest
+            try:
+                return msgspec.json.decode(line.strip(b"\xff \r"), type=dict[str, Any])
+            except msgspec.MsgspecError:
+                # Half an answer to somebody who did not wait for it.
+                continue
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(document) + b"\n"

@@ -1,0 +1,73 @@
+"""Talks with an agent in a guest: what an earlier talk left is passed over, refusals are told, silence is not waited for long."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minicloud.base.errors import Failed, NotOffered
+from minicloud.drivers.hypervisor.qemu import guestagent
+from minicloud.drivers.hypervisor.qemu.folder import Folder
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@asynccontextmanager
+async def an_agent(folder: Path, answer: Callable[[dict[str, Any]], bytes]) -> AsyncIterator[list[dict[str, Any]]]:
+    """Somebody at the other end of the port, who hears documents and answers by ``answer``."""
+    heard: list[dict[str, Any]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"return": {}}\n')  # left over from somebody who did not wait
+        while line := await reader.readline():
+            heard.append(json.loads(line))
+            writer.write(answer(heard[-1]))
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, folder / "agent")
+    try:
+        yield heard
+    finally:
+        server.close()
+
+
+def as_it_is(asked: dict[str, Any]) -> bytes:
+    if asked["execute"] == "guest-sync":
+        return b'half an ans\n{"return": 7}\n' + json.dumps({"return": asked["arguments"]["id"]}).encode() + b"\n"
+    if asked["arguments"]["username"] == "nobody":
+        return b'{"error": {"class": "GenericError", "desc": "no such user"}}\n'
+    return b'{"return": {}}\n'
+
+
+async def test_a_password_reaches_the_agent(tmp_path: Path) -> None:
+    arguments = {"username": "root", "password": base64.b64encode(b"secret").decode(), "crypted": False}
+    async with an_agent(tmp_path, as_it_is) as heard:
+        assert await guestagent.ask(Folder(tmp_path), "guest-set-user-password", arguments) == {}
+    assert [asked["execute"] for asked in heard] == ["guest-sync", "guest-set-user-password"]
+    assert heard[1]["arguments"] == arguments
+
+
+async def test_what_the_agent_refuses_is_told(tmp_path: Path) -> None:
+    async with an_agent(tmp_path, as_it_is):
+        with pytest.raises(Failed, match="no such user"):
+            await guestagent.ask(Folder(tmp_path), "guest-set-user-password", {"username": "nobody"})
+
+
+async def test_nobody_and_somebody_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guestagent, "_LIMIT_S", 0.05)
+    with pytest.raises(NotOffered, match="cannot be reached"):
+        await guestagent.ask(Folder(tmp_path), "guest-ping", {})
+    async with an_agent(tmp_path, lambda asked: b""):
+        with pytest.raises(NotOffered, match="does not answer"):
+            await guestagent.ask(Folder(tmp_path), "guest-ping", {})
