@@ -105,6 +105,21 @@ class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys(end.network_id for end in ends))
 
 
+class LimitWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may pass one way."""
+
+    kbps: int
+    burst_kb: int
+
+
+class QualityWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a port's traffic is held to."""
+
+    egress: LimitWish | None = None
+    ingress: LimitWish | None = None
+    dscp: int | None = None
+
+
 class PortWish(msgspec.Struct, frozen=True, kw_only=True):
     """A server's port as its host shall have it. ``host`` is where it is bound, '' when nowhere."""
 
@@ -118,3 +133,5 @@ class PortWish(msgspec.Struct, frozen=True, kw_only=True):
     allowed_pairs: list[tuple[str, str]]
     groups: list[str]
     host: str
+    up: bool = True
+    quality: QualityWish = QualityWish()

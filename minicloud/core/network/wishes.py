@@ -15,6 +15,7 @@ from minicloud.core.network import (
     addressing,
     port_forwardings,
     ports,
+    qualities,
     security_group_rules,
     security_groups,
 )
@@ -39,6 +40,7 @@ from minicloud.core.network.wished import (
     LeaseWish,
     NetworkWish,
     PortWish,
+    QualityWish,
     RouterPortWish,
     RouterWish,
     RuleWish,
@@ -65,7 +67,7 @@ def network_of(
                 id=subnet.id,
                 cidr=subnet.cidr,
                 gateway=subnet.gateway_ip,
-                dhcp=subnet.enable_dhcp and subnet.id in dhcp_addresses,
+                dhcp=network.admin_state_up and subnet.enable_dhcp and subnet.id in dhcp_addresses,
                 dhcp_address=dhcp_addresses.get(subnet.id),
                 dns_servers=subnet.dns_nameservers,
                 host_routes=[(route.destination, route.nexthop) for route in subnet.host_routes],
@@ -126,7 +128,13 @@ def router_of(
     )
 
 
-def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp], groups: Sequence[str]) -> PortWish:
+def port_of(
+    port: Port,
+    mtu: int,
+    fixed_ips: Sequence[FixedIp],
+    groups: Sequence[str],
+    quality: QualityWish = qualities.NOTHING,
+) -> PortWish:
     """The wish for a port."""
     return PortWish(
         id=port.id,
@@ -139,6 +147,8 @@ def port_of(port: Port, mtu: int, fixed_ips: Sequence[FixedIp], groups: Sequence
         allowed_pairs=[(pair.ip_address, pair.mac_address or port.mac_address) for pair in port.allowed_address_pairs],
         groups=sorted(groups),
         host=port.host,
+        up=port.admin_state_up,
+        quality=quality,
     )
 
 
@@ -258,7 +268,17 @@ def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
     over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in found}))}
     held = addressing.held_by(tx, [port.id for port in found])
     groups = security_groups.of_ports(tx, [port.id for port in found])
-    return [port_of(port, over[port.network_id].mtu, held.get(port.id, []), groups.get(port.id, [])) for port in found]
+    held_to = qualities.of_ports(tx, found, over)
+    return [
+        port_of(
+            port,
+            over[port.network_id].mtu,
+            held.get(port.id, []),
+            groups.get(port.id, []),
+            held_to.get(port.id, qualities.NOTHING),
+        )
+        for port in found
+    ]
 
 
 def _six(addresses: Iterable[str]) -> list[str]:

@@ -167,7 +167,8 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     """A machine's port. ``addresses`` are its fixed addresses, for anti-spoofing and for SSH.
 
     ``allowed_pairs`` are further (address or CIDR, MAC) that it may send from; without ``port_security`` it may send anything.
-    ``groups`` are ids of its network's groups: what none of them lets pass is dropped. None: nothing is filtered.
+    ``groups`` are ids of its network's groups: what none of them lets pass is dropped. None: nothing is filtered. One that
+    is not ``up`` carries nothing.
     """
 
     id: str
@@ -179,6 +180,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     port_security: bool = True
     allowed_pairs: list[tuple[str, str]] = []
     groups: list[str] | None = None
+    up: bool = True
     quality: Quality = Quality()
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from minicloud.core.network import ports, router_interfaces, routers, wishes
-from minicloud.core.network.wished import AdvertWish, LeaseWish
+from minicloud.core.network import networks, ports, qos_policies, qos_rules, router_interfaces, routers, wishes
+from minicloud.core.network.wished import AdvertWish, LeaseWish, LimitWish, QualityWish
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
 from tests.support.networks import ADMIN, PROJECT, a_network, a_port, a_subnet
@@ -32,6 +32,43 @@ async def test_an_ipv6_subnet_is_advertised_by_its_router_as_its_mode_says() -> 
         assert wish.leases == [
             LeaseWish(mac=card.mac_address, address=address, hostname=f"host-{address.replace(':', '-')}")
         ]
+
+    await InlineDatabase().write(story)
+
+
+async def test_a_port_is_held_to_its_own_policy_or_else_to_its_networks() -> None:
+    def story(tx: Transaction) -> None:
+        made = {}
+        for name, kind, values in (
+            ("slow", "bandwidth_limit", {"amount": 1000, "burst": 100, "direction": "ingress"}),
+            ("marked", "dscp_marking", {"amount": 26}),
+        ):
+            made[name] = qos_policies.create(tx, ADMIN, project_id=PROJECT, name=name)
+            qos_rules.create(tx, made[name], qos_rules.TYPES[kind], **values)
+        network = a_network(tx, qos_policy_id=made["slow"].id)
+        a_subnet(tx, network)
+        plain, own = (
+            a_port(tx, network, device_id="server", device_owner="compute:nova", **more).port
+            for more in ({}, {"qos_policy_id": made["marked"].id})
+        )
+        slow = QualityWish(ingress=LimitWish(kbps=1000, burst_kb=100))
+        assert wishes.port_wish(tx, plain.id).quality == slow
+        assert wishes.port_wish(tx, own.id).quality == QualityWish(dscp=26)
+
+    await InlineDatabase().write(story)
+
+
+async def test_what_is_administratively_down_is_wished_so() -> None:
+    def story(tx: Transaction) -> None:
+        network = a_network(tx)
+        a_subnet(tx, network, enable_dhcp=True)
+        port = a_port(tx, network, device_id="server", device_owner="compute:nova").port
+        assert wishes.port_wish(tx, port.id).up
+        ports.change(tx, port, admin_state_up=False)
+        assert not wishes.port_wish(tx, port.id).up
+        assert [subnet.dhcp for subnet in wishes.network_wish(tx, network.id, None).subnets] == [True]
+        networks.change(tx, network, admin_state_up=False)
+        assert [subnet.dhcp for subnet in wishes.network_wish(tx, network.id, None).subnets] == [False]
 
     await InlineDatabase().write(story)
 

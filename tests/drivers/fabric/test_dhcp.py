@@ -66,7 +66,8 @@ def test_leases_of_former_owners_are_dropped() -> None:
 
 def test_cards_are_told_their_own_options_under_a_tag_of_theirs() -> None:
     network = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"})
-    lease = msgspec.structs.replace(network.leases[0], options=[("bootfile-name", "pxelinux.0"), ("150", "10.0.0.9")])
+    wished = [("bootfile-name", "pxelinux.0"), ("150", "10.0.0.9"), ("no name", "x"), ("tftp", "two\nlines")]
+    lease = msgspec.structs.replace(network.leases[0], options=wished)
     network = msgspec.structs.replace(network, leases=[lease, network.leases[1]])
     assert options(network) == "tag:c4-fa163e00000b,150,10.0.0.9\ntag:c4-fa163e00000b,option:bootfile-name,pxelinux.0\n"
     assert hosts(network).splitlines()[0] == "fa:16:3e:00:00:0b,set:c4-fa163e00000b,10.0.0.11,host-10-0-0-11"

@@ -247,6 +247,19 @@ async def test_allowed_pairs_and_open_ports_may_send_more(lab: Lab) -> None:
         assert said == f"{address} here".encode()
 
 
+async def test_a_port_that_is_down_carries_nothing_until_it_is_up_again(lab: Lab) -> None:
+    network = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"})
+    await lab.fabric.ensure_network(network)
+    port = a_port(11, network, "10.0.0.11")
+    server, client = await lab.guest(port), await lab.guest(a_port(12, network, "10.0.0.12"))
+    await blocking(server.serve, 80, b"here")
+    await lab.fabric.ensure_port(msgspec.structs.replace(port, up=False))
+    await lab.fabric.ensure_network(network)
+    assert await blocking(client.hear, "10.0.0.11", 80, 1.0) is None
+    await lab.fabric.ensure_port(port)
+    assert await blocking(client.hear, "10.0.0.11", 80) == b"10.0.0.12 here"
+
+
 async def test_a_router_joins_networks_and_answers_metadata(lab: Lab) -> None:
     one, two = a_network(1, leases={11: "10.0.0.11"}), a_network(2, "10.0.2", leases={12: "10.0.2.12"})
     await lab.fabric.ensure_network(one)

@@ -1,11 +1,14 @@
 """What dnsmasq is told for one network: pure text from a network's specification."""
 
 import ipaddress
+import re
 from pathlib import Path
 
 from minicloud.drivers.fabric import Lease, Network, Subnet
 from minicloud.drivers.fabric.linux.names import BRIDGE, METADATA
 
+_OPTION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_ONE_LINE = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
 _ASKED = ("dhcpv6-stateful", "dhcpv6-stateless")
 """Ways to an IPv6 address on which cards ask DHCPv6, for it or for the rest."""
 
@@ -101,10 +104,15 @@ def hosts(network: Network) -> str:
 
 
 def options(network: Network) -> str:
-    """dnsmasq's file of the options that single cards are given, as users wrote them: a name or a number, and a value."""
+    """dnsmasq's file of the options that single cards are given, as users wrote them: a name or a number, and a value.
+
+    What cannot be a line of it is left out, and dnsmasq itself passes over names that it does not know.
+    """
     lines = set()
     for lease in network.leases:
         for name, value in lease.options:
+            if not _OPTION.fullmatch(name) or not _ONE_LINE.fullmatch(value):
+                continue
             word = name if name.isdigit() else f"{'option' if is_ipv4(lease.address) else 'option6'}:{name}"
             lines.add(f"tag:{_tag(lease)},{word},{value}")
     return "".join(f"{line}\n" for line in sorted(lines))

@@ -120,7 +120,7 @@ class LinuxFabric:
             rebuilt = BRIDGE not in links
             await together(
                 partial(self._filters.network, namespace, network, fresh=fresh),
-                partial(self._room.ip, namespace, networks.wish(network, links)),
+                partial(self._room.ip, namespace, networks.wish(network, links, self._down(network.id))),
             )
             await together(
                 partial(self._dnsmasqs.ensure, network, anew=rebuilt),
@@ -189,10 +189,10 @@ class LinuxFabric:
             if not self._room.stands(namespace):
                 raise _no_network(port.network_id)
             self._ports.put(port)
-            tap = device(TAP, port.id)
+            tap, state = device(TAP, port.id), "up" if port.up else "down"
             lines = [
                 f"tuntap add dev {tap} mode tap vnet_hdr",
-                f"link set dev {tap} mtu {port.mtu} master {BRIDGE} addrgenmode none alias {port.id} up",
+                f"link set dev {tap} mtu {port.mtu} master {BRIDGE} addrgenmode none alias {port.id} {state}",
             ]
             # Both at once: a tap without rules of its own lets nothing in. One that stands already answers "busy".
             await together(
@@ -268,6 +268,9 @@ class LinuxFabric:
                 network=port.network_id,
             )
         return connect_argv(self._room.path(namespace), self._room.holder_pid, address, tcp_port)
+
+    def _down(self, network_id: str) -> set[str]:
+        return {device(TAP, port.id) for port in self._ports.all() if port.network_id == network_id and not port.up}
 
     async def _lead_out(self) -> None:
         external = [network for network in self._networks.all() if network.external]

@@ -1,7 +1,7 @@
 """A network's devices: which ``ip`` commands bring its namespace from what it is to what it shall be. Pure."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from minicloud.drivers.fabric import Network, Subnet
 from minicloud.drivers.fabric.linux.dhcp import is_ipv4, serves_ipv6
@@ -18,8 +18,11 @@ from minicloud.drivers.fabric.linux.names import (
 from minicloud.drivers.fabric.linux.room import Link
 
 
-def wish(network: Network, links: Mapping[str, Link]) -> list[str]:
-    """Commands inside the network's namespace; empty when it is as it shall be. What carries traffic is left alone."""
+def wish(network: Network, links: Mapping[str, Link], down: Collection[str] = ()) -> list[str]:
+    """Commands inside the network's namespace; empty when it is as it shall be. What carries traffic is left alone.
+
+    ``down`` are taps that shall carry nothing.
+    """
     lines = []
     if "lo" not in links or not links["lo"].up:
         lines.append("link set dev lo up")
@@ -38,8 +41,9 @@ def wish(network: Network, links: Mapping[str, Link]) -> list[str]:
     lines += [f"address delete {a} dev {BRIDGE}" for a in sorted(had) if a not in wanted]
     lines += [f"route replace {s.cidr} dev {BRIDGE} scope link" for s in _unaddressed(network)]
     for link in links.values():
-        if is_leg(link.name) and (link.master != BRIDGE or not link.up):
-            lines.append(f"link set dev {link.name} master {BRIDGE} up")
+        up = link.name not in down
+        if is_leg(link.name) and (link.master != BRIDGE or link.up != up):
+            lines.append(f"link set dev {link.name} master {BRIDGE} {'up' if up else 'down'}")
     return lines
 
 
