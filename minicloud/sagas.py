@@ -1,11 +1,13 @@
 """Every saga that the cloud knows."""
 
 from minicloud.conductor.compute.attach_interface import AttachInterface
+from minicloud.conductor.compute.attach_volume import AttachVolume
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
 from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.detach_interface import DetachInterface
+from minicloud.conductor.compute.detach_volume import DetachVolume
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
 from minicloud.conductor.compute.rebuild_server import RebuildServer
@@ -54,6 +56,8 @@ SAGAS: tuple[type[Saga], ...] = (
     UnshelveServer,
     ImportImage,
     CacheImage,
+    AttachVolume,
+    DetachVolume,
     CreateVolume,
     DeleteVolume,
     ExtendVolume,

@@ -152,6 +152,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
     packed: list[PackedDisk] = []
     rescue: ImageSource | None = None
+    volumes: list[Disk] = []
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import msgspec
+
 from minicloud.agent import calls, snapshots
 from minicloud.agent.config_drive import iso
 from minicloud.agent.packing import ensure_packed, ensure_unpacked
@@ -219,6 +221,8 @@ class HostAgent:
             made.append(
                 await self._disk(server.id, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made))
             )
+        behind = 1 if server.rescue is not None else 0
+        made += [_behind(volume, behind) for volume in server.volumes]
         if server.config_drive is not None:
             drive = await self.storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
             made.append(Disk(id="config", path=drive.path, format=drive.format, read_only=True))
@@ -248,3 +252,10 @@ class HostAgent:
         except CloudError as error:
             # The reconciler of power states reads every host's report anyway: nothing is lost but a little time.
             trace.note("power_change_untold", machine=machine_id, error=error.message)
+
+
+def _behind(disk: Disk, places: int) -> Disk:
+    """A disk that is booted from so many places later: what rescues a server comes first."""
+    if disk.boot_index is None or not places:
+        return disk
+    return msgspec.structs.replace(disk, boot_index=disk.boot_index + places)

@@ -51,6 +51,7 @@ from minicloud.api.compute import (
     shelves,
     tenant_usage,
     versions,
+    volume_attachments,
     volumes_boot,
 )
 from minicloud.api.routes import Route
@@ -77,6 +78,7 @@ def _routes() -> list[Route]:
         *rescues.routes,
         *admin_actions.routes,
         *interfaces.routes,
+        *volume_attachments.routes,
         *fixed_ips.routes,
         *server_security_groups.routes,
         *server_details.routes,

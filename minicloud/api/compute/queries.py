@@ -24,6 +24,13 @@ def only(call: Call, *names: str, since: str = "2.75") -> None:
         )
 
 
+def window(call: Call, most: int = 1000) -> tuple[int, int]:
+    """Where a short listing begins and ends, by ``offset`` and ``limit``. Raises Invalid."""
+    offset = integer("offset", call.parameter("offset") or 0, 0)
+    limit = integer("limit", call.parameter("limit") or most, 0)
+    return offset, offset + min(limit, most)
+
+
 def check_period(call: Call) -> None:
     """Raises Invalid where ``changes-since`` lies after ``changes-before``."""
     since, before = call.parameter("changes-since"), call.parameter("changes-before")

@@ -9,7 +9,7 @@ from minicloud.api.listing import Listing, truth
 from minicloud.api.routes import Get
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.compute import server_groups
+from minicloud.core.compute import block_devices, server_groups
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
@@ -110,6 +110,7 @@ def surroundings(tx: Transaction, call: Call, found: list[Server]) -> Surroundin
         addresses=ports.addresses_of(tx, ids),
         security_groups=ports.groups_of(tx, ids),
         down=down,
+        volumes=block_devices.of_servers(tx, ids),
         group=None if group is None else group.id,
     )
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.microversions import Since
+from minicloud.core.compute.block_devices import BlockDevice
 from minicloud.core.compute.servers import Fault, Server
 from minicloud.core.network.ports import ServerAddress
 
@@ -86,6 +87,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     addresses: dict[str, dict[str, list[ServerAddress]]]
     security_groups: dict[str, list[str]]
     down: frozenset[str]
+    volumes: dict[str, list[BlockDevice]] = {}
     group: str | None = None
 
 
@@ -113,6 +115,7 @@ def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alo
     host_status = call.allows("os_compute_api:servers:show:host_status")
     extra_specs = call.allows("os_compute_api:servers:show:flavor-extra-specs")
     at = _Versions(
+        volumes_tell=call.at_least("2.3"),
         flavor_inside=call.at_least("2.47"),
         image_properties=call.at_least("2.98"),
         hostname_for_all=call.at_least("2.90"),
@@ -142,6 +145,7 @@ def as_changed(call: Call, view: ServerView) -> ServerView:
 
 
 class _Versions(msgspec.Struct, frozen=True, kw_only=True):
+    volumes_tell: bool
     flavor_inside: bool
     image_properties: bool
     hostname_for_all: bool
@@ -183,7 +187,7 @@ def _view(
         task_state=server.task_state,
         vm_state=server.vm_state,
         power_state=server.power_state,
-        volumes=[],
+        volumes=_volumes(around.volumes.get(server.id, []), at),
         locked=server.locked,
         description=server.description,
         tags=server.tags,
@@ -252,6 +256,12 @@ def _fault(call: Call, fault: Fault) -> dict[str, Any]:
     if fault.details is not None and call.context.is_admin:
         document["details"] = fault.details
     return document
+
+
+def _volumes(devices: list[BlockDevice], at: _Versions) -> list[dict[str, Any]]:
+    if not at.volumes_tell:
+        return [{"id": device.volume_id} for device in devices]
+    return [{"id": d.volume_id, "delete_on_termination": d.delete_on_termination} for d in devices]
 
 
 def _image(call: Call, server: Server, at: _Versions) -> Any:

@@ -1,6 +1,7 @@
 """What the sagas about one network card share: the server goes on meanwhile, and no task of it is claimed, as in Nova."""
 
 from minicloud.base.errors import Conflict, Unavailable
+from minicloud.conductor.compute.woken import AboutServer
 from minicloud.conductor.step import Saga
 from minicloud.conductor.world import World
 from minicloud.core.compute import hosts, servers
@@ -20,7 +21,7 @@ class CardedServer(Saga):
         return self.server_id
 
 
-def unless_deleting(tx: Transaction, saga: CardedServer) -> Server:
+def unless_deleting(tx: Transaction, saga: AboutServer) -> Server:
     """The server. Raises NotFound, Conflict when it is being deleted: that takes its cards along."""
     server = servers.living(tx, saga.server_id)
     if server.task_state == "deleting":
@@ -28,7 +29,7 @@ def unless_deleting(tx: Transaction, saga: CardedServer) -> Server:
     return server
 
 
-async def host_of(saga: CardedServer, world: World) -> str:
+async def host_of(saga: AboutServer, world: World) -> str:
     """The host that the server lives on. Raises Unavailable when it is down or there is none."""
     server = await world.database.read(lambda tx: servers.living(tx, saga.server_id))
     if server.host is None:

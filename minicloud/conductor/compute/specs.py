@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from minicloud.agent import calls
+from minicloud.conductor.compute import volume_disks
 from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
@@ -32,6 +33,7 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[calls.PackedDi
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,
         packed=list(packed),
+        volumes=volume_disks.of_server(tx, server),
     )
 
 

@@ -62,6 +62,10 @@ class ServerAction(msgspec.Struct, frozen=True, kw_only=True):
     needs_host: bool = True
 
 
+VOLUMED = (ACTIVE, PAUSED, STOPPED, RESIZED, SOFT_DELETED, SHELVED, SHELVED_OFFLOADED)
+"""In which volumes may come to a server and go."""
+
+
 def _row(
     name: str, vm_states: tuple[str, ...] | None, claims: str | None, saga: str, event: str, **more: Any
 ) -> ServerAction:
@@ -94,6 +98,8 @@ TABLE = {
         _row("suspend", (ACTIVE,), "suspending", "SuspendServer", "compute_suspend_instance"),
         _row("rebuild", (ACTIVE, STOPPED, ERROR), "rebuilding", "RebuildServer", "compute_rebuild_instance"),
         _row("attach_interface", (ACTIVE, PAUSED, STOPPED), None, "AttachInterface", "compute_attach_interface"),
+        _row("attach_volume", VOLUMED, None, "AttachVolume", "compute_attach_volume", needs_host=False),
+        _row("detach_volume", VOLUMED, None, "DetachVolume", "compute_detach_volume", needs_host=False),
         _row("detach_interface", (ACTIVE, PAUSED, STOPPED), None, "DetachInterface", "compute_detach_interface"),
         _row(
             "createImage",
