@@ -1,6 +1,6 @@
 """Hosts as filters and weighers see them: what compute knows of them, and what Placement says is left."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -77,10 +77,41 @@ class Directory(msgspec.Struct, frozen=True):
 
 
 class KnownHosts:
-    """Remembers the directory from one choice to the next. One per cloud; any thread may ask."""
+    """Remembers the directory from one choice to the next, and each host as it was seen last: few change between two choices.
+
+    One per cloud; any thread may ask.
+    """
 
     def __init__(self) -> None:
         self._directory: Directory | None = None
+        self._seen: dict[str, tuple[Provider, HostRow, Described, HostState]] = {}
+
+    def state(
+        self,
+        row: HostRow,
+        provider: Provider,
+        up: bool,
+        described: Described,
+        workload: Workload,
+        taken: Occupancy | None,
+    ) -> HostState:
+        """``state_of``, where anything is another one than it was."""
+        seen = self._seen.get(row.provider_id)
+        if (
+            seen is not None
+            and taken is None
+            and seen[0] is provider
+            and seen[1] is row
+            and seen[2] is described
+            and seen[3].up is (up and not row.forced_down)
+            and seen[3].num_io_ops == workload.io_ops.get(row.host, 0)
+            and seen[3].failed_builds == workload.failures.get(row.host, 0)
+        ):
+            return seen[3]
+        made = state_of(row, provider, up, described, workload, taken)
+        if taken is None:
+            self._seen[row.provider_id] = (provider, row, described, made)
+        return made
 
     def directory(self, tx: Transaction) -> Directory:
         """All hosts as this transaction sees them."""
@@ -88,7 +119,7 @@ class KnownHosts:
         known = self._directory
         if known is None or known.version != version:
             known = read_directory(tx, version)
-            self._directory = known
+            self._directory, self._seen = known, {}
         return known
 
 
@@ -154,7 +185,7 @@ def _multipliers(values: Mapping[str, Iterable[str]]) -> dict[str, float]:
 def state_of(
     row: HostRow,
     provider: Provider,
-    is_up: Callable[[str], bool],
+    up: bool,
     described: Described = PLAIN,
     workload: Workload | None = None,
     occupancy: Occupancy | None = None,
@@ -172,7 +203,7 @@ def state_of(
         provider.traits,
         not row.disabled,
         row.disabled_reason,
-        not row.forced_down and is_up(row.host),
+        up and not row.forced_down,
         row.hypervisor_type,
         row.hypervisor_version,
         row.cpu_arch,

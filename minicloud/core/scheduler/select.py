@@ -14,7 +14,7 @@ from minicloud.core.scheduler import occupancy, seats
 from minicloud.core.scheduler.candidates import EXAMPLES, NOT_ENOUGH, candidates_of, left_out
 from minicloud.core.scheduler.company import company_of
 from minicloud.core.scheduler.filters import all_filters
-from minicloud.core.scheduler.hosts import PLAIN, Directory, HostState, KnownHosts, read_directory, state_of
+from minicloud.core.scheduler.hosts import PLAIN, Directory, HostState, KnownHosts
 from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.seats import Seat
@@ -62,14 +62,15 @@ def select_hosts(
     Raises NoValidHost with the reason; Invalid for extra specs or settings that cannot be read.
     """
     picture = placement.picture(tx)
-    directory = read_directory(tx) if known is None else known.directory(tx)
+    known = known or KnownHosts()
+    directory = known.directory(tx)
     candidates = candidates_of(tx, picture, directory, request, options)
     request = msgspec.structs.replace(
         request,
         company=company_of(tx, request.server_id, request.hints),
         workload=workload(tx, request.image_id, options),
     )
-    hosts, by_provider = _hosts(tx, picture, directory, candidates, request, is_up, options)
+    hosts, by_provider = _hosts(tx, picture, directory, known, candidates, request, is_up, options)
     forced = request.force_host is not None or request.force_node is not None
     hosts = _filtered(hosts, request, _filters(LATE if forced else options.enabled_filters, options), directory)
     shares = weigh(hosts, request, _weighers(options))
@@ -110,6 +111,7 @@ def _hosts(
     tx: Transaction,
     picture: Picture,
     directory: Directory,
+    known: KnownHosts,
     candidates: Sequence[Candidate],
     request: RequestSpec,
     is_up: Callable[[str], bool],
@@ -131,9 +133,8 @@ def _hosts(
             trace.note("filter", filter="ignored", host=row.host, passed=False, why="was to be left out")
             continue
         by_provider[candidate.anchor] = candidate
-        hosts.append(
-            state_of(row, picture[candidate.anchor], is_up, described.get(row.host, PLAIN), work, taken.get(row.host))
-        )
+        provider, plain = picture[candidate.anchor], described.get(row.host, PLAIN)
+        hosts.append(known.state(row, provider, is_up(row.host), plain, work, taken.get(row.host)))
     if not hosts:
         raise NoValidHost(
             f"{NOT_ENOUGH[:-1]}: of {len(candidates)} that have room none is a compute host that may be used"
@@ -154,6 +155,9 @@ def _filtered(
         few = len(hosts) <= NOTED
         for host in hosts:
             verdict = one.passes(host, request)
+            if verdict.for_all and not few:
+                passing = hosts
+                break
             if verdict.passed:
                 passing.append(host)
             elif len(examples) < EXAMPLES:

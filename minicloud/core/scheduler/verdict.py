@@ -9,10 +9,14 @@ from minicloud.core.scheduler.request import RequestSpec
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """Passed or not. ``why`` is a clause that can follow the host's name: ``is disabled (maintenance)``."""
+    """Passed or not. ``why`` is a clause that can follow the host's name: ``is disabled (maintenance)``.
+
+    ``for_all``: the request asks nothing of this filter, so that every host would get the same verdict.
+    """
 
     passed: bool
     why: str
+    for_all: bool = False
 
 
 class Filter(Protocol):

@@ -4,7 +4,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_ANY = Verdict(True, "any zone will do")
+_ANY = Verdict(True, "any zone will do", for_all=True)
 
 
 class AvailabilityZoneFilter:

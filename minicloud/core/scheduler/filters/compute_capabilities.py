@@ -6,7 +6,8 @@ from minicloud.core.scheduler.operators import meets
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no capabilities are asked for")
+_NOTHING = Verdict(True, "no capabilities are asked for", for_all=True)
+_NOTHING_HERE = Verdict(True, _NOTHING.why)
 _GOOD = Verdict(True, "has the capabilities that the flavor asks for")
 
 
@@ -37,4 +38,4 @@ class ComputeCapabilitiesFilter:
                 return Verdict(False, f"has no capability {'.'.join(path)}, and {wanted} is wanted")
             if not meets(str(value), wanted):
                 return Verdict(False, f"has {'.'.join(path)} {value}, and {wanted} is wanted")
-        return _GOOD if asked else _NOTHING
+        return _GOOD if asked else _NOTHING_HERE

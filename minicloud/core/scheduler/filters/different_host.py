@@ -5,7 +5,7 @@ from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
 _GOOD = Verdict(True, "none of the servers to keep away from lives there")
-_NOTHING = Verdict(True, "no servers are to be kept away from")
+_NOTHING = Verdict(True, "no servers are to be kept away from", for_all=True)
 
 
 class DifferentHostFilter:

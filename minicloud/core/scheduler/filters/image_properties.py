@@ -7,7 +7,7 @@ from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "the image asks for no kind of host")
+_NOTHING = Verdict(True, "the image asks for no kind of host", for_all=True)
 _GOOD = Verdict(True, "is of the kind that the image asks for")
 _SAME_ARCH = {"amd64": "x86_64", "x86-64": "x86_64", "i386": "i686", "i486": "i686", "i586": "i686", "arm64": "aarch64"}
 _SAME_TYPE = {"xapi": "xen", "xenserver": "xen", "powervm": "phyp"}

@@ -10,7 +10,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no query is asked")
+_NOTHING = Verdict(True, "no query is asked", for_all=True)
 _DEEPEST = 32
 
 

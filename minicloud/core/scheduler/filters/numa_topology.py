@@ -6,7 +6,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no NUMA topology is asked for")
+_NOTHING = Verdict(True, "no NUMA topology is asked for", for_all=True)
 
 
 class NUMATopologyFilter:

@@ -5,7 +5,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no PCI devices are asked for")
+_NOTHING = Verdict(True, "no PCI devices are asked for", for_all=True)
 
 
 class PciPassthroughFilter:

@@ -5,7 +5,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no group asks for one host")
+_NOTHING = Verdict(True, "no group asks for one host", for_all=True)
 
 
 class ServerGroupAffinityFilter:

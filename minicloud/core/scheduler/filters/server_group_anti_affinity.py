@@ -5,7 +5,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no group asks for different hosts")
+_NOTHING = Verdict(True, "no group asks for different hosts", for_all=True)
 
 
 class ServerGroupAntiAffinityFilter:

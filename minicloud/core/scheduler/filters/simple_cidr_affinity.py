@@ -7,7 +7,7 @@ from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 
-_NOTHING = Verdict(True, "no address is to be near")
+_NOTHING = Verdict(True, "no address is to be near", for_all=True)
 
 
 class SimpleCIDRAffinityFilter:
