@@ -62,19 +62,24 @@ def _prefix(value: Any) -> str | None:
     return str(found)
 
 
+MATCHES = [
+    Attribute("direction", values.one_of("ingress", "egress"), REQUIRED, filter="text", sort=True),
+    Attribute("ethertype", _ethertype, "IPv4", filter="text", sort=True),
+    Attribute("protocol", _protocol, None, filter="text", sort=True),
+    Attribute("port_range_min", _port, None, filter="number", sort=True),
+    Attribute("port_range_max", _port, None, filter="number", sort=True),
+    Attribute("remote_ip_prefix", _prefix, None, filter="text", sort=True),
+    Attribute("remote_group_id", values.or_none(values.text(36)), None, filter="text", sort=True),
+    Attribute("remote_address_group_id", values.or_none(values.text(36)), None, filter="text", sort=True),
+]
+"""What a rule says of the packets that it lets pass; templates of rules say the same."""
+
 RULE = Resource(
     "security_group_rule",
     "security_group_rules",
     [
         Attribute("security_group_id", values.text(36), REQUIRED, filter="text", sort=True),
-        Attribute("direction", values.one_of("ingress", "egress"), REQUIRED, filter="text", sort=True),
-        Attribute("ethertype", _ethertype, "IPv4", filter="text", sort=True),
-        Attribute("protocol", _protocol, None, filter="text", sort=True),
-        Attribute("port_range_min", _port, None, filter="number", sort=True),
-        Attribute("port_range_max", _port, None, filter="number", sort=True),
-        Attribute("remote_ip_prefix", _prefix, None, filter="text", sort=True),
-        Attribute("remote_group_id", values.or_none(values.text(36)), None, filter="text", sort=True),
-        Attribute("remote_address_group_id", values.or_none(values.text(36)), None, filter="text", sort=True),
+        *MATCHES,
         Attribute("normalized_cidr"),
         Attribute("belongs_to_default_sg"),
     ],

@@ -45,7 +45,7 @@ def for_networks(tx: Transaction, networks: Iterable[str], host: str | None) -> 
         except NotFound as error:
             wanted.missing[network_id] = error
             continue
-        routers = wishes.routers_of_network(tx, network_id)
+        routers = wishes.routers_of_network(tx, network_id, host)
         for other in dict.fromkeys(other for router in routers for other in router.network_ids):
             if other not in wanted.networks:
                 wanted.networks[other] = spec(wishes.network_wish(tx, other, host), calls.Network)
@@ -60,12 +60,14 @@ def for_host(
     known_networks, known_routers = set(wishes.all_networks(tx)), set(wishes.all_routers(tx))
     lives_on = wishes.networks_on(tx, host)
     told = sorted(set(networks) & known_networks)
-    found = {router_id: wishes.router_wish(tx, router_id) for router_id in sorted(set(routers) & known_routers)}
+    # Where hosts share one fabric, no one of them can be without what the others have.
+    leases_of = None if shared else host
+    served = {router_id for router_id in set(routers) & known_routers if wishes.serves_router(tx, leases_of, router_id)}
+    found = {router_id: wishes.router_wish(tx, router_id) for router_id in sorted(served)}
     for network_id in told:
         if network_id in lives_on:
-            found |= {router.id: router for router in wishes.routers_of_network(tx, network_id)}
+            found |= {router.id: router for router in wishes.routers_of_network(tx, network_id, leases_of)}
     needed = {network_id for router in found.values() for network_id in router.network_ids}
-    leases_of = None if shared else host
     return Current(
         networks={
             network_id: spec(wishes.network_wish(tx, network_id, leases_of), calls.Network)
@@ -74,5 +76,5 @@ def for_host(
         routers={router.id: spec(router, calls.Router) for router in found.values()},
         ports={wish.id: spec(wish, calls.Port) for wish in wishes.port_wishes(tx, ports) if wish.host == host},
         gone_networks=sorted(set(networks) - known_networks),
-        gone_routers=sorted(set(routers) - known_routers),
+        gone_routers=sorted(set(routers) - served),
     )

@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import network_segments, provider_segments, quotas, rbac, standard, zones
+from minicloud.core.network import hostings, network_segments, provider_segments, quotas, rbac, standard, zones
 from minicloud.core.network.rows import DEFAULT_MTU, Network
 from minicloud.engines.database import Transaction
 
@@ -163,6 +163,7 @@ def delete(tx: Transaction, network: Network) -> None:
     tx.execute("DELETE FROM ports WHERE network_id = ?", [network.id])
     tx.execute("DELETE FROM subnets WHERE network_id = ?", [network.id])
     rbac.forget(tx, network.id)
+    hostings.forget(tx, network.id)
     records.remove(tx, network)
     trace.note("network_deleted", network=network.id)
 

@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context, administrator
-from minicloud.core.network import addressing, ports, qos_policies, quotas, rbac, standard, zones
+from minicloud.core.network import addressing, hostings, ports, qos_policies, quotas, rbac, standard, zones
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import ROUTER_GATEWAY, ROUTER_INTERFACE, HostRoute, Network, Port, Router, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -130,6 +130,7 @@ def delete(tx: Transaction, router: Router) -> None:
         raise Conflict(f"Router {router.id} still has ports", kind="RouterInUse")
     router = set_gateway(tx, administrator(), router, None)
     records.remove(tx, router)
+    hostings.forget(tx, router.id)
     trace.note("router_deleted", router=router.id)
 
 

@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, rbac, standard
+from minicloud.core.network import default_rules, quotas, rbac, standard
 from minicloud.core.network.rows import AddressPair, SecurityGroup, SecurityGroupRule
 from minicloud.engines.database import Transaction
 
@@ -42,14 +42,12 @@ def ensure_default(tx: Transaction, project_id: str) -> str:
     if found is not None:
         return found
     group = _insert(tx, project_id, name=DEFAULT, description="Default security group", is_default=True)
-    for ethertype in ("IPv4", "IPv6"):
-        _insert_rule(tx, group, direction="ingress", ethertype=ethertype, remote_group_id=group.id)
     trace.note("default_security_group", project=project_id, group=group.id)
     return group.id
 
 
 def create(tx: Transaction, context: Context, *, project_id: str, **values: Any) -> SecurityGroup:
-    """A new group, which lets everything out. Raises OverQuota, Conflict for the name of the default one."""
+    """A new group, with the rules that templates say. Raises OverQuota, Conflict for the name of the default one."""
     ensure_default(tx, project_id)
     if values.get("name", "").lower() == DEFAULT:
         raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
@@ -169,23 +167,10 @@ def _insert(tx: Transaction, project_id: str, **values: Any) -> SecurityGroup:
     group = records.insert(
         tx, SecurityGroup(id=tx.ids.uuid(), project_id=project_id, created_at=tx.now, updated_at=tx.now, **values)
     )
-    for ethertype in ("IPv4", "IPv6"):
-        _insert_rule(tx, group, direction="egress", ethertype=ethertype)
+    for template in default_rules.of_new_group(tx, default=group.is_default):
+        rule = default_rules.as_rule(template, group_id=group.id, project_id=project_id, rule_id=tx.ids.uuid())
+        records.insert(tx, rule.with_(created_at=tx.now, updated_at=tx.now))
     return group
-
-
-def _insert_rule(tx: Transaction, group: SecurityGroup, **values: Any) -> None:
-    records.insert(
-        tx,
-        SecurityGroupRule(
-            id=tx.ids.uuid(),
-            project_id=group.project_id,
-            security_group_id=group.id,
-            created_at=tx.now,
-            updated_at=tx.now,
-            **values,
-        ),
-    )
 
 
 def _used(tx: Transaction, group_id: str) -> bool:

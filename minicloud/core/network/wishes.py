@@ -13,6 +13,7 @@ from minicloud.core import records
 from minicloud.core.network import (
     address_groups,
     addressing,
+    hostings,
     port_forwardings,
     ports,
     qualities,
@@ -174,6 +175,8 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
         [host, network_id],
     )
+    if not hostings.serves(tx, host, hostings.DHCP, network_id):
+        addresses, leases = [], []
     groups = _groups_on(tx, network_id, host)
     lists = address_groups.addresses_in(tx, _named(groups))
     named = [name for name in _named(groups) if name not in lists]
@@ -239,13 +242,18 @@ def forwards_of(address: str, one: PortForwarding) -> list[ForwardWish]:
     ]
 
 
-def routers_of_network(tx: Transaction, network_id: str) -> list[RouterWish]:
-    """The routers that have an interface on a network: what its guests need to get out."""
+def routers_of_network(tx: Transaction, network_id: str, host: str | None = None) -> list[RouterWish]:
+    """The routers that have an interface on a network and that a host's agent serves: what its guests need to get out."""
     rows = tx.all(
         "SELECT DISTINCT device_id FROM ports WHERE network_id = ? AND device_owner = ? ORDER BY device_id",
         [network_id, ROUTER_INTERFACE],
     )
-    return [router_wish(tx, row[0]) for row in rows]
+    return [router_wish(tx, row[0]) for row in rows if hostings.serves(tx, host, hostings.L3, row[0])]
+
+
+def serves_router(tx: Transaction, host: str | None, router_id: str) -> bool:
+    """Whether a host's agent serves a router."""
+    return hostings.serves(tx, host, hostings.L3, router_id)
 
 
 def port_wish(tx: Transaction, port_id: str) -> PortWish:
