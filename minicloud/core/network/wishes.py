@@ -21,7 +21,7 @@ from minicloud.core.network import (
     security_groups,
 )
 from minicloud.core.network.addressing import FixedIp
-from minicloud.core.network.port_forwardings import PortForwarding
+from minicloud.core.network.forward_wishes import forwards_of
 from minicloud.core.network.rows import (
     DHCP,
     ROUTER_GATEWAY,
@@ -221,25 +221,6 @@ def router_wish(tx: Transaction, router_id: str) -> RouterWish:
         {address: fixed for address, fixed in floating if fixed is not None},
         [wish for address, one in port_forwardings.of_router(tx, router_id) for wish in forwards_of(address, one)],
     )
-
-
-def forwards_of(address: str, one: PortForwarding) -> list[ForwardWish]:
-    """The wishes for ports of a floating address: one for equally many, one for each that leads to a single port inside."""
-    if one.internal_last - one.internal_first == one.external_last - one.external_first:
-        spans = [(one.external_first, one.external_last)]
-    else:
-        spans = [(port, port) for port in range(one.external_first, one.external_last + 1)]
-    return [
-        ForwardWish(
-            protocol=one.protocol,
-            floating=address,
-            first=first,
-            last=last,
-            fixed=one.internal_ip_address,
-            fixed_first=one.internal_first,
-        )
-        for first, last in spans
-    ]
 
 
 def routers_of_network(tx: Transaction, network_id: str, host: str | None = None) -> list[RouterWish]:
