@@ -326,10 +326,11 @@ def options_of(settings: Settings, driver: str) -> Options:
 
 def reconcilers() -> list[Any]:
     """Every repair, in the order in which a round runs them."""
+    from minicloud.reconcilers.evacuated import Evacuated
     from minicloud.reconcilers.fabric import FabricReconciler
     from minicloud.reconcilers.leftovers import Leftovers
     from minicloud.reconcilers.lost_hosts import LostHosts
     from minicloud.reconcilers.network_changes import NetworkChanges
     from minicloud.reconcilers.power_states import PowerStates
 
-    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers()]
+    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers(), Evacuated()]

@@ -8,6 +8,7 @@ from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.conductor.compute.detach_volume import DetachVolume
+from minicloud.conductor.compute.evacuate_server import EvacuateServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
 from minicloud.conductor.compute.rebuild_server import RebuildServer
@@ -49,6 +50,7 @@ SAGAS: tuple[type[Saga], ...] = (
     RevertResize,
     AttachInterface,
     DetachInterface,
+    EvacuateServer,
     RescueServer,
     UnrescueServer,
     ShelveServer,

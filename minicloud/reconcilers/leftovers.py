@@ -8,7 +8,7 @@ from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.conductor import log
-from minicloud.core.compute import leftovers, migrations
+from minicloud.core.compute import hosts, leftovers, migrations
 from minicloud.core.image import uploads
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
@@ -27,6 +27,9 @@ class Leftovers:
         mended: list[str] = []
         # Hosts are asked first and the records after: what came to be in between is in the records, and so is never left over.
         for host, report in (await reports.of_hosts(at)).items():
+            if host in await at.world.database.read(hosts.forced_down):
+                # Its servers may be on their way elsewhere: it is cleaned when somebody says that it is back.
+                continue
             try:
                 await _on_host(at, host, report, mended)
             except CloudError as error:

@@ -19,10 +19,12 @@ from minicloud.engines.messaging import Message
 
 
 class MovingServer(TakenServer, kw_only=True):
-    """``migration_id`` is given, and ``destination`` if only one host may be; ``host`` is the one that was chosen."""
+    """``migration_id`` is given, and ``destination`` if only one host may be, ``forced`` if filters are not asked about it;
+    ``host`` is the one that was chosen."""
 
     migration_id: str
     destination: str | None = None
+    forced: bool = False
     ignored: list[str] = []
     host: str | None = None
     tried: list[str] = []
@@ -38,6 +40,7 @@ def choose(
         server,
         flavor=flavor,
         destination=saga.destination,
+        forced=saga.forced,
         ignored=[*saga.ignored, *saga.tried],
         is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
         options=world.scheduler,

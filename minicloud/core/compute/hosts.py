@@ -148,6 +148,12 @@ def service_of(tx: Transaction, host: str, binary: str = COMPUTE) -> Service | N
     return found[0] if found else None
 
 
+def forced_down(tx: Transaction) -> frozenset[str]:
+    """The hosts of which somebody has said that they are down, whatever they report."""
+    rows = tx.all('SELECT host FROM services WHERE "binary" = ? AND forced_down = 1', [COMPUTE])
+    return frozenset(host for (host,) in rows)
+
+
 def node_of(tx: Transaction, host: str) -> ComputeNode | None:
     """The node of a host, if it has registered."""
     found = records.select(tx, ComputeNode, "host = ?", [host])

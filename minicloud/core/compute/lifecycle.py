@@ -124,6 +124,7 @@ TABLE = {
         _row("migrate", (ACTIVE, STOPPED), "resize_prep", "ResizeServer", "conductor_migrate_server"),
         _row("confirm_resize", (RESIZED,), None, "ConfirmResize", "compute_confirm_resize", word="confirmResize"),
         _row("revert_resize", (RESIZED,), "resize_reverting", "RevertResize", "compute_revert_resize", word="revertResize"),
+        _row("evacuate", (ACTIVE, STOPPED, ERROR), "rebuilding", "EvacuateServer", "rebuild_server", tasks=None, when_locked=True),
         _row("rescue", (ACTIVE, STOPPED, ERROR), "rescuing", "RescueServer", "compute_rescue_instance"),
         _row("unrescue", (RESCUED,), "unrescuing", "UnrescueServer", "compute_unrescue_instance"),
         _row("shelve", (ACTIVE, STOPPED, PAUSED, SUSPENDED), "shelving", "ShelveServer", "compute_shelve_instance"),

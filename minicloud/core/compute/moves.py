@@ -5,7 +5,7 @@ Messages and their order are Nova's (nova 34.0.0: compute/api.py).
 
 from collections.abc import Callable
 
-from minicloud.base.errors import Conflict, Invalid
+from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import quota, records, user_quotas
 from minicloud.core.compute import flavors, hosts, migrations, requests, servers
 from minicloud.core.compute.flavors import Flavor
@@ -27,7 +27,7 @@ def resize(
     """
     before = servers.get(tx, context, server_id)
     server, action_id = servers.take(tx, context, server_id, "resize")
-    _require_host_up(server, is_up)
+    _require_host_up(tx, server, is_up)
     found = flavors.get_usable(tx, context, flavor_ref)
     flavor = requests.flavor_of(found)
     if flavor.disk == 0 and server.flavor.disk != 0:
@@ -61,7 +61,7 @@ def migrate(
     """Take a server for another host, as ``resize``; the migration says to which, if one is named."""
     before = servers.get(tx, context, server_id)
     server, action_id = servers.take(tx, context, server_id, "migrate")
-    _require_host_up(server, is_up)
+    _require_host_up(tx, server, is_up)
     if host is not None:
         if host == server.host:
             raise Invalid("Cannot migrate to the host where the server exists.")
@@ -75,7 +75,7 @@ def confirm(tx: Transaction, context: Context, server_id: str, *, is_up: IsUp) -
     """Take a resized server to be confirmed. Raises NotFound, Conflict, Invalid (it was not resized)."""
     server, action_id = servers.take(tx, context, server_id, "confirm_resize")
     move = _finished(tx, server)
-    if move.source_compute is not None and not is_up(move.source_compute):
+    if move.source_compute is not None and not _is_up(tx, move.source_compute, is_up):
         raise Conflict("Service is unavailable at this time.")
     return server, action_id, migrations.move(tx, move.uuid, "confirming")
 
@@ -87,6 +87,29 @@ def revert(tx: Transaction, context: Context, server_id: str) -> tuple[Server, i
     assert move.old_flavor is not None
     check_quota(tx, server, server.flavor, move.old_flavor)
     return server, action_id, migrations.move(tx, move.uuid, "reverting")
+
+
+def evacuate(
+    tx: Transaction, context: Context, server_id: str, *, host: str | None, password: str | None, is_up: IsUp
+) -> tuple[Server, Server, int, Migration]:
+    """Take a server off a host that is down, as ``resize``. ``host``: where it shall go; ``password``: its new one.
+
+    Raises NotFound (also for a host that is not there), Conflict, Invalid (its host is up).
+    """
+    before = servers.get(tx, context, server_id)
+    if host is not None and hosts.node_of(tx, host) is None:
+        raise NotFound(f"Compute host {host} not found.")
+    if host is not None and host == before.host:
+        raise Invalid("The target host can't be the same one.")
+    server, action_id = servers.take(tx, context, server_id, "evacuate")
+    if server.host is not None and _is_up(tx, server.host, is_up):
+        raise Invalid(f"Compute service of {server.host} is still in use.")
+    if password is not None:
+        server = records.change(tx, server, admin_password=password)
+    number = flavor_number(tx, server)
+    numbers = (number, number)
+    move = migrations.begin(tx, context, before, "evacuation", "accepted", dest=host, flavor_ids=numbers)
+    return before, server, action_id, move
 
 
 def _finished(tx: Transaction, server: Server) -> Migration:
@@ -119,6 +142,10 @@ def flavor_number(tx: Transaction, server: Server) -> int | None:
     return None if found is None else found.id
 
 
-def _require_host_up(server: Server, is_up: IsUp) -> None:
-    if server.host is not None and not is_up(server.host):
+def _is_up(tx: Transaction, host: str, reports: IsUp) -> bool:
+    return reports(host) and host not in hosts.forced_down(tx)
+
+
+def _require_host_up(tx: Transaction, server: Server, is_up: IsUp) -> None:
+    if server.host is not None and not _is_up(tx, server.host, is_up):
         raise Conflict("Service is unavailable at this time.")
