@@ -53,6 +53,7 @@ from minicloud.api.compute import (
     tenant_usage,
     versions,
     volume_attachments,
+    volumes,
     volumes_boot,
 )
 from minicloud.api.routes import Route
@@ -112,6 +113,7 @@ def _routes() -> list[Route]:
         *bare_metal.routes,
         *audit_log.routes,
         *assisted_snapshots.routes,
+        *volumes.routes,
     ]
 
 
@@ -122,6 +124,7 @@ def service() -> Service:
         name="compute",
         dialect="compute",
         other_versions_method="not_found",
+        slash_at_end="not_found",
         mounts=("/compute",),
         prefix="/v2.1",
         older_prefixes=("/v2",),

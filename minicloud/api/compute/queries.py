@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.listing import moment
+from minicloud.api.listing import moment, truth
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import quotas
 from minicloud.core.records import Transaction
@@ -29,6 +29,16 @@ def window(call: Call, most: int = 1000) -> tuple[int, int]:
     offset = integer("offset", call.parameter("offset") or 0, 0)
     limit = integer("limit", call.parameter("limit") or most, 0)
     return offset, offset + min(limit, most)
+
+
+def flag(field: str, value: bool | str) -> bool:
+    """A truth in a body, which may be written as text. Raises Invalid."""
+    if isinstance(value, bool):
+        return value
+    try:
+        return truth(value)
+    except Invalid as error:
+        raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}.", field=field) from error
 
 
 def check_period(call: Call) -> None:

@@ -38,7 +38,7 @@ def _rule(rule: SecurityGroupRule, sources: dict[str, str]) -> dict[str, Any]:
     return {
         "id": rule.id,
         "parent_group_id": rule.security_group_id,
-        "ip_protocol": None if rule.protocol is None else rule.protocol.upper(),
+        "ip_protocol": rule.protocol,
         "from_port": low,
         "to_port": high,
         "group": {"name": sources.get(rule.remote_group_id or "", ""), "tenant_id": rule.project_id} if inside else {},

@@ -7,7 +7,7 @@ import msgspec
 
 from minicloud.api.bodies import UUID, Body, Text
 from minicloud.api.call import Call
-from minicloud.api.compute import security_group_views
+from minicloud.api.compute import queries, security_group_views
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import CloudError, Conflict, Forbidden, Invalid, OverQuota
 from minicloud.core.network import security_group_rules, security_groups
@@ -41,7 +41,7 @@ class Rule(Body, wrap="security_group_rule", open=True):
 async def index(call: Call) -> Any:
     """The project's groups, by name; all projects' for an administrator who asks."""
     everybody = call.context.is_admin and call.parameter("all_tenants") is not None
-    offset, limit = _number(call, "offset"), _number(call, "limit")
+    first, last = queries.window(call)
 
     def work(tx: Transaction) -> list[dict[str, Any]]:
         mine = [] if everybody else [Condition("project_id", "=", call.context.project_id or "")]
@@ -53,17 +53,7 @@ async def index(call: Call) -> Any:
 
     views = await call.write(work)
     views.sort(key=lambda view: (view["tenant_id"], view["name"]))
-    end = None if limit is None else (offset or 0) + limit
-    return {"security_groups": views[offset or 0 : end]}
-
-
-def _number(call: Call, name: str) -> int | None:
-    text = call.parameter(name)
-    if text is None:
-        return None
-    if not text.isdigit():
-        raise Invalid(f"Invalid input for query parameters {name}. Value: {text}. '{text}' is not a number")
-    return int(text[:18])
+    return {"security_groups": views[first:last]}
 
 
 def _views(tx: Transaction, found: list[SecurityGroup]) -> list[dict[str, Any]]:

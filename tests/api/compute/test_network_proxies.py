@@ -73,7 +73,7 @@ async def test_what_cannot_be_associated(cloud: TestedCloud, old: httpx.AsyncCli
     wired = await cloud.a_server()
     assert (await cloud.act(wired["id"], {"addFloatingIp": {"address": "203.0.113.250"}}, old)).status_code == 404
     unknown = await cloud.act(wired["id"], {"addFloatingIp": {"address": made["ip"]}})
-    assert "no such action" in unknown.text
+    assert unknown.status_code == 404
     assert (await old.post(f"{V}/os-floating-ips", json={"pool": "nowhere"})).status_code == 404
 
 
@@ -86,7 +86,7 @@ async def test_security_groups_and_rules(cloud: TestedCloud, old: httpx.AsyncCli
     assert created["security_group_rule"] == {
         "id": created["security_group_rule"]["id"],
         "parent_group_id": made["id"],
-        "ip_protocol": "TCP",
+        "ip_protocol": "tcp",
         "from_port": 80,
         "to_port": 80,
         "group": {},

@@ -28,7 +28,7 @@ async def test_groups_are_added_listed_and_removed() -> None:
         shown.pop("id")
         assert shown == {
             "parent_group_id": made["id"],
-            "ip_protocol": "TCP",
+            "ip_protocol": "tcp",
             "from_port": 80,
             "to_port": 81,
             "group": {},
