@@ -271,6 +271,7 @@ async def _metadata(database: Database, request: calls.MetadataRequest) -> calls
             network_id=caller.network_id,
             router_id=caller.router_id,
             port_id=caller.port_id,
+            body=request.body,
         ),
     )
     return calls.MetadataReply(status=told.status, content_type=told.content_type, body=told.body)

@@ -2,6 +2,7 @@
 
 from minicloud.conductor.compute.attach_interface import AttachInterface
 from minicloud.conductor.compute.attach_volume import AttachVolume
+from minicloud.conductor.compute.change_password import ChangePassword
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
 from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
@@ -20,6 +21,7 @@ from minicloud.conductor.compute.shelve_server import OffloadServer, ShelveServe
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.compute.suspend_server import SuspendServer
+from minicloud.conductor.compute.trigger_crash_dump import TriggerCrashDump
 from minicloud.conductor.compute.unpause_server import UnpauseServer
 from minicloud.conductor.compute.unshelve_server import UnshelveServer
 from minicloud.conductor.demo import PlayDemo
@@ -51,6 +53,8 @@ SAGAS: tuple[type[Saga], ...] = (
     AttachInterface,
     DetachInterface,
     EvacuateServer,
+    ChangePassword,
+    TriggerCrashDump,
     RescueServer,
     UnrescueServer,
     ShelveServer,

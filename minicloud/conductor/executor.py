@@ -16,7 +16,7 @@ import anyio.abc
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, Failed, to_facts
+from minicloud.base.errors import CloudError, Failed, from_facts, to_facts
 from minicloud.conductor import log, plan
 from minicloud.conductor.step import Placed, Saga, placed
 from minicloud.conductor.world import World
@@ -95,6 +95,12 @@ class Executor:
                 driven = self._driving.get(saga_id)
                 if driven is not None:
                     await driven.wait()
+
+    async def failure(self, saga_id: str, *, seconds: float) -> CloudError | None:
+        """Wait for a saga, at most so long; why it failed, or None where it did not (yet)."""
+        await self.wait([saga_id], seconds=seconds)
+        row = (await self.world.database.read(lambda tx: log.progress(tx, saga_id))).row
+        return from_facts(row.error) if row.error is not None and row.state != "running" else None
 
     async def idle(self) -> None:
         """Wait until no saga is being driven."""

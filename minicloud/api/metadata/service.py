@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from minicloud.base import trace
-from minicloud.core.compute import metadata
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core.compute import metadata, server_passwords
 from minicloud.core.compute.metadata import EC2_VERSIONS, LATEST, OPENSTACK_VERSIONS, Guest
+from minicloud.core.compute.servers import Server
 from minicloud.core.records import Database, Transaction
 
 
@@ -19,6 +21,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     network_id: str | None = None
     router_id: str | None = None
     port_id: str | None = None
+    body: bytes = b""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +37,13 @@ NOT_FOUND = Answer(status=404, body=b"404 Not Found\n")
 
 async def answer(database: Database, asked: Asked) -> Answer:
     """The document at a path, for the guest that asks; 404 where there is none, and for callers that are no server's."""
+    if asked.method == "POST" and _is_password(asked.path):
+        return await _take_password(database, asked)
     if asked.method not in ("GET", "HEAD"):
         return Answer(status=405, body=b"405 Method Not Allowed\n")
 
     def find(tx: Transaction) -> Guest | None:
-        server = metadata.calling(
-            tx, asked.address, network_id=asked.network_id, router_id=asked.router_id, port_id=asked.port_id
-        )
+        server = _calling(tx, asked)
         return None if server is None else metadata.guest(tx, server)
 
     found = await database.read(find)
@@ -49,6 +52,35 @@ async def answer(database: Database, asked: Asked) -> Answer:
     with trace.about(resource=server_id):
         trace.note("metadata", path=asked.path, address=asked.address, status=told.status)
     return told
+
+
+def _calling(tx: Transaction, asked: Asked) -> Server | None:
+    return metadata.calling(
+        tx, asked.address, network_id=asked.network_id, router_id=asked.router_id, port_id=asked.port_id
+    )
+
+
+def _is_password(path: str) -> bool:
+    parts = [part for part in path.partition("?")[0].split("/") if part]
+    known = (*(version for version in OPENSTACK_VERSIONS if version >= metadata.PASSWORD_SINCE), LATEST)
+    return len(parts) == 3 and parts[0] == "openstack" and parts[1] in known and parts[2] == metadata.PASSWORD
+
+
+async def _take_password(database: Database, asked: Asked) -> Answer:
+    """The guest tells the password that it made, once."""
+
+    def work(tx: Transaction) -> str | None:
+        server = _calling(tx, asked)
+        if server is not None:
+            server_passwords.tell(tx, server, asked.body)
+        return None if server is None else server.id
+
+    try:
+        return NOT_FOUND if await database.write(work) is None else Answer(status=200)
+    except Conflict:
+        return Answer(status=409, body=b"409 Conflict\n")
+    except Invalid as error:
+        return Answer(status=400, body=f"400 Bad Request\n\n{error.message}\n".encode())
 
 
 def _at(guest: Guest, path: str) -> Answer:

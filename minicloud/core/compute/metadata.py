@@ -23,6 +23,8 @@ EC2_VERSIONS = (
     "1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
 )  # fmt: skip
 LATEST = "latest"
+PASSWORD, PASSWORD_SINCE = "password", "2013-04-04"
+"""The file that a guest may write, once, and the first version that has it."""
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -98,6 +100,8 @@ def openstack(guest: Guest, version: str) -> dict[str, bytes]:
     files = {"meta_data.json": _json(meta_data(guest, at))}
     if guest.server.user_data is not None:
         files["user_data"] = base64.b64decode(guest.server.user_data)
+    if at >= PASSWORD_SINCE:
+        files[PASSWORD] = (guest.server.guest_password or "").encode()
     if at >= "2013-10-17":
         files["vendor_data.json"] = b"{}"
     if at >= "2015-10-15":
@@ -201,6 +205,7 @@ def config_drive(guest: Guest) -> dict[str, bytes]:
         f"openstack/{version}/{name}": content
         for version in (*OPENSTACK_VERSIONS, LATEST)
         for name, content in openstack(guest, version).items()
+        if name != PASSWORD
     }
     for version in (EC2_VERSIONS[-1], LATEST):
         tree = ec2(guest)

@@ -113,6 +113,7 @@ class Server(records.Record, kw_only=True):
     locked_reason: str | None = None
     fault: Fault | None = None
     admin_password: str | None = None
+    guest_password: str | None = None
     created_at: str
     updated_at: str
     launched_at: str | None = None

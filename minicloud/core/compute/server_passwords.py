@@ -1,0 +1,36 @@
+"""Passwords that guests make for themselves and tell the metadata service, encrypted with their owner's key; once each."""
+
+from minicloud.base import trace
+from minicloud.base.errors import Conflict, Invalid
+from minicloud.core import records
+from minicloud.core.compute import servers
+from minicloud.core.compute.servers import Server
+from minicloud.core.context import Context
+from minicloud.engines.database import Transaction
+
+LONGEST = 1020
+"""Bytes, as Nova keeps them: four pieces of 255."""
+
+
+def get(tx: Transaction, context: Context, server_id: str) -> str:
+    """What the guest has told, or an empty text. Raises NotFound."""
+    return servers.get(tx, context, server_id).guest_password or ""
+
+
+def clear(tx: Transaction, context: Context, server_id: str) -> None:
+    """Forget it, so that the guest may tell another one; the guest itself is not changed. Raises NotFound."""
+    records.change(tx, servers.get(tx, context, server_id), guest_password=None)
+
+
+def tell(tx: Transaction, server: Server, told: bytes) -> None:
+    """The guest tells its password. Raises Conflict (it did before), Invalid (too long, or no text)."""
+    if server.guest_password:
+        raise Conflict("There is a password already")
+    if len(told) > LONGEST:
+        raise Invalid("Request is too large.")
+    try:
+        text = told.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid("The password is no text") from error
+    records.change(tx, server, guest_password=text)
+    trace.note("password_told", server=server.id)
