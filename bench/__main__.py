@@ -6,7 +6,18 @@ import sys
 
 import uvloop
 
-ALL = ("startup", "boot_storm", "requests", "sign_in", "candidates", "image_transfer", "qemu_boot")
+ALL = (
+    "startup",
+    "boot_storm",
+    "requests",
+    "sign_in",
+    "candidates",
+    "schedule_1000_hosts",
+    "image_transfer",
+    "qemu_boot",
+)
+"""Not among them: ``placement_peer``, which installs the peer from PyPI."""
+
 
 for name in sys.argv[1:] or ALL:
     print(f"# {name}", flush=True)

@@ -134,7 +134,10 @@ async def _answering(client: httpx.AsyncClient, process: subprocess.Popen[bytes]
     raise TimeoutError(f"the peer did not start within a minute:\n{out.read_text()}")
 
 
-async def main(requests: int, environment: Path) -> None:
+ENVIRONMENT = Path(tempfile.gettempdir()) / "minicloud-peer"
+
+
+async def main(requests: int = 500, environment: Path = ENVIRONMENT) -> None:
     """Both, one after the other, and the ratio."""
     async with the_peer(environment) as peer:
         print("filling the peer takes a minute or two", flush=True)
@@ -152,6 +155,6 @@ async def main(requests: int, environment: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=500)
-    parser.add_argument("--environment", type=Path, default=Path(tempfile.gettempdir()) / "minicloud-peer")
+    parser.add_argument("--environment", type=Path, default=ENVIRONMENT)
     given = parser.parse_args()
     anyio.run(main, given.requests, given.environment)

@@ -1,12 +1,9 @@
 """What signing in costs: warm and cold passwords through the whole door on the sqlite database, and a token's own look-up.
 
-    python bench/sign_in.py
-
-The floor printed beside it is one empty write transaction on the same database.
+The floors are a request for the version document through the same door, and an empty write transaction on the same database.
 """
 
 import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from bench import figures
 from minicloud.api.identity.passwords import Passwords
 from minicloud.base.clock import SystemClock
 from minicloud.engines.database.sqlite import SqliteDatabase
@@ -30,18 +28,17 @@ class _Nothing:
         pass
 
 
-async def _measure(name: str, times: int, work: Callable[[], Awaitable[Any]]) -> None:
+async def _median_ms(times: int, work: Callable[[], Awaitable[Any]]) -> float:
     taken = []
     for _ in range(times):
         began = time.perf_counter()
         await work()
-        taken.append((time.perf_counter() - began) * 1e3)
-    taken.sort()
-    print(f"{name:44} p50 {statistics.median(taken):8.3f} ms   p95 {taken[int(times * 0.95)]:8.3f} ms   n {times}")
+        taken.append(time.perf_counter() - began)
+    return figures.p50(taken) * 1e3
 
 
 async def main() -> None:
-    """Print one line for each figure."""
+    """One line for each figure."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         database = await SqliteDatabase.open(str(Path(folder) / "cloud.db"))
@@ -76,18 +73,26 @@ async def main() -> None:
 
         secret = (await sign_in()).headers["x-subject-token"]
         headers = {"X-Auth-Token": secret, "X-Subject-Token": secret}
-        await _measure("sign in, cold password", 20, cold)
-        await _measure("sign in, warm password (with httpx)", 400, sign_in)
-        await _measure("validate a token (with httpx)", 400, lambda: http.get("/v3/auth/tokens", headers=headers))
-        await _measure("floor: httpx to the version document", 400, lambda: http.get("/v3"))
-        await _measure("floor: an empty write transaction", 400, lambda: database.write(lambda tx: None))
-        await _measure("who bears a token, known", 5000, lambda: api.authenticator.context(secret))
 
         async def forgotten() -> None:
             api.authenticator.forget()
             await api.authenticator.context(secret)
 
-        await _measure("who bears a token, looked up", 400, forgotten)
+        def get(path: str) -> Callable[[], Awaitable[Any]]:
+            return lambda: http.get(path, headers=headers)
+
+        door = await _median_ms(400, get("/v3"))
+        empty = await _median_ms(400, lambda: database.write(lambda tx: None))
+        figures.show("sign_in_cold_ms", await _median_ms(20, cold), "ms", more="a password that is hashed")
+        figures.show("sign_in_warm_ms", await _median_ms(400, sign_in), "ms", floor=door, target="< 3")
+        figures.show("token_validate_ms", await _median_ms(400, get("/v3/auth/tokens")), "ms", floor=door)
+        known = await _median_ms(5000, lambda: api.authenticator.context(secret))
+        figures.show("token_known_ms", known, "ms", target="< 0.1", more="inside the process")
+        figures.show(
+            "token_looked_up_ms", await _median_ms(1000, forgotten), "ms", floor=empty,
+            more="the first time; the floor is an empty write transaction",
+        )  # fmt: skip
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
