@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota, unified_limits, user_quotas
-from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers, unified_quotas
+from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers, special_hardware, unified_quotas
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
@@ -189,6 +189,7 @@ def check_topology(image: Image, flavor: ServerFlavor) -> None:
     """Raises Invalid where flavor and image together ask for cells, CPUs or pages that make no sense."""
     try:
         wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, image.properties)
+        special_hardware.demands(flavor.extra_specs, image.properties)
     except Forbidden as error:
         # Nova answers 400 whichever of its exceptions says so.
         raise Invalid(error.message) from error

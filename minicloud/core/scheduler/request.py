@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from minicloud.base.errors import Invalid
+from minicloud.core.compute.special_hardware import demands
 from minicloud.core.compute.topology import HYPERTHREADING, ISOLATE, REQUIRE, Wanted
 from minicloud.core.placement.allocation_candidates import Amounts, Group
 from minicloud.core.placement.names import CUSTOM_NAME, NAME
@@ -62,16 +63,19 @@ class RequestSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 def groups_of(request: RequestSpec) -> dict[str, Group]:
     """The groups that Placement is asked for: what the flavor takes, changed by ``resources:`` and ``trait:`` of its extra
-    specs and the traits of the image. Raises Invalid for an extra spec that cannot be read."""
+    specs and the traits of the image, and what special hardware either asks for. Raises Invalid for what cannot be read."""
     resources: dict[str, Amounts] = {"": {**_cpus(request), "MEMORY_MB": request.memory_mb, "DISK_GB": request.disk_gb}}
     for suffix, name, value in _matching(_RESOURCES, request.extra_specs):
         if not value.isdigit():
             raise Invalid(f"The flavor's extra spec resources{suffix}:{name} should be a number, not {value!r}")
         resources.setdefault(suffix, {})[name] = int(value)
-    required: dict[str, set[str]] = {}
+    special = demands(request.extra_specs, request.image_properties)
+    for name, amount in special.resources.items():
+        resources[""].setdefault(name, amount)
+    required: dict[str, set[str]] = {"": set(special.traits)}
     forbidden: dict[str, set[str]] = {}
     if request.topology is not None and request.topology.threads == REQUIRE:
-        required[""] = {HYPERTHREADING}
+        required[""].add(HYPERTHREADING)
     if request.topology is not None and request.topology.threads == ISOLATE:
         forbidden[""] = {HYPERTHREADING}
     for specs in (request.extra_specs, request.image_properties):
