@@ -13,6 +13,7 @@ from minicloud.cli import (
     explain,
     image,
     inspect,
+    net,
     policy,
     saga,
     schedule,
@@ -43,6 +44,7 @@ app.command("schedule")(schedule.schedule)
 app.command("ssh", context_settings={"ignore_unknown_options": True})(ssh.ssh)
 app.command("console")(console.console)
 app.add_typer(inspect.app, name="inspect")
+app.add_typer(net.app, name="net")
 app.add_typer(image.app, name="image")
 app.add_typer(saga.app, name="saga")
 app.add_typer(policy.app, name="policy")

@@ -19,7 +19,7 @@ from minicloud.core.image.images import Image
 from minicloud.core.network.rows import Network, Subnet
 from minicloud.core.records import Condition, Query, Record
 from minicloud.engines.database import Transaction
-from minicloud.operations import bearers
+from minicloud.operations import bearers, ways
 
 _NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet)
 _NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
@@ -193,5 +193,6 @@ READS: dict[str, Callable[..., Any]] = {
     "sagas": sagas,
     "images": images,
     "glance": glance,
+    "way": ways.way,
 }
 """By the names under which a running cloud is asked for them."""
