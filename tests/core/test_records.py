@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
@@ -96,6 +96,7 @@ async def test_what_is_written_is_what_is_read(zoo: InlineDatabase) -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
+@settings(deadline=None)
 @given(
     texts,
     st.integers(-(2**63), 2**63 - 1),
@@ -210,6 +211,7 @@ async def test_what_is_no_column_or_pattern_is_refused(zoo: InlineDatabase, quer
     assert caught.value.kind == kind
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_text_is_ever_anything_but_a_text(text: str) -> None:
     async def ask() -> None:
