@@ -6,6 +6,7 @@ from minicloud.conductor.compute.change_password import ChangePassword
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
 from minicloud.conductor.compute.create_image import CreateImage
 from minicloud.conductor.compute.create_server import CreateServer
+from minicloud.conductor.compute.create_volumed_server import CreateVolumedServer
 from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.conductor.compute.detach_volume import DetachVolume
@@ -37,6 +38,7 @@ from minicloud.conductor.volume.revert_volume import RevertVolume
 
 SAGAS: tuple[type[Saga], ...] = (
     CreateServer,
+    CreateVolumedServer,
     DeleteServer,
     StartServer,
     StopServer,

@@ -86,8 +86,23 @@ def _config(subject: Subject, folder: Path) -> Config:
         "service_available": offered,
         "validation": {"run_validation": False},
     }
-    found |= _compute(subject) | _network(subject)
+    found |= _compute(subject) | _network(subject) | _volume(offered["cinder"])
     return found
+
+
+def _volume(offered: bool) -> Config:
+    if not offered:
+        return {}
+    return {
+        "volume": {
+            "min_microversion": "3.0",
+            "max_microversion": "latest",
+            "build_interval": 1,
+            "vendor_name": "minicloud",
+            "storage_protocol": "file",
+        },
+        "volume-feature-enabled": {"extend_attached_volume": True, "manage_volume": True, "manage_snapshot": True},
+    }
 
 
 def _compute(subject: Subject) -> Config:

@@ -8,12 +8,14 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body, LongText, Name
 from minicloud.api.call import Call, Reply
-from minicloud.api.compute import server_views
+from minicloud.api.compute import block_device_mappings, server_views
+from minicloud.api.compute.block_device_mappings import Device, OldDevice
 from minicloud.api.microversions import Beside, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.create_server import CreateServer
-from minicloud.core.compute import requests, servers
+from minicloud.conductor.compute.create_volumed_server import CreateVolumedServer
+from minicloud.core.compute import block_devices, requests, servers
 from minicloud.core.compute.requests import ServerRequest
 from minicloud.core.compute.servers import RequestedNetwork, Server
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
@@ -45,16 +47,6 @@ class SecurityGroupName(Body):
     name: Name
 
 
-class BlockDevice(Body, open=True):
-    """A disk of the server; at first only the image's own root disk is on offer."""
-
-    source_type: Literal["image", "volume", "snapshot", "blank"] = "image"
-    destination_type: Literal["local", "volume"] = "local"
-    boot_index: int | None = None
-    uuid: str | None = None
-    delete_on_termination: bool = False
-
-
 class ServerCreate(Body, wrap="server"):
     """The body of POST /servers."""
 
@@ -69,8 +61,8 @@ class ServerCreate(Body, wrap="server"):
     access_ip_v6: str | None = msgspec.field(name="accessIPv6", default=None)
     personality: Annotated[list[Any], Until("2.56")] = []
     availability_zone: Name | None = None
-    block_device_mapping: list[Any] = []
-    block_device_mapping_v2: list[BlockDevice] = []
+    block_device_mapping: list[OldDevice] = []
+    block_device_mapping_v2: list[Device] = []
     config_drive: bool | None = None
     min_count: Annotated[int, msgspec.Meta(ge=1)] = 1
     max_count: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -97,7 +89,8 @@ async def create(call: Call, body: ServerCreate) -> Any:
     def work(tx: Transaction) -> list[Server]:
         promised = requests.ask(tx, call.context, request)
         for server, action_id in promised:
-            call.begin(tx, CreateServer(server_id=server.id, action_id=action_id))
+            kind = CreateVolumedServer if block_devices.has_volumes(tx, server.id) else CreateServer
+            call.begin(tx, kind(server_id=server.id, action_id=action_id))
         return [server for server, _ in promised]
 
     first = (await call.write(work))[0]
@@ -122,7 +115,8 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     if body.trusted_image_certificates:
         call.enforce(f"{POLICY}:create:trusted_certs")
         raise NotOffered("Trusted image certificates are not offered by this cloud")
-    image_ref = _root_image(body)
+    image_ref = body.image_ref.rpartition("/")[2]
+    devices = block_device_mappings.read(call, image_ref, body.block_device_mapping, body.block_device_mapping_v2)
     zone, host, node = _place(call, body)
     chosen: list[RequestedNetwork] | Literal["auto", "none"] | None = None
     if isinstance(body.networks, list):
@@ -134,7 +128,9 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     return ServerRequest(
         name=body.name.strip(),
         flavor_ref=str(body.flavor_ref).rpartition("/")[2],
-        image_id=image_ref,
+        image_id=image_ref or None,
+        devices=devices,
+        multiattach=call.at_least("2.60"),
         networks=chosen,
         security_groups=[group.name for group in body.security_groups],
         key_name=body.key_name,
@@ -157,16 +153,6 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         min_count=body.min_count,
         max_count=body.max_count if body.max_count is not None else body.min_count,
     )
-
-
-def _root_image(body: ServerCreate) -> str | None:
-    if body.block_device_mapping:
-        raise NotOffered("Volumes are not offered by this cloud yet: boot from an image")
-    roots = [d for d in body.block_device_mapping_v2 if d.boot_index == 0]
-    others = [d for d in body.block_device_mapping_v2 if d.boot_index != 0]
-    if others or any(d.source_type != "image" or d.destination_type != "local" for d in roots):
-        raise NotOffered("Volumes are not offered by this cloud yet: boot from an image")
-    return body.image_ref.rpartition("/")[2] or (roots[0].uuid if roots else None)
 
 
 def _network(wanted: NetworkRequest) -> RequestedNetwork:
@@ -215,6 +201,7 @@ def _place(call: Call, body: ServerCreate) -> tuple[str | None, str | None, str 
 
 EXTRA = (
     (f"{POLICY}:create:attach_network", PROJECT_MEMBER_OR_ADMIN),
+    (f"{POLICY}:create:attach_volume", PROJECT_MEMBER_OR_ADMIN),
     (f"{POLICY}:create:forced_host", ADMIN),
     (f"{POLICY}:create:trusted_certs", PROJECT_MEMBER_OR_ADMIN),
     ("compute:servers:create:requested_destination", ADMIN),

@@ -1,11 +1,18 @@
 """Make a volume larger; what could not be done leaves it at its size, in ``error_extending``."""
 
-from minicloud.agent import volume_calls
+from minicloud.agent import calls, volume_calls
+from minicloud.base import trace
+from minicloud.base.errors import NotFound
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.world import World
+from minicloud.core.compute import actions, block_devices, servers
+from minicloud.core.context import administrator
 from minicloud.core.volume import volumes
+from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
+
+GiB = 1 << 30
 
 
 class ExtendVolume(Saga):
@@ -25,19 +32,47 @@ class ExtendVolume(Saga):
 
 
 async def ensure_grown(saga: ExtendVolume, world: World) -> None:
-    """Its file is as large as asked."""
-    volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
-    if volume.host is not None:
-        message = volume_calls.EnsureVolumeSize(volume_id=volume.id, size_gb=saga.new_size)
-        await ask(world, volume.host, message)
+    """Its file is as large as asked: grown by the guest's own host where a guest runs with it, else by its backend."""
+    volume, hosts_of = await world.database.read(lambda tx: _users(tx, saga))
+    grown = False
+    for server_id, host in hosts_of:
+        message = calls.EnsureDiskSize(server_id=server_id, disk_id=volume.id, size_bytes=saga.new_size * GiB)
+        try:
+            grown = await world.agents.ask(host, message) or grown
+        except NotFound as error:
+            # The machine was never made there, or has not got the disk yet: the file alone has to grow.
+            trace.note("not_grown", server=server_id, host=host, why=error.message)
+    if not grown and volume.host is not None:
+        await ask(world, volume.host, volume_calls.EnsureVolumeSize(volume_id=volume.id, size_gb=saga.new_size))
+
+
+def _users(tx: Transaction, saga: ExtendVolume) -> tuple[Volume, list[tuple[str, str]]]:
+    """The volume, and the servers that have it on hosts."""
+    volume = volumes.existing(tx, saga.volume_id)
+    found = []
+    for device in block_devices.of_volume(tx, volume.id):
+        server = servers.find(tx, device.server_id)
+        if server is not None and not server.deleted and server.host is not None:
+            found.append((server.id, server.host))
+    return volume, found
 
 
 def publish(tx: Transaction, saga: ExtendVolume, world: World) -> None:
-    """The volume has its new size, and is what it was."""
+    """The volume has its new size, and is what it was; the records of its servers say so."""
     volumes.settle(
-        tx, saga.volume_id, [volumes.EXTENDING], status=saga.back_to, size=saga.new_size, growing_gb=0,
+        tx,
+        saga.volume_id,
+        [volumes.EXTENDING],
+        status=saga.back_to,
+        size=saga.new_size,
+        growing_gb=0,
         previous_status=None,
-    )  # fmt: skip
+    )
+    for device in block_devices.of_volume(tx, saga.volume_id):
+        action = actions.begin(tx, administrator(trace.request_id()), device.server_id, "extend_volume")
+        server = servers.find(tx, device.server_id)
+        actions.begin_event(tx, action.id, "compute_extend_volume", None if server is None else server.host)
+        actions.finish(tx, action.id, host=None if server is None else server.host)
 
 
 def mark_error(tx: Transaction, saga: ExtendVolume, world: World) -> None:

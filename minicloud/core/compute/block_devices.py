@@ -79,9 +79,12 @@ def get(tx: Transaction, server_id: str, volume_id: str) -> BlockDevice:
     return found
 
 
-def has_root_volume(tx: Transaction, server_id: str) -> bool:
-    """Whether the server boots from a volume."""
-    return any(device.is_root for device in of_server(tx, server_id))
+def has_volumes(tx: Transaction, server_id: str) -> bool:
+    """Whether any device of the server is a volume, or will be."""
+    found = tx.one(
+        "SELECT 1 FROM block_devices WHERE server_id = ? AND destination_type = 'volume' LIMIT 1", [server_id]
+    )
+    return found is not None
 
 
 def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> str:

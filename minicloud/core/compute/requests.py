@@ -6,7 +6,17 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota, unified_limits, user_quotas
-from minicloud.core.compute import flavors, hosts, keypairs, server_groups, servers, special_hardware, unified_quotas
+from minicloud.core.compute import (
+    device_requests,
+    flavors,
+    hosts,
+    keypairs,
+    server_groups,
+    servers,
+    special_hardware,
+    unified_quotas,
+)
+from minicloud.core.compute.device_requests import BootVolume, DeviceRequest
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
@@ -44,6 +54,8 @@ class ServerRequest(msgspec.Struct, kw_only=True):
     admin_password: str | None = None
     min_count: int = 1
     max_count: int = 1
+    devices: list[DeviceRequest] = []
+    multiattach: bool = True
 
 
 def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple[Server, int]]:
@@ -56,10 +68,15 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
         raise Invalid("min_count must be <= max_count")
     flavor = _flavor(tx, context, request.flavor_ref)
     image = None if request.image_id is None else images.for_boot(tx, context, request.image_id)
-    if image is None:
+    devices, boot = device_requests.read(tx, context, request.devices, image, flavor, request.max_count)
+    if boot is not None:
+        device_requests.check_fit(boot, flavor)
+        check_properties(boot.properties, flavor)
+    elif image is not None:
+        check_fit(image, flavor)
+        check_topology(image, flavor)
+    else:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
-    check_fit(image, flavor)
-    check_topology(image, flavor)
     servers.check_user_data(request.user_data)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
@@ -72,7 +89,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
         raise Invalid(
             "Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instance one by one with different ports."
         )
-    source = image_source(tx, context, image)
+    source = boot_source(tx, context, image, boot)
     reservation = f"r-{tx.ids.hex()[:8]}"
     promised = []
     for index in range(count):
@@ -86,12 +103,12 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             hostname=request.hostname or servers.hostname_of(name, server_id),
             # Nova describes a server by its name where nobody described it.
             description=request.description,
-            image_id=image.id,
+            image_id=None if image is None else image.id,
             image_properties=source,
             flavor=flavor,
             vcpus=flavor.vcpus,
             memory_mb=flavor.memory_mb,
-            disk_gb=flavor.disk + flavor.ephemeral,
+            disk_gb=(0 if boot is not None else flavor.disk) + flavor.ephemeral,
             key_name=request.key_name,
             key_type=None if key is None else key.type,
             public_key=None if key is None else key.public_key,
@@ -116,9 +133,18 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             updated_at=tx.now,
         )
         promised.append(servers.add(tx, context, server))
+        device_requests.promise(tx, server, devices, multiattach=request.multiattach)
         if group is not None:
             server_groups.join(tx, group.id, server_id, context.user_id)
     return promised
+
+
+def boot_source(tx: Transaction, context: Context, image: Image | None, boot: BootVolume | None) -> ServerImage:
+    """What a server boots from: an image, or a volume, of which it remembers only what is said of it."""
+    if boot is not None:
+        return ServerImage(format="raw", properties=boot.properties)
+    assert image is not None
+    return image_source(tx, context, image)
 
 
 def image_source(tx: Transaction, context: Context, image: Image) -> ServerImage:
@@ -187,9 +213,14 @@ def check_fit(image: Image, flavor: ServerFlavor) -> None:
 
 def check_topology(image: Image, flavor: ServerFlavor) -> None:
     """Raises Invalid where flavor and image together ask for cells, CPUs or pages that make no sense."""
+    check_properties(image.properties, flavor)
+
+
+def check_properties(properties: dict[str, str], flavor: ServerFlavor) -> None:
+    """As ``check_topology``, of the properties alone."""
     try:
-        wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, image.properties)
-        special_hardware.demands(flavor.extra_specs, image.properties)
+        wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, properties)
+        special_hardware.demands(flavor.extra_specs, properties)
     except Forbidden as error:
         # Nova answers 400 whichever of its exceptions says so.
         raise Invalid(error.message) from error

@@ -123,6 +123,11 @@ class Server(records.Record, kw_only=True):
     generation: int = 0
 
     @property
+    def on_volume(self) -> bool:
+        """Whether it boots from a volume, and so has no disk of an image."""
+        return not self.image_properties.blob
+
+    @property
     def status(self) -> str:
         """The status that clients read."""
         return lifecycle.status(self.vm_state, self.task_state)

@@ -109,12 +109,12 @@ def connected(tx: Transaction, server: Server, device: BlockDevice, place: attac
     attachments.connect(tx, attachment, connector, place)
 
 
-def completed(tx: Transaction, device: BlockDevice) -> None:
-    """The server has the volume. Raises NotFound."""
+def completed(tx: Transaction, device: BlockDevice, *, host: str | None = None) -> None:
+    """The server has the volume, on this host if it was not known before. Raises NotFound."""
     attachment = None if device.attachment_id is None else attachments.find(tx, device.attachment_id)
     if attachment is None:
         raise NotFound(f"Volume {device.volume_id} is no longer reserved for instance {device.server_id}")
-    attachments.complete(tx, attachment, mountpoint=device.device_name)
+    attachments.complete(tx, attachment, mountpoint=device.device_name, host=host)
 
 
 def let_go(tx: Transaction, device: BlockDevice) -> None:

@@ -31,7 +31,7 @@ def request_of(tx: Transaction, server: Server, options: SchedulerOptions, *, ig
         flavor_name=flavor.name,
         vcpus=flavor.vcpus,
         memory_mb=flavor.memory_mb,
-        root_gb=flavor.disk,
+        root_gb=0 if server.on_volume else flavor.disk,
         ephemeral_gb=flavor.ephemeral,
         swap_mb=flavor.swap,
         extra_specs=flavor.extra_specs,

@@ -177,7 +177,9 @@ def connection_info(volume: Volume, place: Place, mode: str, attachment_id: str 
     return info if attachment_id is None else {**info, "attachment_id": attachment_id}
 
 
-def complete(tx: Transaction, attachment: VolumeAttachment, *, mountpoint: str | None = None) -> VolumeAttachment:
+def complete(
+    tx: Transaction, attachment: VolumeAttachment, *, mountpoint: str | None = None, host: str | None = None
+) -> VolumeAttachment:
     """They have the volume."""
     volume = volumes.existing(tx, attachment.volume_id)
     volumes.change(
@@ -193,6 +195,7 @@ def complete(tx: Transaction, attachment: VolumeAttachment, *, mountpoint: str |
         attachment,
         attach_status=ATTACHED,
         mountpoint=mountpoint or attachment.mountpoint,
+        attached_host=host or attachment.attached_host,
         attached_at=attachment.attached_at or tx.now,
         updated_at=tx.now,
     )
