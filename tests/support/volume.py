@@ -1,10 +1,12 @@
 """Block storage as its users see it: a cloud with clients that ask for volumes and snapshots and wait for them."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
 
-from tests.support.clouds import TestedCloud
+from tests.support.clouds import TestedCloud, a_cloud
 
 VOLUME = "/volume/v3"
 NEWEST = "volume latest"
@@ -18,6 +20,14 @@ async def volume_client(cloud: TestedCloud, *, version: str = NEWEST) -> httpx.A
 async def volume_admin(cloud: TestedCloud, *, version: str = NEWEST) -> httpx.AsyncClient:
     """An administrator in the project admin."""
     return await cloud.as_("admin", project="admin", version=version)
+
+
+@asynccontextmanager
+async def with_storage() -> AsyncIterator[tuple[TestedCloud, httpx.AsyncClient, httpx.AsyncClient]]:
+    """A cloud, its administrator, and a member of the project demo."""
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        yield cloud, await volume_admin(cloud), await volume_client(cloud)
 
 
 async def a_volume(cloud: TestedCloud, client: httpx.AsyncClient, **wanted: Any) -> dict[str, Any]:

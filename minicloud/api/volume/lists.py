@@ -6,7 +6,7 @@ similar. An administrator may filter by any attribute; by one that does not exis
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +27,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     ``filters`` are those offered to everybody; ``columns`` the record's columns by the API's names, for filters and sorting;
     ``flags`` columns of truths, ``maps`` columns of JSON objects, ``times`` filters that compare; ``since`` the version from
-    which a filter exists.
+    which a filter exists. What is not ``owned`` by projects is everybody's.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     maps: frozenset[str] = frozenset()
     times: frozenset[str] = frozenset()
     since: Mapping[str, str] = {}
+    owned: bool = True
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,9 +50,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     count: bool
 
 
-def read(call: Call, resource: Resource) -> Wanted:
-    """What the query string asks for. Raises Invalid in Cinder's words."""
-    given = dict(call.parameters)
+def read(call: Call, resource: Resource, *, but: Collection[str] = ()) -> Wanted:
+    """What the query string asks for, ``but`` for filters that the caller reads itself. Raises Invalid in Cinder's words."""
+    given = {name: value for name, value in call.parameters if name not in but}
     limit = _number(given.pop("limit", ""), "limit", MOST)
     offset = _offset(given.pop("offset", "0"))
     marker = given.pop("marker", "") or None
@@ -60,7 +61,7 @@ def read(call: Call, resource: Resource) -> Wanted:
     every = call.context.is_admin and _all_tenants(given.get("all_tenants"))
     filters = _offered(call, resource, given)
     where: list[Condition | AnyOf] = []
-    if not every:
+    if resource.owned and not every:
         where.append(Condition("project_id", "=", call.context.project_id))
     for name, value in filters.items():
         where += _conditions(call, resource, name, value)

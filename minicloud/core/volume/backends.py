@@ -116,3 +116,20 @@ def choose(tx: Transaction, *, size_gb: int, zone: str | None, is_up: Callable[[
     if not fit:
         raise NoValidHost("No valid backend was found. No weighed backends available")
     return max(fit, key=lambda found: (found[0], found[1].host))[1]
+
+
+def held(tx: Transaction, host: str) -> list[tuple[str, int, int, int, int]]:
+    """What each project has on the backend ``machine@driver``: volumes and their GiB, snapshots and their GiB."""
+    found: dict[str, list[int]] = {}
+    on_it = [f"{host}#", f"{host}$"]
+    for project, count, size in tx.all(
+        "SELECT project_id, count(*), sum(size) FROM volumes WHERE host >= ? AND host < ? GROUP BY project_id", on_it
+    ):
+        found[project] = [count, size, 0, 0]
+    for project, count, size in tx.all(
+        "SELECT s.project_id, count(*), sum(s.volume_size) FROM volume_snapshots s JOIN volumes v ON v.id = s.volume_id "
+        "WHERE v.host >= ? AND v.host < ? GROUP BY s.project_id",
+        on_it,
+    ):
+        found.setdefault(project, [0, 0, 0, 0])[2:] = [count, size]
+    return [(project, *numbers) for project, numbers in sorted(found.items())]  # type: ignore[misc]

@@ -10,7 +10,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.volume import backends, quotas, snapshots, types, volumes
+from minicloud.core.volume import backends, quotas, snapshots, type_encryptions, types, volumes
 from minicloud.core.volume.snapshots import VolumeSnapshot
 from minicloud.core.volume.types import VolumeType
 from minicloud.core.volume.volumes import Volume
@@ -56,7 +56,10 @@ def ask(tx: Transaction, context: Context, request: VolumeRequest) -> Volume:
     size = _size(request, snapshot, source)
     if image is not None:
         _check_image(image, size)
-    volume_type = wanted_type or _inherited_type(tx, snapshot, source, image)
+    volume_type = wanted_type or _inherited_type(tx, project_id, snapshot, source, image)
+    if type_encryptions.of(tx, volume_type.id) is not None:
+        # Whoever wants this wants it badly: a volume in the clear would be a lie.
+        raise Invalid(f"Volume type {volume_type.name} is encrypted, which needs a key manager; this cloud has none.")
     zone = request.zone or _zone_of(tx, snapshot, source) or backends.DEFAULT_ZONE
     if zone not in backends.zones(tx):
         raise Invalid(f"Availability zone '{zone}' is invalid.")
@@ -87,7 +90,7 @@ def ask(tx: Transaction, context: Context, request: VolumeRequest) -> Volume:
 
 def visible_type(tx: Transaction, context: Context, text: str) -> VolumeType:
     """A volume type by id or name. Raises NotFound."""
-    return types.named(tx, text)
+    return types.get(tx, context, text)
 
 
 def _image(tx: Transaction, context: Context, image_id: str) -> Image:
@@ -156,7 +159,7 @@ def _check_image(image: Image, size: int) -> None:
 
 
 def _inherited_type(
-    tx: Transaction, snapshot: VolumeSnapshot | None, source: Volume | None, image: Image | None
+    tx: Transaction, project_id: str, snapshot: VolumeSnapshot | None, source: Volume | None, image: Image | None
 ) -> VolumeType:
     for type_id in (
         source.volume_type_id if source is not None else None,
@@ -165,7 +168,7 @@ def _inherited_type(
     ):
         if type_id is not None:
             return types.named(tx, type_id)
-    return types.default_of(tx)
+    return types.default_of(tx, project_id)
 
 
 def _zone_of(tx: Transaction, snapshot: VolumeSnapshot | None, source: Volume | None) -> str | None:
