@@ -119,7 +119,7 @@ async def index(call: Call) -> Any:
         if public is not None:
             ways: list[Any] = [Condition("is_public", "=", public)]
             if public and call.context.project_id is not None:
-                ways.append(Condition("id", "in", _given_to(tx, call.context.project_id)))
+                ways.append(Condition("id", "in", types.given_to(tx, call.context.project_id)))
             where.append(AnyOf(ways))
         query = Query(where=where, sort=wanted.query.sort, limit=wanted.query.limit, marker=wanted.query.marker)
         return lists.page(
@@ -147,11 +147,6 @@ def _public(text: str | None) -> bool | None:
         return values.truth("is_public", text.strip().capitalize())
     except Invalid as error:
         raise Invalid(f"Invalid is_public filter [{text}]") from error
-
-
-def _given_to(tx: Transaction, project_id: str) -> list[str]:
-    rows = tx.all("SELECT volume_type_id FROM volume_type_access WHERE project_id = ?", [project_id])
-    return [row[0] for row in rows]
 
 
 async def create(call: Call, body: TypeCreate) -> Any:

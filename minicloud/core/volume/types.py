@@ -90,6 +90,12 @@ def projects_of(tx: Transaction, type_id: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def given_to(tx: Transaction, project_id: str) -> list[str]:
+    """Ids of the private types that a project was given."""
+    rows = tx.all("SELECT volume_type_id FROM volume_type_access WHERE project_id = ?", [project_id])
+    return [row[0] for row in rows]
+
+
 def create(
     tx: Transaction, context: Context, *, name: str, description: str | None, is_public: bool, specs: Mapping[str, str]
 ) -> VolumeType:
