@@ -11,6 +11,7 @@ from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.conductor.compute.detach_volume import DetachVolume
 from minicloud.conductor.compute.evacuate_server import EvacuateServer
+from minicloud.conductor.compute.live_migrate_server import LiveMigrateServer
 from minicloud.conductor.compute.pause_server import PauseServer
 from minicloud.conductor.compute.reboot_server import RebootServer
 from minicloud.conductor.compute.rebuild_server import RebuildServer
@@ -54,6 +55,7 @@ SAGAS: tuple[type[Saga], ...] = (
     RevertResize,
     AttachInterface,
     DetachInterface,
+    LiveMigrateServer,
     EvacuateServer,
     ChangePassword,
     TriggerCrashDump,

@@ -25,15 +25,7 @@ from minicloud.agent.device_calls import (
     ServerUsage,
     Snapshot,
 )
-from minicloud.agent.move_calls import (
-    MOVE_CALLS,
-    EnsureDisksKept,
-    EnsureDisksNotKept,
-    EnsureDisksRestored,
-    EnsureNoRescueDisk,
-    EnsureServerPacked,
-    PackedDisk,
-)
+from minicloud.agent.move_calls import MOVE_CALLS, PackedDisk
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -64,16 +56,13 @@ __all__ = [
     "EnsureDiskDetached",
     "EnsureDiskSize",
     "EnsureDiskThrottle",
-    "EnsureDisksKept",
-    "EnsureDisksNotKept",
-    "EnsureDisksRestored",
+    "EnsureGuestAwaited",
     "EnsureImage",
     "EnsureNetwork",
     "EnsureNicAttached",
     "EnsureNicDetached",
     "EnsureNoNetwork",
     "EnsureNoPort",
-    "EnsureNoRescueDisk",
     "EnsureNoRouter",
     "EnsureNoSnapshot",
     "EnsurePassword",
@@ -82,7 +71,6 @@ __all__ = [
     "EnsureServer",
     "EnsureServerDisks",
     "EnsureServerGone",
-    "EnsureServerPacked",
     "EnsureServerPaused",
     "EnsureServerShutdown",
     "EnsureServerSuspended",
@@ -105,7 +93,6 @@ __all__ = [
     "MetadataRequest",
     "Network",
     "NicSpec",
-    "PackedDisk",
     "Port",
     "PowerChanged",
     "PowerState",
@@ -217,6 +204,12 @@ class EnsureImage(Message[None], tag="ensure_image", kw_only=True):
     image: ImageSource
 
 
+class EnsureGuestAwaited(Message[str], tag="ensure_guest_awaited", kw_only=True):
+    """The server's disks exist, and it waits here for a guest that runs elsewhere; where that is to be sent."""
+
+    server: ServerSpec
+
+
 class EnsureServerDisks(Message[None], tag="ensure_server_disks", kw_only=True):
     """The server's disks exist as they shall be; the machine, if there is one, is left alone and must be off."""
 
@@ -312,6 +305,7 @@ TO_HOST = (
     EnsureNoPort,
     EnsureServer,
     EnsureServerDisks,
+    EnsureGuestAwaited,
     EnsureServerShutdown,
     EnsureServerPaused,
     EnsureServerUnpaused,

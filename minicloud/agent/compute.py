@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from minicloud.agent import calls, snapshots
+from minicloud.agent import calls, moves, snapshots
 from minicloud.agent.config_drive import iso
-from minicloud.agent.packing import ensure_packed, ensure_unpacked
+from minicloud.agent.move_calls import MOVE_CALLS
+from minicloud.agent.packing import ensure_unpacked
 from minicloud.agent.uptime import uptime
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
@@ -21,8 +22,6 @@ from minicloud.drivers.storage import GiB, Storage
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.messaging import Messaging
 from minicloud.engines.servicegroup import ServiceGroup
-
-RESCUE_FILE = "disk.rescue"
 
 
 def metadata_answerer(messaging: Messaging, host: str) -> AnswerMetadata:
@@ -107,16 +106,8 @@ class HostAgent:
             case calls.EnsureServerDisks():
                 await self._disks(message.server)
                 return None
-            case calls.EnsureServerPacked():
-                return await ensure_packed(self.storage, self._blobs, message.server_id, message.prefix)
-            case calls.EnsureDisksKept():
-                return await self.storage.ensure_kept(message.server_id)
-            case calls.EnsureDisksRestored():
-                return await self.storage.ensure_restored(message.server_id)
-            case calls.EnsureDisksNotKept():
-                return await self.storage.ensure_not_kept(message.server_id)
-            case calls.EnsureNoRescueDisk():
-                return await self.storage.ensure_no_disk(message.server_id, RESCUE_FILE)
+            case calls.EnsureGuestAwaited():
+                return await self.hypervisor.ensure_awaited(await self._machine(message.server))
             case calls.EnsureServerShutdown():
                 return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
             case calls.EnsureServerPaused():
@@ -166,6 +157,8 @@ class HostAgent:
                 return uptime()
             case calls.Reach():
                 return await self.fabric.reach(message.port, message.tcp_port)
+            case _ if isinstance(message, MOVE_CALLS):
+                return await moves.handle(self.hypervisor, self.storage, self._blobs, message)
             case _:
                 raise TypeError(f"The agent of {self.host} does not know {type(message).__name__}")
 
@@ -181,10 +174,19 @@ class HostAgent:
 
     async def ensure_server(self, server: calls.ServerSpec) -> calls.MachineFacts:
         """The server's disks exist and it runs."""
+        machine = await self._machine(server)
+        with trace.span("start_machine") as facts:
+            running = await self.hypervisor.ensure_running(machine)
+            facts["argv"] = running.argv
+            facts["pid"] = running.pid
+        return running
+
+    async def _machine(self, server: calls.ServerSpec) -> Machine:
+        """The server as the hypervisor is told: its disks exist, its ports are wired."""
         disks = await self._disks(server)
         with trace.span("plug"):
             nics = [await self._nic(nic) for nic in server.nics]
-        machine = Machine(
+        return Machine(
             id=server.id,
             name=server.name,
             vcpus=server.vcpus,
@@ -197,11 +199,6 @@ class HostAgent:
             command_line=server.command_line,
             properties=server.properties,
         )
-        with trace.span("start_machine") as facts:
-            running = await self.hypervisor.ensure_running(machine)
-            facts["argv"] = running.argv
-            facts["pid"] = running.pid
-        return running
 
     async def _nic(self, nic: calls.NicSpec) -> Nic:
         port = nic.port
@@ -216,7 +213,7 @@ class HostAgent:
         await ensure_unpacked(self.storage, self._blobs, server)
         made: list[Disk] = []
         if server.rescue is not None:
-            made.append(await self._disk(server.id, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0))
+            made.append(await self._disk(server.id, "rescue", moves.RESCUE_FILE, server.rescue, gb=0, boot_index=0))
         if server.image is not None:
             made.append(
                 await self._disk(server.id, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made))

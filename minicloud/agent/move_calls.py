@@ -2,6 +2,7 @@
 
 import msgspec
 
+from minicloud.drivers.hypervisor import MoveProgress as MoveProgress
 from minicloud.engines.messaging import Message
 
 
@@ -43,4 +44,61 @@ class EnsureNoRescueDisk(Message[None], tag="ensure_no_rescue_disk", kw_only=Tru
     server_id: str
 
 
-MOVE_CALLS = (EnsureServerPacked, EnsureDisksKept, EnsureDisksRestored, EnsureDisksNotKept, EnsureNoRescueDisk)
+class EnsureGuestNotAwaited(Message[None], tag="ensure_guest_not_awaited", kw_only=True):
+    """Nothing of a server that waits for its guest is left, its disks included; one whose guest has arrived is left alone (Conflict)."""
+
+    server_id: str
+
+
+class GuestArrived(Message[bool], tag="guest_arrived", kw_only=True):
+    """Whether the server is here with its guest."""
+
+    server_id: str
+
+
+class EnsureGuestSent(Message[None], tag="ensure_guest_sent", kw_only=True):
+    """All of the guest but the last lies at the address, and it stands still for the rest."""
+
+    server_id: str
+    address: str
+
+
+class EnsureGuestSwitched(Message[None], tag="ensure_guest_switched", kw_only=True):
+    """The guest goes on at the address, and is off here."""
+
+    server_id: str
+    address: str
+
+
+class EnsureGuestNotSent(Message[None], tag="ensure_guest_not_sent", kw_only=True):
+    """The guest stays and goes on, if it was being sent."""
+
+    server_id: str
+
+
+class HurryGuest(Message[None], tag="hurry_guest", kw_only=True):
+    """A guest that is being sent holds up its own move no longer."""
+
+    server_id: str
+
+
+class GuestProgress(Message[MoveProgress | None], tag="guest_progress", kw_only=True):
+    """How far the guest is on its way; None when it is not being sent."""
+
+    server_id: str
+
+
+MOVE_CALLS = (
+    EnsureServerPacked,
+    EnsureDisksKept,
+    EnsureDisksRestored,
+    EnsureDisksNotKept,
+    EnsureNoRescueDisk,
+    EnsureGuestNotAwaited,
+    GuestArrived,
+    EnsureGuestSent,
+    EnsureGuestSwitched,
+    EnsureGuestNotSent,
+    HurryGuest,
+    GuestProgress,
+)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from minicloud.agent import calls
+from minicloud.agent import calls, move_calls
 from minicloud.base import trace
 from minicloud.base.errors import Conflict
 from minicloud.drivers.storage import Storage
@@ -11,7 +11,7 @@ from minicloud.engines.blobs import Blobs
 _COPY = "disk.packed"
 
 
-async def ensure_packed(storage: Storage, blobs: Blobs, server_id: str, prefix: str) -> list[calls.PackedDisk]:
+async def ensure_packed(storage: Storage, blobs: Blobs, server_id: str, prefix: str) -> list[move_calls.PackedDisk]:
     """The disks that a guest writes to lie in the store; what is not there any more (a config drive) is made anew elsewhere."""
     packed = []
     for disk in await storage.disks(server_id):
@@ -27,7 +27,7 @@ async def ensure_packed(storage: Storage, blobs: Blobs, server_id: str, prefix: 
                 pass
             finally:
                 await storage.ensure_no_disk(server_id, copy)
-        packed.append(calls.PackedDisk(name=disk.name, blob=blob))
+        packed.append(move_calls.PackedDisk(name=disk.name, blob=blob))
     return packed
 
 

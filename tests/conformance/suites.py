@@ -46,7 +46,7 @@ SUITES = {
             r"^tempest\.api\.identity\.",
             {"lockout_failure_attempts": 3, "lockout_duration": 3, "unique_last_password_count": 3},
         ),
-        Suite("compute", "tempest", r"^tempest\.api\.compute\."),
+        Suite("compute", "tempest", r"^tempest\.api\.compute\.", {"hosts": 2}),
         Suite(
             "image",
             "tempest",

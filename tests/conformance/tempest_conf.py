@@ -118,10 +118,22 @@ def _compute(subject: Subject) -> Config:
             "image_ref_alt": images[-1]["id"],
             "flavor_ref": flavors[0]["id"],
             "flavor_ref_alt": flavors[1]["id"],
-            "min_compute_nodes": 1,
+            "min_compute_nodes": len(subject.list("compute", "/os-hypervisors", "hypervisors")),
             "max_microversion": "latest",
         },
-        "compute-feature-enabled": {"console_output": True, "vnc_console": False, "metadata_service": True},
+        "compute-feature-enabled": {
+            "console_output": True,
+            "vnc_console": False,
+            "metadata_service": True,
+            "resize": True,
+            "cold_migration": True,
+            "rescue": True,
+            "shelve": True,
+            "live_migration": True,
+            "live_migrate_paused_instances": True,
+            "live_migrate_back_and_forth": True,
+            "block_migration_for_live_migration": True,
+        },
     }
 
 

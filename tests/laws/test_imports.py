@@ -32,7 +32,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "=engines.servicegroup",
         "=engines.blobs",
     ),
-    "conductor": ("base", "core", "agent.calls", "agent.volume_calls", *(f"={promise}" for promise in PROMISES)),
+    "conductor": (
+        "base",
+        "core",
+        "agent.calls",
+        "agent.move_calls",
+        "agent.volume_calls",
+        *(f"={promise}" for promise in PROMISES),
+    ),
     "reconcilers": (
         "base",
         "core",

@@ -1,6 +1,6 @@
 """Confirm a resize or a cold migration: what the old host kept of the server is removed, and its old place given up."""
 
-from minicloud.agent import calls
+from minicloud.agent import move_calls
 from minicloud.base.errors import Conflict, from_facts
 from minicloud.conductor.compute import moved
 from minicloud.conductor.step import Saga, Step, Steps
@@ -46,7 +46,7 @@ async def ensure_source_clean(saga: ConfirmResize, world: World) -> None:
         return
     if source == move.dest_compute:
         if await moved.is_up(source, world):
-            await world.agents.ask(source, calls.EnsureDisksNotKept(server_id=saga.server_id))
+            await world.agents.ask(source, move_calls.EnsureDisksNotKept(server_id=saga.server_id))
         return
     await moved.ensure_unwired(source, saga.server_id, world)
     await moved.ensure_gone(source, saga.server_id, world)

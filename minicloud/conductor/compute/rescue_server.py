@@ -1,6 +1,6 @@
 """Rescue a server: it boots another image, and has its own disks behind that one; and back to its own disks."""
 
-from minicloud.agent import calls
+from minicloud.agent import calls, move_calls
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.specs import rescue_spec, server_spec, spec_of
 from minicloud.conductor.compute.taken import (
@@ -72,7 +72,7 @@ async def ensure_rescued(saga: RescueServer, world: World) -> None:
 async def ensure_not_rescued(saga: RescueServer, world: World) -> None:
     """Nothing of the rescue is left."""
     await asked_if_up(saga, world, calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0))
-    await asked_if_up(saga, world, calls.EnsureNoRescueDisk(server_id=saga.server_id))
+    await asked_if_up(saga, world, move_calls.EnsureNoRescueDisk(server_id=saga.server_id))
 
 
 def mark_rescued(tx: Transaction, saga: RescueServer, world: World) -> None:
@@ -91,7 +91,7 @@ def mark_rescued(tx: Transaction, saga: RescueServer, world: World) -> None:
 async def ensure_stopped(saga: UnrescueServer, world: World) -> None:
     """The rescued guest is off, without being asked, and its disk is gone."""
     await asked_if_up(saga, world, calls.EnsureServerShutdown(server_id=saga.server_id, grace_s=0))
-    await asked_if_up(saga, world, calls.EnsureNoRescueDisk(server_id=saga.server_id))
+    await asked_if_up(saga, world, move_calls.EnsureNoRescueDisk(server_id=saga.server_id))
 
 
 async def ensure_running(saga: UnrescueServer, world: World) -> None:

@@ -6,7 +6,7 @@ disks (on the same host: a snapshot of them), and Placement the old place, under
 
 from functools import partial
 
-from minicloud.agent import calls
+from minicloud.agent import calls, move_calls
 from minicloud.base.errors import CloudError, Conflict, Failed, from_facts
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.moved import MovingServer
@@ -26,7 +26,7 @@ class ResizeServer(MovingServer, kw_only=True):
 
     source: str
     was: str = lifecycle.ACTIVE
-    packed: list[calls.PackedDisk] = []
+    packed: list[move_calls.PackedDisk] = []
     touched: bool = False
 
     @classmethod
@@ -113,16 +113,16 @@ async def ensure_as_it_was(saga: ResizeServer, world: World) -> None:
 async def ensure_kept(saga: ResizeServer, world: World) -> None:
     """The old disks can be had again, whatever happens; for another host they are packed."""
     if saga.elsewhere:
-        message = calls.EnsureServerPacked(server_id=saga.server_id, prefix=f"move-{saga.migration_id}")
+        message = move_calls.EnsureServerPacked(server_id=saga.server_id, prefix=f"move-{saga.migration_id}")
         saga.packed = await world.agents.ask(saga.source, message, timeout_s=3600)
     else:
-        await world.agents.ask(saga.source, calls.EnsureDisksKept(server_id=saga.server_id))
+        await world.agents.ask(saga.source, move_calls.EnsureDisksKept(server_id=saga.server_id))
 
 
 async def ensure_restored(saga: ResizeServer, world: World) -> None:
     """The disks are the old ones, and nothing is on its way."""
     if not saga.elsewhere:
-        await moved.tell_if_up(saga.source, calls.EnsureDisksRestored(server_id=saga.server_id), world)
+        await moved.tell_if_up(saga.source, move_calls.EnsureDisksRestored(server_id=saga.server_id), world)
     await ensure_nothing_packed(saga, world)
 
 

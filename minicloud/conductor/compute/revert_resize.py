@@ -1,6 +1,6 @@
 """Revert a resize or a cold migration: the new guest goes, the old one runs again from the disks that its host kept."""
 
-from minicloud.agent import calls
+from minicloud.agent import calls, move_calls
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.resize_server import now_at
 from minicloud.conductor.compute.specs import spec_of
@@ -58,7 +58,7 @@ async def ensure_restored(saga: RevertResize, world: World) -> None:
     """The disks are the old ones."""
     move = await world.database.read(lambda tx: migrations.get(tx, saga.migration_id))
     if move.source_compute is not None and move.source_compute == move.dest_compute:
-        await world.agents.ask(move.source_compute, calls.EnsureDisksRestored(server_id=saga.server_id))
+        await world.agents.ask(move.source_compute, move_calls.EnsureDisksRestored(server_id=saga.server_id))
 
 
 async def ensure_wired(saga: RevertResize, world: World) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from minicloud.agent import calls
+from minicloud.agent import calls, move_calls
 from minicloud.conductor.compute import volume_disks
 from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
@@ -15,7 +15,7 @@ DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw"
 """Kernel command line of a direct boot when the image names none (its property ``os_command_line``)."""
 
 
-def server_spec(tx: Transaction, server: Server, packed: Sequence[calls.PackedDisk] = ()) -> calls.ServerSpec:
+def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.PackedDisk] = ()) -> calls.ServerSpec:
     """All that a host must know to run a server; ``packed`` are disks that come to it from another host."""
     image = server.image_properties
     return calls.ServerSpec(

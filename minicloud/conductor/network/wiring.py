@@ -77,8 +77,13 @@ class Wiring:
         for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
             await self._ensure(host, wish)
 
-    async def _ensure(self, host: str, wish: PortWish) -> None:
-        if wish.host != host:
+    async def ensure_ports_ahead(self, host: str, server_id: str) -> None:
+        """All ports of a server stand on a host to which it is on its way, while they are bound elsewhere."""
+        for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
+            await self._ensure(host, wish, ahead=True)
+
+    async def _ensure(self, host: str, wish: PortWish, *, ahead: bool = False) -> None:
+        if wish.host != host and not ahead:
             raise Conflict(
                 f"Port {wish.id} is bound to {wish.host or 'no host'}, not to {host}: bind it before it is wired",
                 kind="not_bound",

@@ -3,11 +3,11 @@
 Messages and their order are Nova's (nova 34.0.0: compute/api.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import quota, records, user_quotas
-from minicloud.core.compute import flavors, hosts, migrations, requests, servers
+from minicloud.core.compute import flavors, hosts, locks, migrations, requests, servers
 from minicloud.core.compute.flavors import Flavor
 from minicloud.core.compute.migrations import Migration
 from minicloud.core.compute.servers import Server, ServerFlavor
@@ -87,6 +87,42 @@ def revert(tx: Transaction, context: Context, server_id: str) -> tuple[Server, i
     assert move.old_flavor is not None
     check_quota(tx, server, server.flavor, move.old_flavor)
     return server, action_id, migrations.move(tx, move.uuid, "reverting")
+
+
+def live_migrate(
+    tx: Transaction, context: Context, server_id: str, *, host: str | None
+) -> tuple[Server, Server, int, Migration]:
+    """Take a running server to another host, as ``resize``. Raises NotFound, Conflict, Invalid (no such host)."""
+    before = servers.get(tx, context, server_id)
+    server, action_id = servers.take(tx, context, server_id, "live_migrate")
+    if host is not None:
+        require_host(tx, host)
+    number = flavor_number(tx, server)
+    numbers = (number, number)
+    move = migrations.begin(tx, context, before, "live-migration", "accepted", dest=host, flavor_ids=numbers)
+    return before, server, action_id, move
+
+
+def ask_about_live(
+    tx: Transaction, context: Context, server_id: str, number: str, *, word: str, statuses: Sequence[str]
+) -> tuple[Server, Migration]:
+    """A live migration that is under way, to hurry or to abort it; ``word`` is how messages call that.
+
+    Raises NotFound, Conflict (the server is not being migrated, or is locked), Invalid (the migration is not in these states).
+    """
+    server = servers.get(tx, context, server_id)
+    locks.require_unlocked(context, server)
+    if server.task_state != "migrating":
+        raise Conflict(
+            f"Cannot '{word}' instance {server_id} while it is in task_state {server.task_state}", kind="state"
+        )
+    move = migrations.of_server(tx, server_id, number)
+    if move.status not in statuses:
+        raise Invalid(
+            f"Migration {move.id} state of instance {server_id} is {move.status}. Cannot {word} while the migration is "
+            "in this state."
+        )
+    return server, move
 
 
 def evacuate(

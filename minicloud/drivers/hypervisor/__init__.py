@@ -155,6 +155,17 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     accelerator: str = ""
 
 
+class MoveProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a machine's move to another host is, in bytes of memory and of disks."""
+
+    memory_total: int
+    memory_processed: int
+    memory_remaining: int
+    disk_total: int = 0
+    disk_processed: int = 0
+    disk_remaining: int = 0
+
+
 PowerChanged = Callable[[str, PowerState], Awaitable[None]]
 """Told (machine id, new state) when a machine changes by itself: the guest powered off, the process died."""
 
@@ -263,6 +274,40 @@ class Hypervisor(Protocol):
         Raises NotFound, Conflict (kind ``no_agent``: the machine was made without a way to one; it does not run), NotOffered
         (the agent does not answer), Failed (it refused).
         """
+
+    async def ensure_awaited(self, machine: Machine) -> str:
+        """The machine stands here without a guest and waits for the memory of one that runs elsewhere: the address to send that to.
+
+        Raises what ``ensure_running`` does; NotOffered where this kind of host cannot; Conflict when the guest is here already.
+        """
+
+    async def ensure_not_awaited(self, machine_id: str) -> None:
+        """Nothing of a machine that waits is left. Raises Conflict when its guest has arrived: that is left alone."""
+
+    async def arrived(self, machine_id: str) -> bool:
+        """Whether the machine is here with its guest; False for one that still waits, or is not here."""
+
+    async def ensure_sent(self, machine_id: str, address: str) -> None:
+        """All memory but the last of it lies at the address, and the guest stands still here for the rest: ``ensure_switched``
+        lets it go on there, ``ensure_not_sent`` here. Whoever gives up this call lets it go on here.
+
+        Raises NotFound, Conflict (it is off, or ``ensure_not_sent`` was called meanwhile), Failed, NotOffered.
+        """
+
+    async def ensure_switched(self, machine_id: str, address: str) -> None:
+        """The guest goes on at the address, and the machine here is off. Raises NotFound, Failed (it goes on here)."""
+
+    async def ensure_not_sent(self, machine_id: str) -> None:
+        """The guest stays here and goes on, if it was being sent; content when it was not, or is not here."""
+
+    async def hurry(self, machine_id: str) -> None:
+        """A guest that is being sent shall not hold up its own move any longer, even if it has to stand still for that.
+
+        Raises NotFound, Conflict (it is not being sent).
+        """
+
+    async def move_progress(self, machine_id: str) -> MoveProgress | None:
+        """How far the move is; None when the machine is not being sent."""
 
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         """The last bytes that the guest wrote on its first serial console; empty when there were none. Raises NotFound."""

@@ -21,6 +21,7 @@ from minicloud.drivers.hypervisor import (
     Throttle,
 )
 from minicloud.drivers.hypervisor.fakeconsole import console_text
+from minicloud.drivers.hypervisor.fakemoves import FakeMoves
 from minicloud.drivers.hypervisor.fakeusage import usage_of
 from minicloud.drivers.hypervisor.fakeworld import TABLE, FakeWorld, Simulated, simulated_of
 
@@ -37,10 +38,11 @@ class HostSize(msgspec.Struct, frozen=True, kw_only=True):
     disk_gb: int = 1000
 
 
-class FakeHypervisor:
+class FakeHypervisor(FakeMoves):
     """The hypervisor promise on one simulated host of a ``FakeWorld``."""
 
     def __init__(self, world: FakeWorld, host: str, size: HostSize | None = None) -> None:
+        super().__init__()
         self.host = host
         self._world = world
         self._log = world.log
@@ -81,11 +83,11 @@ class FakeHypervisor:
         late = await self._faults.meet("ensure_running", self.host, machine.id) if self._faults.armed else None
         known = self._machines.get(machine.id)
         if known is None:
-            self._keep(Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
+            self.keep(Simulated(machine, PowerState.RUNNING, 1, ["boot"]))
         elif known.power in (PowerState.PAUSED, PowerState.SUSPENDED):
-            self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+            self.keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
         elif known.power is not PowerState.RUNNING:
-            self._keep(Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
+            self.keep(Simulated(machine, PowerState.RUNNING, known.boots + 1, _after(known, "boot")))
         if late is not None:
             raise late
         return _facts(self._machines[machine.id])
@@ -97,14 +99,13 @@ class FakeHypervisor:
             polite = grace_s > 0 and known.power is PowerState.RUNNING and await self._obeys(machine_id, grace_s)
             known = self._known(machine_id)  # it may have been removed while its guest was waited for
             events = _after(known, "poweroff") if polite else known.events
-            self._keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
+            self.keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
         if late is not None:
             raise late
 
     async def ensure_gone(self, machine_id: str) -> None:
         late = await self._faults.meet("ensure_gone", self.host, machine_id) if self._faults.armed else None
-        self._log.drop(TABLE, self.host, machine_id)
-        self._machines.pop(machine_id, None)
+        self.drop(machine_id)
         if late is not None:
             raise late
 
@@ -113,7 +114,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be paused")
-        self._keep(Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
+        self.keep(Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -122,7 +123,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a paused machine can go on")
-        self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
+        self.keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -131,7 +132,7 @@ class FakeHypervisor:
         known = self._known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be suspended")
-        self._keep(Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
+        self.keep(Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
         if late is not None:
             raise late
 
@@ -142,7 +143,7 @@ class FakeHypervisor:
         known = self._known(machine_id)  # it may have been removed while its guest was waited for
         if reacted:
             events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
-            self._keep(Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
+            self.keep(Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
         if late is not None:
             raise late
         return reacted
@@ -219,7 +220,7 @@ class FakeHypervisor:
 
     def _has(self, known: Simulated, **devices: Any) -> None:
         machine = msgspec.structs.replace(known.machine, **devices)
-        self._keep(msgspec.structs.replace(known, machine=machine))
+        self.keep(msgspec.structs.replace(known, machine=machine))
 
     async def usage(self, machine_id: str) -> MachineUsage:
         async with self._meeting("usage", machine_id) as known:
@@ -229,7 +230,7 @@ class FakeHypervisor:
     async def inject_nmi(self, machine_id: str) -> None:
         async with self._meeting("inject_nmi", machine_id) as known:
             _require_on(known, "no interrupt reaches it")
-            self._keep(msgspec.structs.replace(known, events=_after(known, "nmi")))
+            self.keep(msgspec.structs.replace(known, events=_after(known, "nmi")))
 
     async def ensure_password(self, machine_id: str, user: str, password: str) -> None:
         async with self._meeting("ensure_password", machine_id) as known:
@@ -248,7 +249,7 @@ class FakeHypervisor:
         if known is None or known.power is not PowerState.RUNNING:
             return False
         events = _after(known, event) if event else known.events
-        self._keep(Simulated(known.machine, power, known.boots, events))
+        self.keep(Simulated(known.machine, power, known.boots, events))
         trace.note("machine_changed", host=self.host, machine=machine_id, power=str(power))
         if self._changed is not None:
             await self._changed(machine_id, power)
@@ -258,7 +259,7 @@ class FakeHypervisor:
         """Every machine here is off, and nobody is told. For ``FakeWorld``."""
         for known in list(self._machines.values()):
             if known.power in (PowerState.RUNNING, PowerState.PAUSED):
-                self._keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
+                self.keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, known.events))
 
     async def _obeys(self, machine_id: str, grace_s: float) -> bool:
         """Whether the guest listens to its power button; one that does not costs the whole grace."""
@@ -273,7 +274,14 @@ class FakeHypervisor:
             raise NotFound(f"host {self.host} has no machine {machine_id}")
         return known
 
-    def _keep(self, simulated: Simulated) -> None:
+    def kept(self, machine_id: str) -> Simulated | None:
+        return self._machines.get(machine_id)
+
+    def drop(self, machine_id: str) -> None:
+        self._log.drop(TABLE, self.host, machine_id)
+        self._machines.pop(machine_id, None)
+
+    def keep(self, simulated: Simulated) -> None:
         # The file first: what memory shows must never be lost by a SIGKILL.
         self._log.put(TABLE, self.host, simulated.machine.id, simulated)
         self._machines[simulated.machine.id] = simulated

@@ -23,14 +23,25 @@ class Host(Protocol):
     def lose_power(self) -> None:
         """Every machine here is off, and nobody is told."""
 
+    def kept(self, machine_id: str) -> "Simulated | None":
+        """A machine here."""
+
+    def keep(self, simulated: "Simulated") -> None:
+        """Remember a machine as it is now."""
+
 
 class Simulated(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A simulated machine: its spec, its power, what happened to its guest lately, and how often it booted."""
+    """A simulated machine: its spec, its power, what happened to its guest lately, and how often it booted.
+
+    ``awaited``: its guest is still elsewhere. ``sent``: its guest stands still, and is about to go on elsewhere.
+    """
 
     machine: Machine
     power: PowerState
     boots: int = 1
     events: list[str] = []
+    awaited: bool = False
+    sent: bool = False
 
 
 def simulated_of(row: Any) -> Simulated:
@@ -58,6 +69,10 @@ class FakeWorld:
         """Forget a host that was closed; its machines stay in the file."""
         if self._hosts.get(hypervisor.host) is hypervisor:
             del self._hosts[hypervisor.host]
+
+    def open_host(self, host: str) -> Host | None:
+        """An open host by name."""
+        return self._hosts.get(host)
 
     async def crash(self, machine_id: str) -> None:
         """The machine's process dies. Raises NotFound when no open host runs it."""

@@ -27,6 +27,7 @@ from minicloud.drivers.hypervisor import (
 from minicloud.drivers.hypervisor.qemu import copying, guestagent, hostfacts, hotplug, probe, usage
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.moves import QemuMoves
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     disk_gb: int | None = None
 
 
-class QemuHypervisor:
+class QemuHypervisor(QemuMoves):
     """Runs machines by QEMU.
 
     Args:
