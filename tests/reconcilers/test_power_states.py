@@ -75,7 +75,7 @@ async def test_a_guest_that_runs_although_its_server_is_stopped_is_stopped_as_no
         await cloud.settled()
         hypervisor = cloud.hypervisor()
         known = hypervisor._machines[server["id"]]
-        hypervisor._keep(type(known)(known.machine, PowerState.RUNNING, known.boots, known.events))
+        hypervisor.keep(type(known)(known.machine, PowerState.RUNNING, known.boots, known.events))
         [told] = (await cloud.reconciled())["power_states"]
         assert "stopped again" in told
         await cloud.settled()
