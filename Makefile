@@ -26,7 +26,7 @@ down: .venv/.ready  ## Stop the cloud; its servers go on running.
 
 test: .venv/.ready-test lint types  ## Install what tests need, then lint, types and every test.
 	@$(BIN)/python scripts/image_if_possible.py
-	$(BIN)/python -m pytest --durations=15 $(T)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=15 $(T)
 
 lint: .venv/.ready-test  ## Check form and order of the code.
 	$(BIN)/ruff check .
