@@ -16,7 +16,11 @@ from minicloud.core.network import flavors
 from minicloud.core.network.flavors import NetworkFlavor, ServiceProfile
 from minicloud.core.records import Transaction
 
-SERVICE_TYPES = ("DUMMY", "L3_ROUTER_NAT", "LOADBALANCERV2", "FIREWALL_V2", "VPN", "METERING", "QOS", "CORE")
+SERVICE_TYPES = (
+    *("CONNTRACKHELPER", "CORE", "DUMMY", "FIREWALL", "FIREWALL_V2", "FLAVORS", "FLOATINGIPPOOL", "L3_ROUTER_NAT"),
+    *("LOADBALANCERV2", "LOCAL_IP", "LOGGING", "METERING", "NDPPROXY", "NETWORK_SEGMENT_RANGE", "PORTFORWARDING"),
+    *("QOS", "VPN", "placement_report"),
+)
 _ID = [attribute for attribute in OWNED if attribute.name == "id"]
 _OWNER = [Attribute(name, values.project, OMITTED, change=False) for name in ("tenant_id", "project_id")]
 

@@ -244,14 +244,14 @@ def address_pairs(value: Any) -> list[AddressPair]:
 
 
 def tags(value: Any) -> list[str]:
-    """Short words, each once, in order."""
+    """Short words, each once, sorted as upstream keeps them."""
     if not isinstance(value, list):
         raise ValueError(f"'{value}' is not a list")
     for item in value:
         text(255)(item)
         if not item.strip():
             raise ValueError(f"'{item}' Blank strings are not permitted")
-    return _once(value)
+    return sorted(_once(value))
 
 
 def zone_hints(value: Any) -> list[str]:

@@ -1,7 +1,7 @@
-"""The networks of a new cloud: ``private`` for every project, ``public`` to the outside, and ``router1`` between them."""
+"""The networks of a new cloud: ``private`` for every project, ``public`` to the outside, ``router1`` between them, and a pool."""
 
 from minicloud.core.context import administrator
-from minicloud.core.network import networks, router_interfaces, routers, subnets
+from minicloud.core.network import networks, router_interfaces, routers, subnet_pools, subnets
 from minicloud.core.network.ipam import Pool
 from minicloud.core.network.routers import GatewayWish
 from minicloud.engines.database import Transaction
@@ -12,6 +12,9 @@ PUBLIC = "public"
 PUBLIC_CIDR = "172.24.4.0/24"
 PUBLIC_POOL = Pool("172.24.4.10", "172.24.4.250")
 ROUTER = "router1"
+POOL = "shared-default-subnetpool-v4"
+POOL_PREFIX = "10.64.0.0/10"
+POOL_LENGTH = 24
 
 
 def ensure_networks(tx: Transaction, *, demo_project_id: str, admin_project_id: str) -> None:
@@ -43,6 +46,17 @@ def ensure_networks(tx: Transaction, *, demo_project_id: str, admin_project_id: 
         allocation_pools=[PUBLIC_POOL],
     )
     cloud = administrator()
+    # What `--use-default-subnet-pool` and `network auto allocated topology create` take from.
+    subnet_pools.create(
+        tx,
+        cloud,
+        project_id=admin_project_id,
+        name=POOL,
+        prefixes=[POOL_PREFIX],
+        default_prefixlen=POOL_LENGTH,
+        is_default=True,
+        shared=True,
+    )
     router = routers.create(
         tx, cloud, project_id=demo_project_id, name=ROUTER, gateway=GatewayWish(network_id=public.id)
     )

@@ -7,8 +7,9 @@ import msgspec
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.engines.database import Transaction
 
-TYPES = ("vxlan", "flat", "vlan", "local")
-LARGEST_VXLAN = 2**24 - 1
+TUNNELS = {"vxlan": 2**24 - 1, "geneve": 2**24 - 1, "gre": 2**32 - 1}
+"""Types that tell networks apart by a number in every packet, and the largest one. Hosts carry them all alike."""
+TYPES = (*TUNNELS, "flat", "vlan", "local")
 Segment = tuple[str, str | None, int | None]
 """Type, physical network and number."""
 
@@ -47,7 +48,7 @@ def choose(
         raise Invalid(
             f"Invalid input for operation: physical_network required for {kind} provider network.", kind="InvalidInput"
         )
-    if kind in ("vxlan", "local") and physical_network is not None:
+    if (kind in TUNNELS or kind == "local") and physical_network is not None:
         raise Invalid(
             f"Invalid input for operation: provider:physical_network specified for {kind} network.", kind="InvalidInput"
         )
@@ -67,7 +68,7 @@ def choose(
                 kind="FlatNetworkInUse",
             )
         return kind, physical_network, None
-    largest = 4094 if kind == "vlan" else LARGEST_VXLAN
+    largest = TUNNELS.get(kind, 4094)
     if segmentation_id is None:
         row = tx.one(
             "SELECT segmentation_id FROM network_segments WHERE network_type = ? AND COALESCE(physical_network, '') = ? "

@@ -119,8 +119,6 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
         device_owner=ROUTER_GATEWAY,
         status="ACTIVE",
     )
-    if not made.fixed_ips:
-        raise _bad(f"No IPs available for external network {wish.network_id}")
     return standard.touch(tx, router, gateway_port_id=made.port.id, enable_snat=snat)
 
 

@@ -20,8 +20,8 @@ def of(record: records.Record) -> list[str]:
 
 
 def replace(tx: Transaction, record: R, tags: Sequence[str]) -> R:
-    """Give a record these tags, each once. Raises Conflict for too many."""
-    wanted = list(dict.fromkeys(tags))
+    """Give a record these tags, each once and in the order in which upstream keeps them. Raises Conflict for too many."""
+    wanted = sorted(set(tags))
     if len(wanted) > MOST:
         raise Conflict(f"The number of tags exceeded the per-resource limit of {MOST}", kind="TagLimitExceeded")
     return standard.change(tx, record, tags=wanted)
