@@ -196,10 +196,10 @@ async def test_tags_are_set_looked_for_and_taken_away() -> None:
     async with a_network_service() as door, ann(door) as http:
         one, two = [await made(http, "network", name=name) for name in ("one", "two")]
         path = f"/networks/{one['id']}/tags"
-        assert (await http.put(path, json={"tags": ["blue", "red"]})).json() == {"tags": ["red", "blue"]}
+        assert (await http.put(path, json={"tags": ["red", "blue"]})).json() == {"tags": ["blue", "red"]}
         assert (await http.put(f"{path}/green")).status_code == 201
         assert (await http.put(f"/networks/{two['id']}/tags/red")).status_code == 201
-        assert (await http.get(path)).json() == {"tags": ["red", "blue", "green"]}
+        assert (await http.get(path)).json() == {"tags": ["blue", "green", "red"]}
 
         async def names(query: str) -> list[str]:
             return sorted(n["name"] for n in (await http.get(f"/networks?{query}")).json()["networks"])
