@@ -16,6 +16,7 @@ from minicloud.agent.volume import BackendAgent
 from minicloud.api.app import Api
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Means
+from minicloud.api.cors import Cors
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.metadata import service as metadata_api
 from minicloud.base import trace
@@ -82,6 +83,10 @@ class Cloud:
     ) -> None:
         self.settings = settings
         self.api = api
+        self.application: Api | Cors = api
+        origins = [origin.strip() for origin in settings.cors_allowed_origins.split(",") if origin.strip()]
+        if origins:
+            self.application = Cors(api, origins)
         self.world = world
         self.executor = executor
         self.reconcilers = reconcilers

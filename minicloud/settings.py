@@ -44,6 +44,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     public_url: str = ""
     """Address that the catalog and links carry. Default: the one each request was sent to."""
 
+    cors_allowed_origins: str = ""
+    """Sites whose scripts browsers may let use the APIs (https://skyline.example), separated by commas; * for all. Default: none."""
+
     durability: Literal["normal", "full"] = "normal"
     """``normal`` survives a killed process, ``full`` also a power cut."""
 

@@ -37,8 +37,8 @@ def list_(
     if json:
         show.as_json(found)
         return
-    rows = [(rule.name, rule.check or "(always)", "policy.yaml" if rule.overridden else "") for rule in found]
-    show.table(["policy", "rule", "changed in"], rows, nothing="no such policy")
+    rows = [(rule.name, "policy.yaml" if rule.overridden else "", rule.check or "(always)") for rule in found]
+    show.table(["policy", "changed in", "rule"], rows, nothing="no such policy")
 
 
 @app.command("check")

@@ -101,7 +101,7 @@ class _Serving:
         self._cloud = cloud
         server = self._server = _Server(
             uvicorn.Config(
-                cloud.api,
+                cloud.application,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

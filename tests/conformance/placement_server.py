@@ -14,6 +14,7 @@ import uvicorn
 
 from minicloud.api import placement
 from minicloud.api.app import Api
+from minicloud.api.cors import Cors
 from minicloud.base.trace import Note
 from minicloud.core.context import Context
 from minicloud.core.policy import Policy
@@ -94,7 +95,8 @@ class Server:
             await send({"type": "http.response.body", "body": b""})
             return
         assert self._api is not None
-        await self._api({**scope, "headers": _with_token(scope["headers"])}, receive, send)
+        application = Cors(self._api, ["http://valid.example.com"])
+        await application({**scope, "headers": _with_token(scope["headers"])}, receive, send)
 
 
 def _with_token(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
