@@ -1,4 +1,4 @@
-"""The settings as people read them: each with its type, its default and the sentence that stands below it in settings.py."""
+"""The settings as people read them: each with its type, its default and the sentence that stands below it in settings/fields.py."""
 
 import ast
 import inspect
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from minicloud import settings
+from minicloud.settings import fields
 
 
 class Described(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ def described() -> list[Described]:
     """Every setting, in the order of the file."""
     struct = next(
         node
-        for node in ast.parse(inspect.getsource(settings)).body
+        for node in ast.parse(inspect.getsource(fields)).body
         if isinstance(node, ast.ClassDef) and node.name == "Settings"
     )
     defaults = settings.Settings()

@@ -1,4 +1,5 @@
-"""Placement alone on a port, for its own stories: tokens say who asks in headers, and ``/__reset`` gives an empty one.
+"""Placement alone on a port, for its own stories: tokens say who asks in headers, ``/__reset`` gives an empty one,
+``/__allow?ORIGIN`` lets scripts of a site in.
 
 ``python -m tests.conformance.placement_server PORT [core]``; with ``core`` services may reshape, as the stories expect whose
 users have no roles.
@@ -53,6 +54,7 @@ class Server:
     def __init__(self, *, core: bool) -> None:
         self._core = core
         self._api: Api | None = None
+        self._origins: list[str] = []
         self._task: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
@@ -89,13 +91,17 @@ class Server:
                 else:
                     await send({"type": "lifespan.shutdown.complete"})
                     return
-        if scope["path"] == "/__reset":
-            await self.reset()
+        if scope["path"] in ("/__reset", "/__allow"):
+            if scope["path"] == "/__reset":
+                await self.reset()
+                self._origins = []
+            else:
+                self._origins.append(scope["query_string"].decode())
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
         assert self._api is not None
-        application = Cors(self._api, ["http://valid.example.com"])
+        application = Cors(self._api, self._origins) if self._origins else self._api
         await application({**scope, "headers": _with_token(scope["headers"])}, receive, send)
 
 

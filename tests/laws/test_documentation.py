@@ -19,7 +19,7 @@ def test_the_page_of_settings_is_up_to_date() -> None:
 
 def test_every_setting_has_its_sentence() -> None:
     for one in described():
-        assert one.sentence.rstrip().endswith("."), f"{one.name} has no sentence below it in settings.py"
+        assert one.sentence.rstrip().endswith("."), f"{one.name} has no sentence below it in settings/fields.py"
 
 
 def test_the_page_of_commands_is_up_to_date() -> None:
