@@ -332,6 +332,7 @@ def options_of(settings: Settings, driver: str) -> Options:
 
 def reconcilers() -> list[Any]:
     """Every repair, in the order in which a round runs them."""
+    from minicloud.reconcilers.deadlines import Deadlines
     from minicloud.reconcilers.evacuated import Evacuated
     from minicloud.reconcilers.fabric import FabricReconciler
     from minicloud.reconcilers.leftovers import Leftovers
@@ -339,4 +340,4 @@ def reconcilers() -> list[Any]:
     from minicloud.reconcilers.network_changes import NetworkChanges
     from minicloud.reconcilers.power_states import PowerStates
 
-    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers(), Evacuated()]
+    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers(), Evacuated(), Deadlines()]

@@ -20,6 +20,7 @@ from minicloud.conductor.compute.resize_server import ResizeServer
 from minicloud.conductor.compute.resume_server import ResumeServer
 from minicloud.conductor.compute.revert_resize import RevertResize
 from minicloud.conductor.compute.shelve_server import OffloadServer, ShelveServer
+from minicloud.conductor.compute.soft_delete_server import RestoreServer, SoftDeleteServer
 from minicloud.conductor.compute.start_server import StartServer
 from minicloud.conductor.compute.stop_server import StopServer
 from minicloud.conductor.compute.suspend_server import SuspendServer
@@ -55,6 +56,8 @@ SAGAS: tuple[type[Saga], ...] = (
     RevertResize,
     AttachInterface,
     DetachInterface,
+    SoftDeleteServer,
+    RestoreServer,
     LiveMigrateServer,
     EvacuateServer,
     ChangePassword,

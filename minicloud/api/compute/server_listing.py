@@ -9,11 +9,11 @@ from minicloud.api.listing import Listing, truth
 from minicloud.api.routes import Get
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.compute import block_devices, server_groups
+from minicloud.core.compute import block_devices, lifecycle, server_groups
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.core.records import Condition, Transaction
+from minicloud.core.records import AnyOf, Condition, Transaction
 
 POLICY = "os_compute_api:servers"
 
@@ -60,7 +60,7 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
         where.append(states)
     deleted = _deleted(call, wanted)
     if deleted is not None:
-        where.append(Condition("deleted", "=", deleted))
+        where += _sight(deleted, "SOFT_DELETED" in [status.upper() for status in wanted])
     addresses = [text for name in ("ip", "ip6") if (text := call.parameter(name)) and server_filters.usable(call, name)]
 
     def work(tx: Transaction) -> list[Server]:
@@ -69,6 +69,15 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
         return records.page(tx, Server, page.query)
 
     return page.cut(await call.read(work))
+
+
+def _sight(deleted: bool, meant: bool) -> list[Condition | AnyOf]:
+    """The servers that are deleted, or those that are not. Those that can be restored count as deleted unless they are meant."""
+    gone = Condition("vm_state", "=", lifecycle.SOFT_DELETED)
+    if deleted:
+        return [AnyOf([Condition("deleted", "=", True), gone])]
+    living = Condition("deleted", "=", False)
+    return [living] if meant else [living, Condition("vm_state", "!=", lifecycle.SOFT_DELETED)]
 
 
 def _everybody(call: Call) -> bool:

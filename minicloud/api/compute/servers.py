@@ -7,15 +7,15 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
+from minicloud.api.compute import deferred_deletes as deferred
 from minicloud.api.compute import queries, server_views
 from minicloud.api.compute.server_creation import Hostname, TrimmedName, check_address
 from minicloud.api.compute.server_listing import surroundings, surroundings_of
 from minicloud.api.compute.server_views import Surroundings
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Delete, Get, Put
-from minicloud.conductor.compute.delete_server import DeleteServer
 from minicloud.core import records
-from minicloud.core.compute import servers, zones
+from minicloud.core.compute import deferred_deletes, servers, zones
 from minicloud.core.compute.servers import Server
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
@@ -80,14 +80,14 @@ def _address(said: str | UnsetType, field: str) -> str | UnsetType | None:
 
 
 async def delete(call: Call, server_id: str) -> None:
-    """Delete a server; one that is being deleted already needs nothing more."""
+    """Delete a server, for the time being where that is wished; one that is being deleted already needs nothing more."""
 
     def work(tx: Transaction) -> None:
         server = servers.get(tx, call.context, server_id)
-        if server.task_state == "deleting":
-            return
-        server, action_id = servers.take(tx, call.context, server_id, "delete")
-        call.begin(tx, DeleteServer(server_id=server.id, action_id=action_id, claimed="deleting"))
+        if call.world.options.reclaim_instance_interval > 0 and deferred_deletes.restorable(server):
+            deferred.begin(tx, call, server)
+        else:
+            deferred.begin_final(tx, call, server)
 
     await call.write(work)
 

@@ -6,6 +6,7 @@ from minicloud.conductor.compute import moved
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute.migrations import Migration
 from minicloud.core.scheduler import moving
 from minicloud.engines.database import Transaction
 
@@ -40,16 +41,22 @@ def check(tx: Transaction, saga: ConfirmResize, world: World) -> None:
 
 async def ensure_source_clean(saga: ConfirmResize, world: World) -> None:
     """The old host has nothing of the server but, if it is also the new one, its new disks."""
-    move = await world.database.read(lambda tx: migrations.get(tx, saga.migration_id))
+    await ensure_clean(
+        await world.database.read(lambda tx: migrations.get(tx, saga.migration_id)), saga.server_id, world
+    )
+
+
+async def ensure_clean(move: Migration, server_id: str, world: World) -> None:
+    """The host from which a server was moved has nothing of it that the move has kept there."""
     source = move.source_compute
     if source is None:
         return
     if source == move.dest_compute:
         if await moved.is_up(source, world):
-            await world.agents.ask(source, move_calls.EnsureDisksNotKept(server_id=saga.server_id))
+            await world.agents.ask(source, move_calls.EnsureDisksNotKept(server_id=server_id))
         return
-    await moved.ensure_unwired(source, saga.server_id, world)
-    await moved.ensure_gone(source, saga.server_id, world)
+    await moved.ensure_unwired(source, server_id, world)
+    await moved.ensure_gone(source, server_id, world)
 
 
 def mark_confirmed(tx: Transaction, saga: ConfirmResize, world: World) -> None:

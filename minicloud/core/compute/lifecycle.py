@@ -81,6 +81,8 @@ TABLE = {
     row.name: row
     for row in (
         _row("delete", None, "deleting", "DeleteServer", "compute_terminate_instance", tasks=None, needs_host=False),
+        _row("soft_delete", None, "soft-deleting", "SoftDeleteServer", "compute_soft_delete_instance", word="delete", tasks=None),
+        _row("restore", (SOFT_DELETED,), "restoring", "RestoreServer", "compute_restore_instance"),
         _row("start", (STOPPED,), "powering-on", "StartServer", "compute_start_instance"),
         _row("stop", (ACTIVE, ERROR), "powering-off", "StopServer", "compute_stop_instance"),
         _row("reboot_soft", (ACTIVE,), "rebooting", "RebootServer", "compute_reboot_instance", word="reboot"),
