@@ -32,6 +32,7 @@ def _nothing_hidden(text: str) -> list[Condition]:
 
 MIGRATIONS = Listing(
     name="migrations",
+    links_when_full=True,
     sort=[("created_at", True), ("id", True)],
     sort_keys={"created_at": "created_at"},
     filters={

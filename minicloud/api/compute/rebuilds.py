@@ -8,7 +8,14 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import UUID, Body, LongText, Name, encode
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import server_views
-from minicloud.api.compute.server_creation import Hostname, MetadataKey, MetadataValue, TrimmedName, check_address
+from minicloud.api.compute.server_creation import (
+    Hostname,
+    MetadataKey,
+    MetadataValue,
+    Personality,
+    TrimmedName,
+    check_address,
+)
 from minicloud.api.compute.server_listing import surroundings_of
 from minicloud.api.microversions import Since, Until
 from minicloud.api.routes import Action
@@ -16,6 +23,7 @@ from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.rebuild_server import RebuildServer
 from minicloud.core.compute import rebuilds, servers
 from minicloud.core.compute.rebuilds import Rebuild
+from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
@@ -35,7 +43,7 @@ class RebuildBody(Body):
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
     access_ip_v4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
-    personality: Annotated[list[Any], Until("2.56")] = []
+    personality: Annotated[list[Personality], Until("2.56")] = []
     description: Annotated[Description | UnsetType | None, Since("2.19")] = UNSET
     key_name: Annotated[Name | UnsetType | None, Since("2.54")] = UNSET
     user_data: Annotated[LongText | UnsetType | None, Since("2.57")] = UNSET
@@ -68,8 +76,6 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
 
 
 def _wanted(body: RebuildBody) -> Rebuild:
-    if body.personality:
-        raise NotOffered("Personality files are not offered by this cloud: use user_data")
     if body.trusted_image_certificates:
         raise NotOffered("Trusted image certificates are not offered by this cloud")
     if body.preserve_ephemeral:
@@ -88,6 +94,7 @@ def _wanted(body: RebuildBody) -> Rebuild:
         metadata=body.metadata,
         key_name=body.key_name,
         user_data=body.user_data,
+        files=[GivenFile(one.path, one.contents) for one in body.personality],
         access_ip_v4=body.access_ip_v4 if body.access_ip_v4 is UNSET else body.access_ip_v4 or None,
         access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
         disk_config=body.disk_config,

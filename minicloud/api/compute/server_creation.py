@@ -17,6 +17,7 @@ from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.create_volumed_server import CreateVolumedServer
 from minicloud.core.compute import block_devices, requests, servers
 from minicloud.core.compute.requests import ServerRequest
+from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import RequestedNetwork, Server
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
@@ -41,6 +42,13 @@ class NetworkRequest(Body):
     tag: Annotated[Tag | None, Since("2.32")] = None
 
 
+class Personality(Body):
+    """A file for the guest, its contents in base64."""
+
+    path: str
+    contents: str
+
+
 class SecurityGroupName(Body):
     """A security group by name or id."""
 
@@ -59,7 +67,7 @@ class ServerCreate(Body, wrap="server"):
     disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(name="OS-DCF:diskConfig", default="MANUAL")
     access_ip_v4: str | None = msgspec.field(name="accessIPv4", default=None)
     access_ip_v6: str | None = msgspec.field(name="accessIPv6", default=None)
-    personality: Annotated[list[Any], Until("2.56")] = []
+    personality: Annotated[list[Personality], Until("2.56")] = []
     availability_zone: Name | None = None
     block_device_mapping: list[OldDevice] = []
     block_device_mapping_v2: list[Device] = []
@@ -110,8 +118,6 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     """The body as what core understands, with the permissions that parts of it need."""
     if body.name != body.name.strip() and not body.name.strip():
         raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. '{body.name}' is not allowed")
-    if body.personality:
-        raise NotOffered("Personality files are not offered by this cloud: use user_data")
     if body.trusted_image_certificates:
         call.enforce(f"{POLICY}:create:trusted_certs")
         raise NotOffered("Trusted image certificates are not offered by this cloud")
@@ -135,6 +141,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         security_groups=[group.name for group in body.security_groups],
         key_name=body.key_name,
         user_data=body.user_data,
+        files=[GivenFile(one.path, one.contents) for one in body.personality],
         config_drive=bool(body.config_drive),
         metadata=body.metadata,
         tags=body.tags,

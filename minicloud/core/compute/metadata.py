@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from minicloud.core import records
+from minicloud.core.compute import server_files
+from minicloud.core.compute.server_files import ServerFile
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import addressing, ports
 from minicloud.core.network.rows import Network, Port, Subnet
@@ -41,6 +43,7 @@ class Guest(msgspec.Struct, frozen=True):
     server: Server
     cards: list[Card]
     floating: dict[str, str]
+    files: list[ServerFile] = []
 
     @property
     def fixed_v4(self) -> list[str]:
@@ -68,7 +71,7 @@ def guest(tx: Transaction, server: Server) -> Guest:
         for place in places:
             if place.kind == "floating":
                 floating[place.port_id] = place.address
-    return Guest(server, cards, floating)
+    return Guest(server, cards, floating, server_files.of_server(tx, server.id))
 
 
 def calling(
@@ -94,10 +97,13 @@ def calling(
     return None if server is None or server.deleted else server
 
 
-def openstack(guest: Guest, version: str) -> dict[str, bytes]:
-    """The files of one dated version, by name. ``latest`` is the newest."""
+def openstack(guest: Guest, version: str, *, on_drive: bool = False) -> dict[str, bytes]:
+    """The files of one dated version, by name. ``latest`` is the newest; only the drive tells of given files."""
     at = OPENSTACK_VERSIONS[-1] if version == LATEST else version
-    files = {"meta_data.json": _json(meta_data(guest, at))}
+    document = meta_data(guest, at)
+    if on_drive and guest.files:
+        document["files"] = [{"path": one.path, "content_path": _place(one)} for one in guest.files]
+    files = {"meta_data.json": _json(document)}
     if guest.server.user_data is not None:
         files["user_data"] = base64.b64decode(guest.server.user_data)
     if at >= PASSWORD_SINCE:
@@ -109,6 +115,11 @@ def openstack(guest: Guest, version: str) -> dict[str, bytes]:
     if at >= "2016-10-06":
         files["vendor_data2.json"] = b"{}"
     return files
+
+
+def _place(given: ServerFile) -> str:
+    """Where a given file stands on the drive, below ``openstack``."""
+    return f"/content/{given.position:04}"
 
 
 def meta_data(guest: Guest, at: str = OPENSTACK_VERSIONS[-1]) -> dict[str, Any]:
@@ -200,13 +211,15 @@ def _netmask(cidr: str) -> str:
 
 
 def config_drive(guest: Guest) -> dict[str, bytes]:
-    """The files of the config drive, by path: every dated version and ``latest``, and EC2's tree as one document."""
+    """The files of the config drive, by path: every dated version and ``latest``, EC2's tree as one document, given files."""
     files = {
         f"openstack/{version}/{name}": content
         for version in (*OPENSTACK_VERSIONS, LATEST)
-        for name, content in openstack(guest, version).items()
+        for name, content in openstack(guest, version, on_drive=True).items()
         if name != PASSWORD
     }
+    for one in guest.files:
+        files[f"openstack{_place(one)}"] = base64.b64decode(one.contents)
     for version in (EC2_VERSIONS[-1], LATEST):
         tree = ec2(guest)
         files[f"ec2/{version}/meta-data.json"] = _json(tree["meta-data"])

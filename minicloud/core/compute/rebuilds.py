@@ -7,7 +7,8 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import quota, records
-from minicloud.core.compute import keypairs, requests, servers
+from minicloud.core.compute import keypairs, requests, server_files, servers
+from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
 from minicloud.core.image import images
@@ -28,6 +29,7 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     access_ip_v4: str | UnsetType | None = UNSET
     access_ip_v6: str | UnsetType | None = UNSET
     disk_config: str | UnsetType = UNSET
+    files: list[GivenFile] = []
 
 
 def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> tuple[Server, Server, int]:
@@ -49,6 +51,8 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
     }  # fmt: skip
     if wanted.metadata is not UNSET:
         quota.check(tx, "compute", server.project_id, {"metadata_items": len(wanted.metadata)}, {})
+    server_files.check(tx, server.project_id, wanted.files)
+    server_files.put(tx, server.id, wanted.files)
     if wanted.user_data is not UNSET:
         servers.check_user_data(wanted.user_data)
     if wanted.key_name is not UNSET:

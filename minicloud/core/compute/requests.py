@@ -11,12 +11,14 @@ from minicloud.core.compute import (
     flavors,
     hosts,
     keypairs,
+    server_files,
     server_groups,
     servers,
     special_hardware,
     unified_quotas,
 )
 from minicloud.core.compute.device_requests import BootVolume, DeviceRequest
+from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
@@ -38,6 +40,7 @@ class ServerRequest(msgspec.Struct, kw_only=True):
     security_groups: list[str] = []
     key_name: str | None = None
     user_data: str | None = None
+    files: list[GivenFile] = []
     config_drive: bool = False
     metadata: dict[str, str] = {}
     tags: list[str] = []
@@ -78,6 +81,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     else:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
     servers.check_user_data(request.user_data)
+    server_files.check(tx, project_id, request.files)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
     if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
@@ -134,6 +138,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
         )
         promised.append(servers.add(tx, context, server))
         device_requests.promise(tx, server, devices, multiattach=request.multiattach)
+        server_files.put(tx, server_id, request.files)
         if group is not None:
             server_groups.join(tx, group.id, server_id, context.user_id)
     return promised

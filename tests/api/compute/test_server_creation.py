@@ -181,7 +181,6 @@ async def test_several_servers_at_once(cloud: TestedCloud) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"personality": [{"path": "/etc/x", "contents": ""}]}, "user_data"),
         ({"block_device_mapping": [{"volume_id": NOBODY}]}, "boot from an image"),
     ],
 )
