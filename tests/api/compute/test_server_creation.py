@@ -178,19 +178,6 @@ async def test_several_servers_at_once(cloud: TestedCloud) -> None:
     assert len({a["addr"] for s in servers for places in s["addresses"].values() for a in places}) == 3
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"block_device_mapping": [{"volume_id": NOBODY}]}, "boot from an image"),
-    ],
-)
-async def test_what_is_not_offered_says_so(cloud: TestedCloud, fields: dict[str, Any], words: str) -> None:
-    answer = await cloud.ask_server(headers={"OpenStack-API-Version": "compute 2.37"}, **fields)
-    assert answer.status_code == 501
-    assert list(answer.json()) == ["notImplemented"]
-    assert words in message(answer)
-
-
 async def test_trusted_certificates_are_not_offered(cloud: TestedCloud) -> None:
     answer = await cloud.ask_server(trusted_image_certificates=["a"])
     assert (answer.status_code, list(answer.json())) == (501, ["notImplemented"])
