@@ -174,7 +174,7 @@ async def open_cloud(
             servicegroup=servicegroup,
             blobs=blobs,
             placement=Placement(),
-            # Real guests of all hosts hang on one fabric of the process; simulated hosts have one each.
+            # Real guests of all hosts reach each other, by the networks of this process; simulated hosts have a fabric each.
             wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
             image=image_options,

@@ -125,7 +125,7 @@ async def hosts_of(
         raise CloudError("A cloud in memory can only have fake hosts: say --driver fake")
     if best_driver() != "qemu":
         raise ToolMissing("qemu-system-x86_64 or qemu-img not found: apt install qemu-system-x86 qemu-utils")
-    fabric = await fabric_of(settings, folder)
+    fabrics = await fabrics_of(settings, folder, names)
     cache = BaseCache(folder / "_base")
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
     size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
@@ -139,7 +139,7 @@ async def hosts_of(
                     probe_cache=cache_folder() / "kvm-probe.json",
                     size=size_of_each,
                 ),
-                fabric=fabric,
+                fabric=fabrics[name],
                 storage=FilesStorage(folder / "hosts" / name, cache),
                 **common,
             )
@@ -148,6 +148,16 @@ async def hosts_of(
         [BackendAgent(STORAGE, store=VolumeFiles(folder / "storage", cache), **common)],
         None,
     )
+
+
+async def fabrics_of(settings: Settings, folder: Path, names: list[str]) -> dict[str, Fabric]:
+    """The network of real guests, by host: where networks are built, several hosts have bridges of their own."""
+    from minicloud.drivers.fabric.linux import LinuxFabric, LinuxHostFabric
+
+    fabric = await fabric_of(settings, folder)
+    if len(names) == 1 or not isinstance(fabric, LinuxFabric):
+        return dict.fromkeys(names, fabric)
+    return {name: LinuxHostFabric(name, fabric, folder / "fabric" / "hosts" / name) for name in names}
 
 
 async def fabric_of(settings: Settings, folder: Path) -> Fabric:

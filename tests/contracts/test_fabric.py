@@ -30,7 +30,7 @@ from minicloud.drivers.fabric import (
     UserPlug,
 )
 from minicloud.drivers.fabric.fake import FakeFabric
-from minicloud.drivers.fabric.linux import LinuxFabric
+from minicloud.drivers.fabric.linux import LinuxFabric, LinuxHostFabric
 from minicloud.drivers.fabric.user import UserFabric
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
 from minicloud.drivers.statelog import StateLog
@@ -123,6 +123,14 @@ class Linux:
             guest.close()
 
 
+class LinuxHost(Linux):
+    """One of the hosts of a process that has several."""
+
+    def fabric(self, folder: Path) -> Fabric:
+        centre = LinuxFabric(CLOUD, folder, rootless=self._rootless)
+        return LinuxHostFabric("host-1", centre, folder / "hosts" / "host-1")
+
+
 class User:
     def fabric(self, folder: Path) -> Fabric:
         return UserFabric(folder)
@@ -136,6 +144,7 @@ KEEPERS: dict[str, Callable[[], Keeper]] = {
     "fake": Fake,
     "linux": lambda: Linux(rootless=False),
     "rootless": lambda: Linux(rootless=True),
+    "host": lambda: LinuxHost(rootless=False),
     "user": User,
 }
 
@@ -146,11 +155,12 @@ KEEPERS: dict[str, Callable[[], Keeper]] = {
         "fake-asyncio",
         pytest.param("linux-asyncio", marks=pytest.mark.linux),
         pytest.param("rootless-asyncio", marks=pytest.mark.linux),
+        pytest.param("host-asyncio", marks=pytest.mark.linux),
         pytest.param("user-asyncio", marks=pytest.mark.linux),
     ]
 )
 def case(request: pytest.FixtureRequest) -> str:
-    if os.geteuid() != 0 and request.param.startswith(("linux", "rootless")):
+    if os.geteuid() != 0 and request.param.startswith(("linux", "rootless", "host")):
         pytest.skip("the stand-in guests of this test need root")
     return str(request.param)
 

@@ -16,7 +16,6 @@ from minicloud.drivers.fabric import (
     Plug,
     Port,
     Router,
-    TapPlug,
 )
 from minicloud.drivers.fabric.background import Background
 from minicloud.drivers.fabric.checks import check_id, check_network, check_port, check_router, router_ports
@@ -25,16 +24,12 @@ from minicloud.drivers.fabric.linux.advertisers import Advertisers
 from minicloud.drivers.fabric.linux.dhcp import is_ipv4
 from minicloud.drivers.fabric.linux.dnsmasq import Dnsmasqs
 from minicloud.drivers.fabric.linux.doors import Doors
-from minicloud.drivers.fabric.linux.filters import Filters
 from minicloud.drivers.fabric.linux.hostlegs import HostLegs
 from minicloud.drivers.fabric.linux.names import (
     BRIDGE,
-    DETOUR,
     GATEWAY_SIDE,
     ROUTER_SIDE,
-    TAP,
     check_cloud_id,
-    device,
     network_namespace,
     parse_namespace,
     router_namespace,
@@ -42,8 +37,8 @@ from minicloud.drivers.fabric.linux.names import (
 from minicloud.drivers.fabric.linux.reaching import way_to
 from minicloud.drivers.fabric.linux.room import GONE, Room, connect_argv
 from minicloud.drivers.fabric.linux.routing import Routing
-from minicloud.drivers.fabric.linux.shapes import Shapes
 from minicloud.drivers.fabric.linux.wayout import WayOut
+from minicloud.drivers.fabric.linux.wires import Wires
 from minicloud.drivers.fabric.metadata import Limits, MetadataServer
 from minicloud.drivers.fabric.together import together
 from minicloud.drivers.fabric.wishes import Wishes
@@ -86,14 +81,23 @@ class LinuxFabric:
         self._room = Room(cloud_id, self._folder, rootless=rootless)
         self._dnsmasqs = Dnsmasqs(self._room, self._folder / "dhcp", self._background)
         self._routing = Routing(self._room, Advertisers(self._room, self._folder / "adverts", self._background))
-        self._filters = Filters(self._room, self._networks, self._ports)
-        self._shapes = Shapes(self._room)
+        self._wires = Wires(self._room, self._networks, self._ports, partial(network_namespace, cloud_id))
         self._legs = HostLegs(self._room, wished=host_legs)
         self._way = WayOut(self._room, self._folder, wished=outside)
         self._doors: Doors | None = None
+        self._users = 0
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
+    @property
+    def room(self) -> Room:
+        """Where everything is."""
+        return self._room
+
     async def open(self, answer_metadata: AnswerMetadata) -> None:
+        # The hosts of a process may share it: it opens for the first and closes after the last.
+        self._users += 1
+        if self._users > 1:
+            return
         make_private(self._folder)
         await self._room.open()
         await self._background.start()
@@ -104,6 +108,9 @@ class LinuxFabric:
         await together(*(partial(self._adopt, namespace) for namespace in self._standing()))
 
     async def close(self) -> None:
+        self._users = max(0, self._users - 1)
+        if self._users:
+            return
         if self._doors is not None:
             self._doors.shut_all()
             self._doors = None
@@ -112,15 +119,15 @@ class LinuxFabric:
     async def ensure_network(self, network: Network) -> None:
         check_network(network)
         async with self._locks[network.id]:
-            await self._check_room()
+            await self.check_room()
             namespace = network_namespace(self._cloud_id, network.id)
             self._networks.put(network)
             fresh = await self._room.ensure_namespace(namespace)
             links = {} if fresh else await self._room.links(namespace)
             rebuilt = BRIDGE not in links
             await together(
-                partial(self._filters.network, namespace, network, fresh=fresh),
-                partial(self._room.ip, namespace, networks.wish(network, links, self._down(network.id))),
+                partial(self._wires.filters.network, namespace, network, fresh=fresh),
+                partial(self._room.ip, namespace, networks.wish(network, links, self._wires.down(network.id))),
             )
             await together(
                 partial(self._dnsmasqs.ensure, network, anew=rebuilt),
@@ -141,28 +148,28 @@ class LinuxFabric:
     async def ensure_no_network(self, network_id: str) -> None:
         check_id("network", network_id)
         async with self._locks[network_id]:
-            await self._check_room()
+            await self.check_room()
             namespace = network_namespace(self._cloud_id, network_id)
             self._opened().shut(namespace)
             await self._dnsmasqs.ensure_none(network_id)
             await self._legs.ensure_none(network_id)
-            await self._tear_down(namespace)
-            for port in [p for p in self._ports.all() if p.network_id == network_id]:
+            await self.tear_down(namespace)
+            for port in self._wires.on(network_id):
                 self._ports.drop(port.id)
             self._networks.drop(network_id)
-            self._filters.forget(network_id)
+            self._wires.filters.forget(network_id)
         self._locks.pop(network_id, None)
         await self._lead_out()
 
     async def ensure_router(self, router: Router) -> None:
         check_router(router)
         async with self._locks[router.id]:
-            await self._check_room()
+            await self.check_room()
             mtus = {}
             for port in router_ports(router):
                 network = self._networks.get(port.network_id)
                 if network is None or not self._room.stands(network_namespace(self._cloud_id, port.network_id)):
-                    raise _no_network(port.network_id)
+                    raise no_network(port.network_id)
                 mtus[port.network_id] = network.mtu
             self._routers.put(router)
             await self._routing.ensure(router, mtus, self._opened())
@@ -170,11 +177,11 @@ class LinuxFabric:
     async def ensure_no_router(self, router_id: str) -> None:
         check_id("router", router_id)
         async with self._locks[router_id]:
-            await self._check_room()
+            await self.check_room()
             namespace = router_namespace(self._cloud_id, router_id)
             self._opened().shut(namespace)
             await self._routing.advertisers.ensure_none(router_id)
-            await self._tear_down(namespace)
+            await self.tear_down(namespace)
             self._routers.drop(router_id)
         self._locks.pop(router_id, None)
 
@@ -184,23 +191,11 @@ class LinuxFabric:
         if before is not None and before.network_id != port.network_id:
             await self.ensure_no_port(port.id)
         async with self._locks[port.network_id]:
-            await self._check_room()
+            await self.check_room()
             namespace = network_namespace(self._cloud_id, port.network_id)
             if not self._room.stands(namespace):
-                raise _no_network(port.network_id)
-            self._ports.put(port)
-            tap, state = device(TAP, port.id), "up" if port.up else "down"
-            lines = [
-                f"tuntap add dev {tap} mode tap vnet_hdr",
-                f"link set dev {tap} mtu {port.mtu} master {BRIDGE} addrgenmode none alias {port.id} {state}",
-            ]
-            # Both at once: a tap without rules of its own lets nothing in. One that stands already answers "busy".
-            await together(
-                partial(self._filters.port, namespace, port, fresh=before is None),
-                partial(self._room.ip_as_far_as_possible, namespace, lines, may_fail="TUNSETIFF.*busy"),
-            )
-            await self._shapes.ensure(namespace, port, fresh=before is None)
-            return TapPlug(namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid)
+                raise no_network(port.network_id)
+            return await self._wires.ensure(port)
 
     async def ensure_no_port(self, port_id: str) -> None:
         check_id("port", port_id)
@@ -208,22 +203,15 @@ class LinuxFabric:
         if port is None:
             return
         async with self._locks[port.network_id]:
-            await self._check_room()
-            namespace = network_namespace(self._cloud_id, port.network_id)
-            if self._room.stands(namespace):
-                lines = [f"link delete dev {device(first, port_id)}" for first in (TAP, DETOUR)]
-                await self._room.ip_as_far_as_possible(namespace, lines, may_fail=GONE)
-                await self._filters.no_port(namespace, port)
-            self._ports.drop(port_id)
-            self._shapes.forget(port_id)
+            await self.check_room()
+            await self._wires.ensure_none(port)
 
     async def facts(self) -> FabricFacts:
         found: dict[str, list[str]] = {"n": [], "r": []}
         taps: list[str] = []
 
         async def look(namespace: str) -> None:
-            links = await self._room.links(namespace)
-            taps.extend(link.alias for link in links.values() if link.name.startswith(TAP) and link.alias)
+            taps.extend(await self._wires.standing(namespace))
 
         jobs = []
         for namespace in self._standing():
@@ -247,13 +235,13 @@ class LinuxFabric:
         if self._room.find():
             await self._legs.purge()
             await self._way.ensure_none()
-            await together(*(partial(self._tear_down, namespace) for namespace in self._room.namespaces()))
+            await together(*(partial(self.tear_down, namespace) for namespace in self._room.namespaces()))
         await self._room.demolish()
-        for name in ("networks", "routers", "ports", "dhcp", "adverts"):
+        for name in ("networks", "routers", "ports", "dhcp", "adverts", "hosts"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         for wishes in (self._networks, self._routers, self._ports):
             wishes.load()
-        self._filters.forget_all()
+        self._wires.filters.forget_all()
         trace.note("fabric", did="purge", cloud=self._cloud_id)
 
     async def reach(self, port: Port, tcp_port: int) -> list[str]:
@@ -269,9 +257,6 @@ class LinuxFabric:
             )
         return connect_argv(self._room.path(namespace), self._room.holder_pid, address, tcp_port)
 
-    def _down(self, network_id: str) -> set[str]:
-        return {device(TAP, port.id) for port in self._ports.all() if port.network_id == network_id and not port.up}
-
     async def _lead_out(self) -> None:
         external = [network for network in self._networks.all() if network.external]
         try:
@@ -281,7 +266,7 @@ class LinuxFabric:
             # Guests that reach each other and not the world are better off than guests that reach nobody.
             trace.note("fabric_skipped", what=f"the way out of this machine: {error.message}")
 
-    async def _tear_down(self, namespace: str) -> None:
+    async def tear_down(self, namespace: str) -> None:
         """Devices go before their namespace, whose own end may wait for whoever still holds it open."""
         if self._room.stands(namespace):
             links = await self._room.links(namespace)
@@ -321,10 +306,11 @@ class LinuxFabric:
             if self._networks.get(port.network_id) is None:
                 self._ports.drop(port.id)
 
-    async def _check_room(self) -> None:
+    async def check_room(self) -> None:
+        """A killed holder is replaced, and what was in it forgotten. Raises Unavailable."""
         if not await self._room.check():
             self._opened().shut_all()
-            self._filters.forget_all()
+            self._wires.filters.forget_all()
             await self._way.lost()
             await self._forget_the_lost()
 
@@ -338,5 +324,6 @@ class LinuxFabric:
         return self._doors
 
 
-def _no_network(network_id: str) -> NotFound:
+def no_network(network_id: str) -> NotFound:
+    """The error for a network that is needed first."""
     return NotFound(f"network {network_id} does not stand on this host", network=network_id)

@@ -57,6 +57,8 @@ def _rules(port: Port) -> list[str]:
         f"ether saddr != {{ {', '.join(pairs)} }} counter drop",
         # Asking for an address, and nothing else, is done without one; answering is for the network alone.
         f"ether saddr {mac} ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept",
+        # What QEMU says after a move, so that bridges learn where the card is now; it tells of nothing but the MAC.
+        f"ether saddr {mac} ether type 0x8035 accept",
         "udp sport { 67, 547 } counter drop",
         "icmpv6 type { nd-router-advert, nd-redirect } counter drop",
     ]

@@ -13,6 +13,9 @@ TAP, DETOUR = "tap", "ifb"
 ROUTER_SIDE, GATEWAY_SIDE, NETWORK_SIDE, HOST_SIDE = "qr-", "qg-", "rp-", "mch"
 """First letters of other devices: a router's two kinds of interfaces, their ends on the network, the host's leg."""
 
+EDGE, UPLINK = "ed-", "up0"
+"""Ends of what joins a host's part of a network to the network: first letters of the one there, name of the host's own."""
+
 HOST_LEG = "host0"
 """The network's end of the leg to the machine itself."""
 
@@ -46,6 +49,23 @@ def parse_namespace(cloud_id: str, name: str) -> tuple[str, str] | None:
     return (kind, found) if kind in ("n", "r") and found else None
 
 
+def edge_namespace(cloud_id: str, network_id: str, host: str) -> str:
+    """A host's own part of a network, where a process keeps several hosts."""
+    return f"{_edges(cloud_id)}{network_id}@{host}"
+
+
+def parse_edge(cloud_id: str, name: str) -> tuple[str, str] | None:
+    """(network id, host) of a host's part of a network of this cloud; None for other namespaces."""
+    if not name.startswith(_edges(cloud_id)):
+        return None
+    network_id, _, host = name[len(_edges(cloud_id)) :].partition("@")
+    return network_id, host
+
+
+def _edges(cloud_id: str) -> str:
+    return f"mc-{cloud_id}-e-"
+
+
 def device(first: str, of: str) -> str:
     """A device's name, at most 15 letters: of a UUID its first eleven characters, as Neutron does, else a digest."""
     if is_uuid(of):
@@ -58,7 +78,7 @@ def host_side(cloud_id: str, network_id: str) -> str:
     return HOST_SIDE + hashlib.sha256(f"{cloud_id}/{network_id}".encode()).hexdigest()[:11]
 
 
-def bridge_mac(network_id: str) -> str:
+def bridge_mac(network_id: str, host: str = "") -> str:
     """The bridge's fixed MAC: a bridge without one takes over a port's and confuses every neighbour when that port goes."""
-    digest = hashlib.sha256(network_id.encode()).hexdigest()
+    digest = hashlib.sha256(f"{network_id}{host}".encode()).hexdigest()
     return "02:" + ":".join(digest[i : i + 2] for i in range(0, 10, 2))

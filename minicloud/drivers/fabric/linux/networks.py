@@ -8,10 +8,12 @@ from minicloud.drivers.fabric.linux.dhcp import is_ipv4, serves_ipv6
 from minicloud.drivers.fabric.linux.guard import link_local
 from minicloud.drivers.fabric.linux.names import (
     BRIDGE,
+    EDGE,
     HOST_LEG,
     METADATA,
     NETWORK_SIDE,
     TAP,
+    UPLINK,
     bridge_mac,
     host_side,
 )
@@ -23,23 +25,33 @@ def wish(network: Network, links: Mapping[str, Link], down: Collection[str] = ()
 
     ``down`` are taps that shall carry nothing.
     """
+    lines = bridge(network, links, bridge_mac(network.id), addresses(network))
+    lines += [f"route replace {s.cidr} dev {BRIDGE} scope link" for s in _unaddressed(network)]
+    return lines + legs(links, down)
+
+
+def bridge(network: Network, links: Mapping[str, Link], mac: str, wanted: list[str]) -> list[str]:
+    """Commands that make the bridge of a network in a namespace, with these addresses with prefix lengths."""
     lines = []
     if "lo" not in links or not links["lo"].up:
         lines.append("link set dev lo up")
-    bridge = links.get(BRIDGE)
-    if bridge is None:
+    there = links.get(BRIDGE)
+    if there is None:
         lines += [
-            f"link add name {BRIDGE} address {bridge_mac(network.id)} type bridge stp_state 0 forward_delay 0",
+            f"link add name {BRIDGE} address {mac} type bridge stp_state 0 forward_delay 0",
             # Its addresses are given here alone, an IPv6 one of its own making among them would be in every guest's reach.
             f"link set dev {BRIDGE} mtu {network.mtu} addrgenmode none alias {network.id} up",
         ]
-    elif bridge.mtu != network.mtu or not bridge.up:
+    elif there.mtu != network.mtu or not there.up:
         lines.append(f"link set dev {BRIDGE} mtu {network.mtu} up")
-    had = bridge.addresses if bridge else frozenset()
-    wanted = addresses(network)
+    had = there.addresses if there else frozenset()
     lines += [added(a, BRIDGE) for a in wanted if a not in had]
-    lines += [f"address delete {a} dev {BRIDGE}" for a in sorted(had) if a not in wanted]
-    lines += [f"route replace {s.cidr} dev {BRIDGE} scope link" for s in _unaddressed(network)]
+    return lines + [f"address delete {a} dev {BRIDGE}" for a in sorted(had) if a not in wanted]
+
+
+def legs(links: Mapping[str, Link], down: Collection[str]) -> list[str]:
+    """Commands that put back on the bridge what belongs there."""
+    lines = []
     for link in links.values():
         up = link.name not in down
         if is_leg(link.name) and (link.master != BRIDGE or link.up != up):
@@ -66,7 +78,7 @@ def added(address: str, device: str) -> str:
 
 def is_leg(device: str) -> bool:
     """Whether a device of a network's namespace belongs on its bridge."""
-    return device == HOST_LEG or device.startswith((TAP, NETWORK_SIDE))
+    return device in (HOST_LEG, UPLINK) or device.startswith((TAP, NETWORK_SIDE, EDGE))
 
 
 def skipped(network: Network) -> list[str]:

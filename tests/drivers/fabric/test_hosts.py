@@ -1,0 +1,157 @@
+"""Several hosts of one process: bridges of their own, one network; filtered where the guests are, and free to move; root and rootless."""
+
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from minicloud.drivers.fabric import Group, Port, Rule, TapPlug
+from minicloud.drivers.fabric.linux import LinuxFabric, LinuxHostFabric
+from minicloud.drivers.hypervisor.qemu.plugs import open_tap
+from tests.support.fabrics import (
+    a_cloud_id,
+    a_network,
+    a_port,
+    a_router,
+    blocking,
+    tell_caller,
+)
+from tests.support.tapguests import TapGuest, leftovers
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.linux,
+    pytest.mark.skipif(os.geteuid() != 0, reason="the stand-in guests of these tests need root"),
+]
+
+OUT = Rule(ingress=False, version=4)
+WEB = Rule(ingress=True, version=4, protocol=6, first=80, last=80)
+GROUPS = [Group(id="open", rules=[OUT]), Group(id="web", rules=[OUT, WEB])]
+NETWORK = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"}, groups=GROUPS)
+ONE, TWO = a_port(11, NETWORK, "10.0.0.11", groups=["open"]), a_port(12, NETWORK, "10.0.0.12", groups=["web"])
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return "asyncio"
+
+
+class Hosts:
+    """Two hosts, and the guests on them."""
+
+    def __init__(self, folder: Path, rootless: bool) -> None:
+        self.folder = folder
+        self.centre = LinuxFabric(a_cloud_id(), folder, rootless=rootless)
+        self.hosts = [LinuxHostFabric(name, self.centre, folder / "hosts" / name) for name in ("east", "west")]
+        self.guests: list[TapGuest] = []
+
+    async def guest(self, host: LinuxHostFabric, port: Port) -> TapGuest:
+        plug = await host.ensure_port(port)
+        assert isinstance(plug, TapPlug)
+        guest = await blocking(TapGuest, await open_tap(plug), port.mac)
+        self.guests.append(guest)
+        offer = await blocking(guest.dhcp)
+        assert offer is not None
+        assert offer.address == port.addresses[0]
+        await blocking(guest.use, offer)
+        return guest
+
+
+@pytest.fixture(params=["root", "rootless"])
+async def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Hosts]:
+    hosts = Hosts(tmp_path, request.param == "rootless")
+    for host in hosts.hosts:
+        await host.open(tell_caller)
+        await host.ensure_network(NETWORK)
+    yield hosts
+    with anyio.CancelScope(shield=True):
+        for guest in hosts.guests:
+            await blocking(guest.close)
+        await hosts.hosts[0].purge()
+        for host in hosts.hosts:
+            await host.close()
+    assert leftovers(a_cloud_id(), tmp_path) == []
+
+
+async def test_guests_of_two_hosts_are_neighbours_and_filtered_where_they_are(hosts: Hosts) -> None:
+    east, west = hosts.hosts
+    one, two = await hosts.guest(east, ONE), await hosts.guest(west, TWO)
+    for port in (80, 81):
+        await blocking(two.serve, port, b"here")
+    await blocking(one.serve, 80, b"there")
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 here"
+    assert await blocking(one.hear, "10.0.0.12", 81, 1.0) is None
+    assert await blocking(two.hear, "10.0.0.11", 80, 1.0) is None
+    assert await blocking(two.http, "/") == (200, f"{NETWORK.id} None 10.0.0.12".encode())
+    assert [(await host.facts()).ports for host in hosts.hosts] == [[ONE.id], [TWO.id]]
+
+    other = a_network(2, "10.0.2", leases={13: "10.0.2.13"})
+    await east.ensure_network(other)
+    await east.ensure_router(a_router(3, {31: (NETWORK, "10.0.0.1/24"), 32: (other, "10.0.2.1/24")}))
+    three = await hosts.guest(east, a_port(13, other, "10.0.2.13"))
+    assert await blocking(three.hear, "10.0.0.12", 80) == b"10.0.2.13 here"
+    assert [(await host.facts()).networks for host in hosts.hosts] == [[NETWORK.id, other.id], [NETWORK.id]]
+
+    for host in hosts.hosts:
+        await host.ensure_network(NETWORK)
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 here"
+    await west.ensure_no_port(TWO.id)
+    assert [(await host.facts()).ports for host in hosts.hosts] == [[ONE.id, a_port(13, other).id], []]
+
+
+async def test_a_port_is_wired_on_two_hosts_while_its_machine_moves(hosts: Hosts) -> None:
+    east, west = hosts.hosts
+    one, two = await hosts.guest(east, ONE), await hosts.guest(west, TWO)
+    await blocking(two.serve, 80, b"before")
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 before"
+    plug = await east.ensure_port(TWO)
+    assert isinstance(plug, TapPlug)
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 before", "the new place waits in silence"
+    moved = await blocking(TapGuest, await open_tap(plug), TWO.mac)
+    hosts.guests.append(moved)
+    await blocking(moved.ip, "address add 10.0.0.12/24 dev eth0")
+    await blocking(moved.serve, 80, b"after")
+    await west.ensure_no_port(TWO.id)
+    await blocking(moved.inside, lambda: _tell_of(TWO.mac))
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 after"
+
+
+def _tell_of(mac: str) -> None:
+    """What QEMU sends when a machine goes on at its new place: a reverse ARP request."""
+    own = bytes.fromhex(mac.replace(":", ""))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("eth0", 0))
+        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 3) + own + bytes(4) + own + bytes(4)
+        wire.send(b"\xff" * 6 + own + b"\x80\x35" + body)
+
+
+async def test_a_hosts_part_is_mended_and_found_again(hosts: Hosts) -> None:
+    east, west = hosts.hosts
+    one, two = await hosts.guest(east, ONE), await hosts.guest(west, TWO)
+    await blocking(two.serve, 80, b"here")
+    room = hosts.centre.room
+    [namespace] = [n for n in room.namespaces() if n.endswith("@west")]
+    await room.ip(namespace, ["link delete dev up0"])
+    assert await blocking(one.hear, "10.0.0.12", 80, 1.0) is None
+    await west.ensure_network(NETWORK)
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 here"
+    await room.ip(namespace, ["link delete dev br0"])
+    await west.ensure_network(NETWORK)
+    assert await blocking(one.hear, "10.0.0.12", 80) == b"10.0.0.11 here"
+    for host in hosts.hosts:
+        await host.close()
+    hosts.centre = LinuxFabric(a_cloud_id(), hosts.folder, rootless=room.rootless)
+    hosts.hosts = [LinuxHostFabric(n, hosts.centre, hosts.folder / "hosts" / n) for n in ("east", "west")]
+    for host in hosts.hosts:
+        await host.open(tell_caller)
+    assert [(await host.facts()).ports for host in hosts.hosts] == [[ONE.id], [TWO.id]]
+    changed = msgspec.structs.replace(NETWORK, groups=[GROUPS[0], Group(id="web", rules=[OUT])])
+    for host in hosts.hosts:
+        await host.ensure_network(changed)
+    assert await blocking(one.hear, "10.0.0.12", 80, 1.0) is None
