@@ -89,10 +89,7 @@ async def hosts_of(
     servicegroup: DatabaseServiceGroup,
     lab: Lab = NO_LAB,
 ) -> tuple[list[HostAgent], list[BackendAgent], FakeWorld | None]:
-    """The hosts of the cloud, on the drivers that were chosen, and its storage backend, which is simulated where they are.
-
-    Real guests of all hosts hang on one fabric.
-    """
+    """The hosts of the cloud, on the drivers that were chosen, and its storage backend, which is simulated where they are."""
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
     described = lab.by_name()
     if described and driver != "fake":
@@ -151,13 +148,20 @@ async def hosts_of(
 
 
 async def fabrics_of(settings: Settings, folder: Path, names: list[str]) -> dict[str, Fabric]:
-    """The network of real guests, by host: where networks are built, several hosts have bridges of their own."""
+    """The network of real guests, by host: each of several has ports of its own, on networks that they share."""
     from minicloud.drivers.fabric.linux import LinuxFabric, LinuxHostFabric
+    from minicloud.drivers.fabric.user import UserFabric
 
     fabric = await fabric_of(settings, folder)
-    if len(names) == 1 or not isinstance(fabric, LinuxFabric):
+    if len(names) == 1:
         return dict.fromkeys(names, fabric)
-    return {name: LinuxHostFabric(name, fabric, folder / "fabric" / "hosts" / name) for name in names}
+    homes = {name: folder / "fabric" / "hosts" / name for name in names}
+    if isinstance(fabric, LinuxFabric):
+        return {name: LinuxHostFabric(name, fabric, home) for name, home in homes.items()}
+    if isinstance(fabric, UserFabric):
+        return {name: UserFabric(home) for name, home in homes.items()}
+    log = StateLog(folder / "fake-fabric.log")
+    return {name: FakeFabric(log, name) for name in names}
 
 
 async def fabric_of(settings: Settings, folder: Path) -> Fabric:

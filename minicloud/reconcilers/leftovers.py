@@ -39,13 +39,12 @@ class Leftovers:
 
 async def _on_host(at: Mending, host: str, report: calls.HostReport, mended: list[str]) -> None:
     present = {machine.id for machine in report.machines} | set(report.disks)
-    shared = at.world.wiring.shared
 
     def find(tx: Transaction) -> tuple[list[str], list[str]]:
         busy = _busy(tx)
         return (
             leftovers.strangers(tx, host, present, busy),
-            leftovers.loose_ports(tx, host, report.fabric.ports, busy, shared=shared),
+            leftovers.loose_ports(tx, host, report.fabric.ports, busy),
         )
 
     server_ids, port_ids = await at.world.database.read(find)

@@ -97,8 +97,8 @@ async def ensure_networks(host: str, server_id: str, world: World) -> None:
 
 
 async def ensure_unwired(host: str | None, server_id: str, world: World) -> None:
-    """A host has nothing of the server's ports, unless it shares its fabric with the host to which they went."""
-    if host is None or world.wiring.shared or not await is_up(host, world):
+    """A host has nothing of the server's ports any more, wherever they went."""
+    if host is None or not await is_up(host, world):
         return
     for port in await world.database.read(lambda tx: ports.of_server(tx, server_id)):
         await world.wiring.ensure_no_port(host, port.id)

@@ -60,7 +60,7 @@ def for_host(
     known_networks, known_routers = set(wishes.all_networks(tx)), set(wishes.all_routers(tx))
     lives_on = wishes.networks_on(tx, host)
     told = sorted(set(networks) & known_networks)
-    # Where hosts share one fabric, no one of them can be without what the others have.
+    # Where hosts share networks, no one of them can be without what the others have.
     leases_of = None if shared else host
     served = {router_id for router_id in set(routers) & known_routers if wishes.serves_router(tx, leases_of, router_id)}
     found = {router_id: wishes.router_wish(tx, router_id) for router_id in sorted(served)}

@@ -46,7 +46,7 @@ class Wiring:
     """Brings hosts in line with the records of the network service. One per process, held by the World."""
 
     def __init__(self, database: Database, agents: Agents, *, shared: bool = False) -> None:
-        """``shared``: all hosts stand on one fabric, so that a network has the leases of every host."""
+        """``shared``: networks lead from host to host, so that each has the leases and the members of every host."""
         self._database = database
         self._agents = agents
         self.shared = shared
@@ -60,7 +60,7 @@ class Wiring:
     def members_changed(self) -> None:
         """Addresses came to security groups or left them: rules of ports elsewhere may name them.
 
-        Only guests that share a fabric reach each other; hosts that do not hear of it in the reconcilers' next round.
+        Only where networks lead from host to host do guests reach each other; else it is heard in the reconcilers' next round.
         """
         if self.shared and self._carry is not None:
             self._carry()

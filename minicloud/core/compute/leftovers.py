@@ -18,19 +18,14 @@ def strangers(tx: Transaction, host: str, present: Collection[str], busy: Collec
     return sorted(set(present) - at_home - set(busy))
 
 
-def loose_ports(
-    tx: Transaction, host: str, present: Collection[str], busy: Collection[str], *, shared: bool
-) -> list[str]:
-    """Of the ports that a host's fabric has, those that are bound to nothing on it; ``shared``: to nothing on any host.
+def loose_ports(tx: Transaction, host: str, present: Collection[str], busy: Collection[str]) -> list[str]:
+    """Of the ports that a host's fabric has, those that are bound to nothing on it.
 
     None while anything is busy: a port whose row is gone may belong to a server that is being built or deleted this moment.
     """
     if busy:
         return []
-    if shared:
-        rows = tx.all("SELECT id FROM ports WHERE host <> ''")
-    else:
-        rows = tx.all("SELECT id FROM ports WHERE host = ?", [host])
+    rows = tx.all("SELECT id FROM ports WHERE host = ?", [host])
     return sorted(set(present) - {port_id for (port_id,) in rows})
 
 

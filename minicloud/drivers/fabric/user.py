@@ -128,7 +128,7 @@ class UserFabric:
         for scope in self._doors.values():
             scope.cancel()
         self._doors.clear()
-        for name in ("networks", "routers", "ports", "plugs"):
+        for name in ("networks", "routers", "ports", "plugs", "hosts"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         for wishes in (self._networks, self._routers, self._ports):
             wishes.load()
