@@ -135,6 +135,10 @@ class HostAgent:
                 )
             case calls.EnsureDiskThrottle():
                 return await self.hypervisor.ensure_disk_throttle(message.server_id, message.disk_id, message.throttle)
+            case calls.EnsureDiskCopied():
+                return await self.hypervisor.ensure_disk_copied(message.server_id, message.disk_id, message.path)
+            case calls.EnsureDiskNotCopied():
+                return await self.hypervisor.ensure_disk_not_copied(message.server_id, message.disk_id)
             case calls.EnsureNicAttached():
                 return await self.hypervisor.ensure_nic_attached(message.server_id, await self._nic(message.nic))
             case calls.EnsureNicDetached():

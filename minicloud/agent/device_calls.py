@@ -77,6 +77,21 @@ class EnsurePassword(Message[None], tag="ensure_password", kw_only=True):
     password: str
 
 
+class EnsureDiskCopied(Message[None], tag="ensure_disk_copied", kw_only=True):
+    """What a running server's disk holds at one moment is in this file; Conflict when the server is off: it lies still."""
+
+    server_id: str
+    disk_id: str
+    path: str
+
+
+class EnsureDiskNotCopied(Message[None], tag="ensure_disk_not_copied", kw_only=True):
+    """Nobody copies the server's disk."""
+
+    server_id: str
+    disk_id: str
+
+
 class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
     """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
 
@@ -119,6 +134,8 @@ DEVICE_CALLS = (
     EnsureDiskDetached,
     EnsureDiskSize,
     EnsureDiskThrottle,
+    EnsureDiskCopied,
+    EnsureDiskNotCopied,
     EnsureNicAttached,
     EnsureNicDetached,
     EnsureSnapshot,

@@ -64,18 +64,22 @@ class BackendAgent:
             case volume_calls.EnsureVolume():
                 return await self._ensure_volume(message)
             case volume_calls.EnsureClone():
-                size = message.size_gb * GiB
-                return await store.ensure_clone(message.volume_id, size_bytes=size, source_id=message.source_id)
+                return await store.ensure_clone(
+                    message.volume_id,
+                    size_bytes=message.size_gb * GiB,
+                    source_id=message.source_id,
+                    copied=message.copied,
+                )
             case volume_calls.EnsureVolumeSize():
                 return await store.ensure_size(message.volume_id, message.size_gb * GiB)
             case volume_calls.EnsureNoVolume():
                 return await store.ensure_no_volume(message.volume_id)
             case volume_calls.LocateVolume():
                 return await store.volume(message.volume_id)
-            case volume_calls.PrepareSnapshot():
-                return await store.prepare_snapshot(message.snapshot_id, message.volume_id)
+            case volume_calls.PrepareCopy():
+                return await store.prepare_copy(message.copy_id, message.volume_id)
             case volume_calls.EnsureSnapshot():
-                return await store.ensure_snapshot(message.snapshot_id, message.volume_id)
+                return await store.ensure_snapshot(message.snapshot_id, message.volume_id, copied=message.copied)
             case volume_calls.EnsureNoSnapshot():
                 return await store.ensure_no_snapshot(message.snapshot_id)
             case volume_calls.EnsureReverted():

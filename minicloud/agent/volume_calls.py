@@ -32,7 +32,7 @@ __all__ = [
     "Exported",
     "ImageSource",
     "LocateVolume",
-    "PrepareSnapshot",
+    "PrepareCopy",
     "ReportBackend",
     "VolumeFile",
 ]
@@ -62,11 +62,12 @@ class EnsureVolume(Message[VolumeFile], tag="ensure_volume", kw_only=True):
 
 
 class EnsureClone(Message[VolumeFile], tag="ensure_clone", kw_only=True):
-    """The volume exists with what another one holds."""
+    """The volume exists with what another one holds, or held when it was copied."""
 
     volume_id: str
     size_gb: int
     source_id: str
+    copied: bool = False
 
 
 class EnsureVolumeSize(Message[VolumeFile], tag="ensure_volume_size", kw_only=True):
@@ -88,21 +89,22 @@ class LocateVolume(Message[VolumeFile], tag="locate_volume", kw_only=True):
     volume_id: str
 
 
-class PrepareSnapshot(Message[VolumeFile], tag="prepare_snapshot", kw_only=True):
-    """The file that a machine which has the volume open moves to before the snapshot is put in its place."""
+class PrepareCopy(Message[VolumeFile], tag="prepare_copy", kw_only=True):
+    """A blank file to which a machine that has the volume open copies it, for this snapshot or clone to stand on."""
 
-    snapshot_id: str
+    copy_id: str
     volume_id: str
 
 
-class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
-    """What the volume holds now is kept as the snapshot."""
+class EnsureSnapshot(Message[None], tag="ensure_volume_snapshot", kw_only=True):
+    """What the volume holds now, or held when it was copied, is kept as the snapshot."""
 
     snapshot_id: str
     volume_id: str
+    copied: bool = False
 
 
-class EnsureNoSnapshot(Message[None], tag="ensure_no_snapshot", kw_only=True):
+class EnsureNoSnapshot(Message[None], tag="ensure_no_volume_snapshot", kw_only=True):
     """The snapshot is gone."""
 
     snapshot_id: str
@@ -147,7 +149,7 @@ TO_BACKEND = (
     EnsureVolumeSize,
     EnsureNoVolume,
     LocateVolume,
-    PrepareSnapshot,
+    PrepareCopy,
     EnsureSnapshot,
     EnsureNoSnapshot,
     EnsureReverted,

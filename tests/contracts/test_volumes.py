@@ -94,7 +94,6 @@ async def test_a_copy_is_at_least_as_large(opened: Open) -> None:
 async def test_snapshots_are_taken_once_and_go(opened: Open) -> None:
     await opened().ensure_volume(A, size_bytes=GiB)
     for _ in range(2):
-        await opened().prepare_snapshot(S, A)
         await opened().ensure_snapshot(S, A)
     assert await opened().snapshots() == [S]
     assert (await opened().ensure_reverted(A, S, size_bytes=GiB)).virtual_size == GiB
@@ -104,6 +103,20 @@ async def test_snapshots_are_taken_once_and_go(opened: Open) -> None:
     assert await opened().volumes() == [A]
     with pytest.raises(NotFound):
         await opened().ensure_snapshot(S, B)
+
+
+async def test_a_copy_that_a_guest_made_is_the_snapshot(opened: Open) -> None:
+    store = opened()
+    await store.ensure_volume(A, size_bytes=GiB)
+    blank = await store.prepare_copy(S, A)
+    assert blank.virtual_size == GiB
+    for _ in range(2):
+        await store.ensure_snapshot(S, A, copied=True)
+    await store.prepare_copy(B, A)
+    assert (await store.ensure_clone(B, size_bytes=2 * GiB, source_id=A, copied=True)).virtual_size == 2 * GiB
+    with pytest.raises(NotFound):
+        await store.prepare_copy(S, C)
+    assert (await store.snapshots(), await store.volumes()) == ([S], [A, B])
 
 
 async def test_what_a_volume_gives_away(opened: Open) -> None:
@@ -173,6 +186,20 @@ async def test_bytes_stay_what_they_were_when_they_were_frozen(opened: Open, kee
 
 
 @needs_files
+async def test_what_a_guest_copied_is_what_the_snapshot_and_the_clone_hold(opened: Open, keeper: str) -> None:
+    store = opened()
+    path = (await store.ensure_volume(A, size_bytes=GiB)).path
+    put(path, "1")
+    for copy, letter in ((S, "s"), (B, "b")):
+        put((await store.prepare_copy(copy, A)).path, letter)
+    await store.ensure_snapshot(S, A, copied=True)
+    clone = (await store.ensure_clone(B, size_bytes=GiB, source_id=A, copied=True)).path
+    kept = (await store.ensure_volume(C, size_bytes=GiB, snapshot_id=S)).path
+    assert (has(path, "1"), has(kept, "s"), has(clone, "b"), chain(path)) == (True, True, True, 1)
+    assert not list(Path(path).parents[1].rglob(".*"))
+
+
+@needs_files
 async def test_nothing_is_left_of_what_nobody_needs(opened: Open, tmp_path: Path, keeper: str) -> None:
     store = opened()
     base = await an_image(store, b"i" * (1 << 20))
@@ -192,13 +219,13 @@ async def test_a_process_that_died_half_way_is_gone_on_with(opened: Open, tmp_pa
     store = opened()
     path = (await store.ensure_volume(A, size_bytes=GiB)).path
     put(path, "1")
-    await store.prepare_snapshot(S, A)
+    (tmp_path / "storage" / "volumes" / f".{A}.{S}.part").write_bytes(b"half")
     (tmp_path / "storage" / "volumes" / f".{B}.new.part").write_bytes(b"half")
     await opened().ensure_snapshot(S, A)
     put(path, "2")
     kept = (await opened().ensure_volume(B, size_bytes=GiB, snapshot_id=S)).path
     assert (has(path, "2"), has(kept, "1")) == (True, True)
-    await store.prepare_snapshot(T, A)
+    await store.prepare_copy(T, A)
     await opened().ensure_no_snapshot(T)
     assert has(path, "2")
     assert not list((tmp_path / "storage").rglob(".*"))

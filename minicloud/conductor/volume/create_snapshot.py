@@ -4,6 +4,7 @@ from minicloud.agent import volume_calls
 from minicloud.base.errors import Conflict
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.world import World
 from minicloud.core.volume import backends, snapshots, volumes
 from minicloud.engines.database import Transaction
@@ -37,12 +38,14 @@ def claim(tx: Transaction, saga: CreateSnapshot, world: World) -> None:
 
 async def ensure_frozen(saga: CreateSnapshot, world: World) -> None:
     """What the volume holds is kept."""
-    message = volume_calls.EnsureSnapshot(snapshot_id=saga.snapshot_id, volume_id=saga.volume_id)
+    copied = await ensure_copied(world, saga.host, saga.volume_id, saga.snapshot_id)
+    message = volume_calls.EnsureSnapshot(snapshot_id=saga.snapshot_id, volume_id=saga.volume_id, copied=copied)
     await ask(world, saga.host, message, timeout_s=600)
 
 
 async def ensure_gone(saga: CreateSnapshot, world: World) -> None:
     """Nothing is kept; a backend that is down is cleaned by the reconciler when it returns."""
+    await ensure_not_copied(world, saga.volume_id)
     if await world.servicegroup.is_up(backends.member(saga.host)):
         await ask(world, saga.host, volume_calls.EnsureNoSnapshot(snapshot_id=saga.snapshot_id))
 

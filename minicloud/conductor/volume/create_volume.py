@@ -6,6 +6,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Failed, Unavailable
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.world import World
 from minicloud.core.image import images
 from minicloud.core.volume import backends, snapshots, volumes
@@ -60,7 +61,10 @@ async def ensure_made(saga: CreateVolume, world: World) -> None:
     image = None if saga.image_id is None else await world.database.read(lambda tx: _image(tx, saga))
     message: volume_calls.EnsureVolume | volume_calls.EnsureClone
     if volume.source_volid is not None:
-        message = volume_calls.EnsureClone(volume_id=volume.id, size_gb=volume.size, source_id=volume.source_volid)
+        copied = await ensure_copied(world, saga.host, volume.source_volid, volume.id)
+        message = volume_calls.EnsureClone(
+            volume_id=volume.id, size_gb=volume.size, source_id=volume.source_volid, copied=copied
+        )
     else:
         message = volume_calls.EnsureVolume(
             volume_id=volume.id, size_gb=volume.size, image=image, snapshot_id=volume.snapshot_id
@@ -71,6 +75,9 @@ async def ensure_made(saga: CreateVolume, world: World) -> None:
 
 async def ensure_gone(saga: CreateVolume, world: World) -> None:
     """Nothing of it lies on the backend; one that is down is cleaned by the reconciler when it returns."""
+    volume = await world.database.read(lambda tx: volumes.find(tx, saga.volume_id))
+    if volume is not None and volume.source_volid is not None:
+        await ensure_not_copied(world, volume.source_volid)
     if saga.host is not None and await world.servicegroup.is_up(backends.member(saga.host)):
         await ask(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.volume_id))
 

@@ -5,11 +5,11 @@ from minicloud.base import trace
 from minicloud.base.errors import NotFound
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.copies import users_of
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, block_devices, servers
 from minicloud.core.context import administrator
 from minicloud.core.volume import volumes
-from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
 GiB = 1 << 30
@@ -33,9 +33,9 @@ class ExtendVolume(Saga):
 
 async def ensure_grown(saga: ExtendVolume, world: World) -> None:
     """Its file is as large as asked: grown by the guest's own host where a guest runs with it, else by its backend."""
-    volume, hosts_of = await world.database.read(lambda tx: _users(tx, saga))
+    volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
     grown = False
-    for server_id, host in hosts_of:
+    for server_id, host in await world.database.read(lambda tx: users_of(tx, saga.volume_id)):
         message = calls.EnsureDiskSize(server_id=server_id, disk_id=volume.id, size_bytes=saga.new_size * GiB)
         try:
             grown = await world.agents.ask(host, message) or grown
@@ -44,17 +44,6 @@ async def ensure_grown(saga: ExtendVolume, world: World) -> None:
             trace.note("not_grown", server=server_id, host=host, why=error.message)
     if not grown and volume.host is not None:
         await ask(world, volume.host, volume_calls.EnsureVolumeSize(volume_id=volume.id, size_gb=saga.new_size))
-
-
-def _users(tx: Transaction, saga: ExtendVolume) -> tuple[Volume, list[tuple[str, str]]]:
-    """The volume, and the servers that have it on hosts."""
-    volume = volumes.existing(tx, saga.volume_id)
-    found = []
-    for device in block_devices.of_volume(tx, volume.id):
-        server = servers.find(tx, device.server_id)
-        if server is not None and not server.deleted and server.host is not None:
-            found.append((server.id, server.host))
-    return volume, found
 
 
 def publish(tx: Transaction, saga: ExtendVolume, world: World) -> None:

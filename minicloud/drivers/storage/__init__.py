@@ -143,10 +143,13 @@ class VolumeStore(Protocol):
         Raises Invalid when what it is made of is larger; NotFound (no such snapshot); Failed (disk full).
         """
 
-    async def ensure_clone(self, volume_id: str, *, size_bytes: int, source_id: str) -> VolumeFile:
+    async def ensure_clone(
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+    ) -> VolumeFile:
         """The volume exists with what the other volume held at that moment. One that exists is left as it is.
 
-        Nobody may be writing to the source. Raises Invalid, NotFound, Failed as ``ensure_volume``.
+        Nobody may be writing to the source, unless what it held was ``copied`` to the file of ``prepare_copy``.
+        Raises Invalid, NotFound, Failed as ``ensure_volume``.
         """
 
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
@@ -158,12 +161,18 @@ class VolumeStore(Protocol):
     async def volume(self, volume_id: str) -> VolumeFile:
         """Where the volume lies now. Raises NotFound."""
 
-    async def prepare_snapshot(self, snapshot_id: str, volume_id: str) -> VolumeFile:
-        """The file that takes the volume's further writes once the snapshot is taken: a machine that has the volume open
-        moves to it, then ``ensure_snapshot`` puts it in its place. Raises NotFound, Failed."""
+    async def prepare_copy(self, copy_id: str, volume_id: str) -> VolumeFile:
+        """A blank file as large as the volume, to which a machine that has it open copies what it holds at one moment.
 
-    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
-        """What the volume holds now is kept as the snapshot. One that exists is left as it is. Raises NotFound, Failed."""
+        ``copy_id`` is the snapshot or the clone that shall stand on it. Each call begins anew. Raises NotFound, Failed.
+        """
+
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str, *, copied: bool = False) -> None:
+        """What the volume holds now is kept as the snapshot. One that exists is left as it is.
+
+        No machine may have the volume open, unless what it held was ``copied`` to the file of ``prepare_copy``.
+        Raises NotFound, Failed.
+        """
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         """The snapshot is gone; whatever stands on it keeps what it holds."""

@@ -65,7 +65,9 @@ class FakeVolumes:
         _raise(late)
         return self._file(volume_id)
 
-    async def ensure_clone(self, volume_id: str, *, size_bytes: int, source_id: str) -> VolumeFile:
+    async def ensure_clone(
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+    ) -> VolumeFile:
         check_machine(volume_id)
         late = await self._meet("ensure_clone", volume_id)
         if self._find(volume_id) is None:
@@ -91,13 +93,13 @@ class FakeVolumes:
         check_machine(volume_id)
         return self._file(volume_id)
 
-    async def prepare_snapshot(self, snapshot_id: str, volume_id: str) -> VolumeFile:
-        check_machine(snapshot_id)
-        late = await self._meet("prepare_snapshot", snapshot_id)
+    async def prepare_copy(self, copy_id: str, volume_id: str) -> VolumeFile:
+        check_machine(copy_id)
+        late = await self._meet("prepare_copy", copy_id)
         _raise(late)
-        return self._file(volume_id)
+        return msgspec.structs.replace(self._file(volume_id), path=f"/simulated/{self._host}/copies/{copy_id}")
 
-    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str, *, copied: bool = False) -> None:
         check_machine(snapshot_id)
         late = await self._meet("ensure_snapshot", snapshot_id)
         if self._log.get(_SNAPSHOTS, self._host, snapshot_id) is None:

@@ -30,9 +30,9 @@ class Layers:
         """Where a volume lies."""
         return self.folder / VOLUMES / f"{volume_id}.qcow2"
 
-    def prepared(self, volume_id: str, snapshot_id: str) -> Path:
-        """The volume's next top, before the snapshot is in place."""
-        return self.folder / VOLUMES / f".{volume_id}.{snapshot_id}.next"
+    def copy(self, copy_id: str) -> Path:
+        """Where a machine that has a volume open puts what it holds."""
+        return self.folder / LAYERS / f".{copy_id}.copy"
 
     def layer(self, layer_id: str) -> Path:
         """Where what was frozen lies."""

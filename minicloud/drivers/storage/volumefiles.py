@@ -58,13 +58,16 @@ class VolumeFiles:
                 await self._stand(volume_id, under, check_size(size_bytes, None))
             return self._file(volume_id)
 
-    async def ensure_clone(self, volume_id: str, *, size_bytes: int, source_id: str) -> VolumeFile:
+    async def ensure_clone(
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+    ) -> VolumeFile:
         async with self._changing(volume_id), self._changing(source_id):
             if not self._layers.volume(volume_id).exists():
                 check_size(size_bytes, self._layers.size(self._layers.volume(source_id)))
                 # The layer bears the clone's id: whoever repeats this after a crash finds it again.
-                await self._freeze(volume_id, source_id)
+                await self._freeze(volume_id, source_id, copied)
                 await self._stand(volume_id, self._layers.layer(volume_id), size_bytes)
+            self._layers.copy(volume_id).unlink(missing_ok=True)
             return self._file(volume_id)
 
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
@@ -78,6 +81,7 @@ class VolumeFiles:
         async with self._changing(volume_id):
             for part in self._layers.folder.glob(f"{VOLUMES}/.{volume_id}.*"):
                 part.unlink(missing_ok=True)
+            self._layers.copy(volume_id).unlink(missing_ok=True)
             self._layers.remove(self._layers.volume(volume_id))
             # A clone that was being made of another volume may have left its layer.
             self._layers.collect(self._layers.layer(volume_id))
@@ -86,26 +90,27 @@ class VolumeFiles:
         check_machine(volume_id)
         return self._file(volume_id)
 
-    async def prepare_snapshot(self, snapshot_id: str, volume_id: str) -> VolumeFile:
-        check_machine(snapshot_id)
+    async def prepare_copy(self, copy_id: str, volume_id: str) -> VolumeFile:
+        check_machine(copy_id)
         async with self._changing(volume_id):
-            if self._layers.frozen(snapshot_id, volume_id):
-                return self._file(volume_id)
-            part = await self._prepare(snapshot_id, volume_id)
-            size = self._layers.size(part)
-            return VolumeFile(volume_id=volume_id, path=str(part), virtual_size=size)
+            size = self._file(volume_id).virtual_size
+            path = self._layers.copy(copy_id)
+            path.unlink(missing_ok=True)
+            await self._create(path, None, size)
+            return VolumeFile(volume_id=volume_id, path=str(path), virtual_size=size)
 
-    async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
+    async def ensure_snapshot(self, snapshot_id: str, volume_id: str, *, copied: bool = False) -> None:
         check_machine(snapshot_id)
         async with self._changing(volume_id):
-            await self._freeze(snapshot_id, volume_id)
-            self._layers.name_snapshot(snapshot_id)
+            if not self._layers.is_snapshot(snapshot_id):
+                await self._freeze(snapshot_id, volume_id, copied)
+                self._layers.name_snapshot(snapshot_id)
+            self._layers.copy(snapshot_id).unlink(missing_ok=True)
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         check_machine(snapshot_id)
         async with self._changing(snapshot_id):
-            for part in self._layers.folder.glob(f"{VOLUMES}/.*.{snapshot_id}.next"):
-                part.unlink(missing_ok=True)
+            self._layers.copy(snapshot_id).unlink(missing_ok=True)
             self._layers.forget_snapshot(snapshot_id)
 
     async def ensure_reverted(self, volume_id: str, snapshot_id: str, *, size_bytes: int) -> VolumeFile:
@@ -177,23 +182,22 @@ class VolumeFiles:
             raise NotFound(f"Snapshot {snapshot_id} has no file on this backend")
         return self._layers.layer(snapshot_id)
 
-    async def _freeze(self, layer_id: str, volume_id: str) -> None:
-        """What the volume holds becomes a layer, and the volume a new file on it."""
-        if not self._layers.frozen(layer_id, volume_id):
-            path = self._layers.volume(volume_id)
-            if self._layers.depth(path) >= DEEPEST:
-                await self._stand(volume_id, path, self._layers.size(path))
-            part = await self._prepare(layer_id, volume_id)
-            self._layers.put_in_place(part, self._layers.volume(volume_id))
-
-    async def _prepare(self, layer_id: str, volume_id: str) -> Path:
-        """The next top of a volume, standing on the layer that its present file is about to be."""
+    async def _freeze(self, layer_id: str, volume_id: str, copied: bool) -> None:
+        """What the volume holds, or held when it was copied, becomes a layer; in the first case the volume is a new file on it."""
+        layer, top = self._layers.layer(layer_id), self._layers.volume(volume_id)
         size = self._file(volume_id).virtual_size
-        part = self._layers.prepared(volume_id, layer_id)
-        if not part.exists():
-            await self._create(part, self._layers.layer(layer_id), size)
+        if copied:
+            if not layer.exists():
+                self._layers.put_in_place(self._layers.copy(layer_id), layer)
+            return
+        if self._layers.frozen(layer_id, volume_id):
+            return
+        if self._layers.depth(top) >= DEEPEST:
+            await self._stand(volume_id, top, size)
+        part = top.with_name(f".{volume_id}.{layer_id}.part")
+        await self._create(part, layer, size)
         self._layers.freeze(layer_id, volume_id)
-        return part
+        self._layers.put_in_place(part, top)
 
     async def _stand(self, volume_id: str, under: Path | None, size: int) -> None:
         """The volume is a new file on this layer; or a copy, where the chain would grow too long."""
