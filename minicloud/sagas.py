@@ -37,6 +37,7 @@ from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.extend_volume import ExtendVolume
 from minicloud.conductor.volume.revert_volume import RevertVolume
+from minicloud.conductor.volume.upload_volume import UploadVolume
 
 SAGAS: tuple[type[Saga], ...] = (
     CreateServer,
@@ -75,6 +76,7 @@ SAGAS: tuple[type[Saga], ...] = (
     DeleteVolume,
     ExtendVolume,
     RevertVolume,
+    UploadVolume,
     CreateSnapshot,
     DeleteSnapshot,
     PlayDemo,

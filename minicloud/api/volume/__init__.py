@@ -21,6 +21,7 @@ from minicloud.api.volume import (
     volume_actions,
     volume_admin_actions,
     volume_attach_actions,
+    volume_image_actions,
     volume_metadata,
     volumes,
 )
@@ -39,12 +40,14 @@ def service() -> Service:
         negotiation=versions.NEGOTIATION,
         reading=Reading(lenient=True),
         project_in_path=True,
+        slash_at_end="not_found",
         routes=[
             *versions.routes,
             *volumes.routes,
             *volume_actions.routes,
             *volume_admin_actions.routes,
             *volume_attach_actions.routes,
+            *volume_image_actions.routes,
             *attachments.routes,
             *volume_metadata.routes,
             *snapshots.routes,

@@ -53,12 +53,17 @@ def text(name: str, value: str | UnsetType | None) -> str | None:
     return stripped
 
 
+def is_key(text: str) -> bool:
+    """Whether this may be a key of metadata."""
+    return _KEY.fullmatch(text) is not None
+
+
 def metadata(value: dict[str, Any] | UnsetType | None) -> dict[str, str]:
     """Metadata with fit keys and values. Raises Invalid."""
     if value is None or isinstance(value, UnsetType):
         return {}
     for key, found in value.items():
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise Invalid(
                 f"Invalid input for field/attribute metadata. Value: {value}. {key!r} does not match any of the "
                 r"regexes: '^[a-zA-Z0-9-_:. /]{1,255}$'",

@@ -231,5 +231,6 @@ def settle(tx: Transaction, volume: Volume) -> Volume:
 
 
 def _or_kept(volume: Volume, status: str) -> str:
-    hands = (volumes.IN_USE, volumes.RESERVED, volumes.ATTACHING, volumes.DETACHING, volumes.AVAILABLE)
-    return status if volume.status in hands else volume.status
+    """What is being done to the volume shows rather than who has it."""
+    busy = (volumes.UPLOADING, volumes.EXTENDING, volumes.DELETING, "backing-up", "retyping")
+    return volume.status if volume.status in busy else status

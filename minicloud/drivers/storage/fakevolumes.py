@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from minicloud.base.errors import CloudError, Failed, Invalid, NotFound
+from minicloud.base.imageformat import qcow2
 from minicloud.drivers.faults import FaultScript
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, Capacity, Fetch, GiB, VolumeFile
@@ -123,10 +124,12 @@ class FakeVolumes:
         if format not in FORMATS:
             raise Invalid(f"a volume cannot be written as {format!r}: {', '.join(FORMATS)}")
         late = await self._meet("content", volume_id)
-        self._file(volume_id)
-        if format != "raw":
-            raise Failed(f"simulated volumes hold no bytes that could be written as {format}: upload it as raw")
-        yield BLANK
+        file = self._file(volume_id)
+        if format not in ("raw", "qcow2"):
+            raise Failed(
+                f"simulated volumes hold no bytes that could be written as {format}: upload it as raw or qcow2"
+            )
+        yield BLANK if format == "raw" else qcow2.blank(file.virtual_size)
         _raise(late)
 
     async def volumes(self) -> list[str]:
