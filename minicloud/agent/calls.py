@@ -4,7 +4,7 @@ To a host (topic ``compute``): make this so. From a host (topic ``control``): th
 The specs in them are the drivers' own structs, given on under this roof so that the control side needs no driver.
 """
 
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -27,7 +27,8 @@ from minicloud.agent.device_calls import (
     ServerUsage,
     Snapshot,
 )
-from minicloud.agent.move_calls import MOVE_CALLS, PackedDisk
+from minicloud.agent.move_calls import MOVE_CALLS
+from minicloud.agent.specs import ImageSource, ServerSpec
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -40,7 +41,18 @@ from minicloud.drivers.fabric import (
     RouterPort,
     Subnet,
 )
-from minicloud.drivers.hypervisor import Disk, HostFacts, MachineFacts, MachineUsage, PowerState, Throttle
+from minicloud.drivers.hypervisor import (
+    Bus,
+    Cell,
+    Disk,
+    Hardware,
+    HostFacts,
+    MachineFacts,
+    MachineUsage,
+    NicModel,
+    PowerState,
+    Throttle,
+)
 from minicloud.engines.messaging import Message, Messaging
 
 R = TypeVar("R")
@@ -52,6 +64,8 @@ __all__ = [
     "COMPUTE",
     "CONTROL",
     "Agents",
+    "Bus",
+    "Cell",
     "ConsoleOutput",
     "Disk",
     "EnsureDiskAttached",
@@ -82,6 +96,7 @@ __all__ = [
     "EnsureSnapshot",
     "EnsureSnapshotUploaded",
     "FabricFacts",
+    "Hardware",
     "HostFacts",
     "HostReport",
     "HostUp",
@@ -96,6 +111,7 @@ __all__ = [
     "MetadataReply",
     "MetadataRequest",
     "Network",
+    "NicModel",
     "NicSpec",
     "Port",
     "PowerChanged",
@@ -111,39 +127,6 @@ __all__ = [
     "Subnet",
     "Throttle",
 ]
-
-
-class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a host gets an image's bytes: the key in the blob store, their sha512, their stated format."""
-
-    blob: str
-    checksum: str
-    format: str
-    size: int
-
-
-class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image.
-
-    With ``rescue`` it boots that image, and has its own disks behind it.
-    """
-
-    id: str
-    name: str
-    vcpus: int
-    memory_mb: int
-    root_gb: int
-    image: ImageSource | None = None
-    kernel: ImageSource | None = None
-    ramdisk: ImageSource | None = None
-    command_line: str | None = None
-    nics: list[NicSpec] = []
-    firmware: Literal["bios", "uefi"] = "bios"
-    config_drive: dict[str, bytes] | None = None
-    properties: dict[str, str] = {}
-    packed: list[PackedDisk] = []
-    rescue: ImageSource | None = None
-    volumes: list[Disk] = []
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):

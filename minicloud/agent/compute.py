@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import msgspec
-
-from minicloud.agent import calls, moves, snapshots
-from minicloud.agent.config_drive import iso
+from minicloud.agent import calls, disks, moves, snapshots
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.packing import ensure_unpacked
 from minicloud.agent.uptime import uptime
@@ -187,7 +184,7 @@ class HostAgent:
 
     async def _machine(self, server: calls.ServerSpec) -> Machine:
         """The server as the hypervisor is told: its disks exist, its ports are wired."""
-        disks = await self._disks(server)
+        made = await self._disks(server)
         with trace.span("plug"):
             nics = [await self._nic(nic) for nic in server.nics]
         return Machine(
@@ -195,12 +192,13 @@ class HostAgent:
             name=server.name,
             vcpus=server.vcpus,
             memory_mb=server.memory_mb,
-            disks=disks,
+            disks=made,
             nics=nics,
             firmware=server.firmware,
-            kernel=await self._file(server.kernel),
-            ramdisk=await self._file(server.ramdisk),
+            kernel=await disks.boot_file(self.storage, self._blobs, server.kernel),
+            ramdisk=await disks.boot_file(self.storage, self._blobs, server.ramdisk),
             command_line=server.command_line,
+            hardware=server.hardware,
             properties=server.properties,
         )
 
@@ -215,35 +213,7 @@ class HostAgent:
 
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
         await ensure_unpacked(self.storage, self._blobs, server)
-        made: list[Disk] = []
-        if server.rescue is not None:
-            made.append(await self._disk(server.id, "rescue", moves.RESCUE_FILE, server.rescue, gb=0, boot_index=0))
-        if server.image is not None:
-            made.append(
-                await self._disk(server.id, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made))
-            )
-        behind = 1 if server.rescue is not None else 0
-        made += [_behind(volume, behind) for volume in server.volumes]
-        if server.config_drive is not None:
-            drive = await self.storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
-            made.append(Disk(id="config", path=drive.path, format=drive.format, read_only=True))
-        return made
-
-    async def _disk(
-        self, server_id: str, disk_id: str, name: str, image: calls.ImageSource, *, gb: int, boot_index: int
-    ) -> Disk:
-        """A disk that stands on an image; ``gb`` 0: as large as that."""
-        with trace.span("image", checksum=image.checksum, format=image.format):
-            base = await self.storage.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
-        with trace.span(f"{disk_id}_disk", root_gb=gb):
-            made = await self.storage.ensure_disk(server_id, name, base=base, size_bytes=gb * GiB)
-        return Disk(id=disk_id, path=made.path, format=made.format, boot_index=boot_index)
-
-    async def _file(self, source: calls.ImageSource | None) -> str | None:
-        """A kernel or ramdisk, out of the same cache as disks."""
-        if source is None:
-            return None
-        return (await self.storage.ensure_base(source.checksum, "raw", lambda: self._blobs.get(source.blob))).path
+        return await disks.of_server(self.storage, self._blobs, server)
 
     async def _power_changed(self, machine_id: str, state: PowerState) -> None:
         trace.note("power_changed", host=self.host, machine=machine_id, state=str(state))
@@ -253,10 +223,3 @@ class HostAgent:
         except CloudError as error:
             # The reconciler of power states reads every host's report anyway: nothing is lost but a little time.
             trace.note("power_change_untold", machine=machine_id, error=error.message)
-
-
-def _behind(disk: Disk, places: int) -> Disk:
-    """A disk that is booted from so many places later: what rescues a server comes first."""
-    if disk.boot_index is None or not places:
-        return disk
-    return msgspec.structs.replace(disk, boot_index=disk.boot_index + places)

@@ -1,11 +1,9 @@
 """Messages to a host about the disks and cards of a server, and about snapshots of its root disk; part of ``calls``."""
 
-from typing import Literal
-
 import msgspec
 
 from minicloud.drivers.fabric import Port
-from minicloud.drivers.hypervisor import Disk, MachineUsage, Throttle
+from minicloud.drivers.hypervisor import Disk, MachineUsage, NicModel, Throttle
 from minicloud.engines.messaging import Message
 
 
@@ -13,7 +11,7 @@ class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A card of a server: the port it is plugged to."""
 
     port: Port
-    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
+    model: NicModel = "virtio"
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

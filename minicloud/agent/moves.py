@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from minicloud.agent import move_calls
+from minicloud.agent import disks, move_calls
 from minicloud.agent.packing import ensure_packed
 from minicloud.drivers.hypervisor import Hypervisor
 from minicloud.drivers.storage import Storage
 from minicloud.engines.blobs import Blobs
-
-RESCUE_FILE = "disk.rescue"
 
 
 async def handle(hypervisor: Hypervisor, storage: Storage, blobs: Blobs, message: Any) -> Any:
@@ -23,7 +21,7 @@ async def handle(hypervisor: Hypervisor, storage: Storage, blobs: Blobs, message
         case move_calls.EnsureDisksNotKept():
             return await storage.ensure_not_kept(message.server_id)
         case move_calls.EnsureNoRescueDisk():
-            return await storage.ensure_no_disk(message.server_id, RESCUE_FILE)
+            return await storage.ensure_no_disk(message.server_id, disks.RESCUE_FILE)
         case move_calls.EnsureGuestNotAwaited():
             await hypervisor.ensure_not_awaited(message.server_id)
             return await storage.ensure_no_disks(message.server_id)

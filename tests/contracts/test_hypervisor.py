@@ -18,7 +18,17 @@ import trio.testing
 from minicloud.base.errors import CloudError, Conflict, NotFound, NotOffered, TimedOut
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.fabric import FakePlug
-from minicloud.drivers.hypervisor import Disk, Hypervisor, Machine, MachineFacts, Nic, PowerState, Throttle
+from minicloud.drivers.hypervisor import (
+    Cell,
+    Disk,
+    Hardware,
+    Hypervisor,
+    Machine,
+    MachineFacts,
+    Nic,
+    PowerState,
+    Throttle,
+)
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld
 from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor
 from minicloud.drivers.statelog import StateLog
@@ -628,7 +638,7 @@ async def test_an_interrupt_reaches_a_machine_that_runs(house: House) -> None:
 
 async def test_passwords_need_an_agent_that_answers(house: House, keeper: str) -> None:
     machine = house.a_machine()
-    with_agent = msgspec.structs.replace(house.a_machine(), guest_agent=True)
+    with_agent = msgspec.structs.replace(house.a_machine(), hardware=Hardware(guest_agent=True))
     async with house.entered() as hypervisor:
         for one in (machine, with_agent):
             await hypervisor.ensure_running(one)
@@ -642,6 +652,53 @@ async def test_passwords_need_an_agent_that_answers(house: House, keeper: str) -
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         with pytest.raises(Conflict, match="nobody in it can be told"):
             await hypervisor.ensure_password(machine.id, "root", "secret")
+
+
+HARDWARE = {
+    "processors": Hardware(sockets=1, cores=2, threads=2),
+    "cells": Hardware(cells=[Cell(cpus=[0, 2], memory_mb=40), Cell(cpus=[1, 3], memory_mb=24)]),
+    "generator": Hardware(rng_bytes=1024, rng_period_ms=500),
+    "no generator": Hardware(rng=False),
+    **{f"watchdog {action}": Hardware(watchdog=action) for action in ("none", "pause", "poweroff", "reset")},
+    **{f"video {model}": Hardware(video=model) for model in ("cirrus", "qxl", "vga", "vmvga", "virtio", "bochs")},
+    "usb": Hardware(input_bus="usb", tablet=True),
+    "virtio input": Hardware(input_bus="virtio"),
+    "older": Hardware(machine_type="pc", watchdog="reset", tablet=True),
+}
+
+
+@pytest.mark.parametrize("kind", HARDWARE)
+async def test_machines_of_many_kinds_boot(house: House, kind: str) -> None:
+    machine = msgspec.structs.replace(house.a_machine(), vcpus=4, hardware=HARDWARE[kind])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+
+
+@pytest.mark.parametrize("model", ["virtio-scsi", "lsilogic", "lsisas1068", "lsisas1078", "vmpvscsi"])
+async def test_disks_hang_on_every_scsi_controller(house: House, model: Any) -> None:
+    machine = msgspec.structs.replace(house.a_machine(), hardware=Hardware(scsi=model))
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, house.a_disk(bus="scsi")])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+
+
+@pytest.mark.parametrize("model", ["e1000e", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"])
+async def test_cards_of_many_kinds(house: House, model: str) -> None:
+    machine = msgspec.structs.replace(house.a_machine(), nics=[a_nic(model=model)])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+
+
+async def test_the_older_machine_takes_devices_and_gives_them_back(house: House) -> None:
+    machine = msgspec.structs.replace(house.a_machine(), hardware=Hardware(machine_type="pc"))
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        disk, nic = house.a_disk(), a_nic()
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+        await hypervisor.ensure_nic_attached(machine.id, nic)
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=2 << 20)
 
 
 async def console_has(hypervisor: Hypervisor, machine_id: str, *, boots: int) -> None:

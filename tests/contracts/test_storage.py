@@ -291,3 +291,15 @@ async def test_a_disk_is_packed_and_unpacked_elsewhere(opened: Open) -> None:
     with pytest.raises((NotFound, Failed)):
         await storage.ensure_unpacked("elsewhere", "disk", broken.fetch())
     assert sorted(await storage.machines()) == ["here", "there"]
+
+
+async def test_a_formatted_disk_is_made_once(opened: Open) -> None:
+    storage = opened()
+    made = await storage.ensure_formatted("m1", "disk.eph0", size_bytes=16 * MiB, filesystem="ext4", label="ephemeral0")
+    assert (made.format, made.virtual_size) == ("qcow2", 16 * MiB)
+    again = await opened().ensure_formatted("m1", "disk.eph0", size_bytes=8 * MiB, filesystem="ext4", label="other")
+    assert again == made
+    swap = await storage.ensure_formatted("m1", "disk.swap", size_bytes=4 * MiB, filesystem="swap", label="swap")
+    assert swap.virtual_size == 4 * MiB
+    await storage.ensure_no_disks("m1")
+    assert await storage.machines() == []

@@ -2,6 +2,7 @@
 
 from minicloud.agent import calls
 from minicloud.base.errors import Conflict, NotFound, from_facts
+from minicloud.conductor.compute import hardware
 from minicloud.conductor.compute.carded import CardedServer, host_of, unless_deleting
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.network.wiring import port_spec
@@ -57,7 +58,12 @@ async def ensure_unwired(saga: AttachInterface, world: World) -> None:
 
 async def ensure_attached(saga: AttachInterface, world: World) -> None:
     """The guest has the card, or will have it when it is started: a machine that its host never made is started with it."""
-    nic = calls.NicSpec(port=await world.database.read(lambda tx: port_spec(tx, saga.port_id)))
+
+    def find(tx: Transaction) -> calls.NicSpec:
+        server = servers.living(tx, saga.server_id)
+        return calls.NicSpec(port=port_spec(tx, saga.port_id), model=hardware.nic_model(server))
+
+    nic = await world.database.read(find)
     message = calls.EnsureNicAttached(server_id=saga.server_id, nic=nic)
     try:
         await world.agents.ask(await host_of(saga, world), message, timeout_s=LIMIT_S)

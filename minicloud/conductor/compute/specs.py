@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from minicloud.agent import calls, move_calls
-from minicloud.conductor.compute import volume_disks
+from minicloud.conductor.compute import hardware, volume_disks
 from minicloud.conductor.network.wiring import port_specs_of
 from minicloud.core.compute import metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
@@ -28,7 +28,13 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
         kernel=None if image.kernel is None else _source(image.kernel),
         ramdisk=None if image.ramdisk is None else _source(image.ramdisk),
         command_line=image.properties.get("os_command_line", DIRECT_BOOT) if image.kernel is not None else None,
-        nics=[calls.NicSpec(port=port) for port in port_specs_of(tx, server.id)],
+        nics=[calls.NicSpec(port=port, model=hardware.nic_model(server)) for port in port_specs_of(tx, server.id)],
+        hardware=hardware.of_server(server),
+        disk_bus=hardware.disk_bus(server),
+        cdrom_bus=hardware.cdrom_bus(server),
+        throttle=hardware.throttle(server),
+        ephemeral_gb=server.flavor.ephemeral,
+        swap_mb=server.flavor.swap,
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,

@@ -44,6 +44,7 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
     except NotFound as error:
         raise Invalid("Cannot find image for rebuild") from error
     requests.check_fit(image, server.flavor)
+    requests.check_topology(image, server.flavor)
     changes: dict[str, Any] = {
         name: value
         for name in ("name", "hostname", "description", "metadata", "user_data", "access_ip_v4", "access_ip_v6", "disk_config")

@@ -9,6 +9,7 @@ from minicloud.core import quota, unified_limits, user_quotas
 from minicloud.core.compute import (
     device_requests,
     flavors,
+    hardware,
     hosts,
     keypairs,
     server_files,
@@ -224,6 +225,7 @@ def check_topology(image: Image, flavor: ServerFlavor) -> None:
 def check_properties(properties: dict[str, str], flavor: ServerFlavor) -> None:
     """As ``check_topology``, of the properties alone."""
     try:
+        hardware.check(flavor.name, flavor.vcpus, flavor.extra_specs, properties)
         wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, properties)
         special_hardware.demands(flavor.extra_specs, properties)
     except Forbidden as error:

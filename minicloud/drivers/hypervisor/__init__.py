@@ -51,6 +51,9 @@ class Throttle(msgspec.Struct, frozen=True, kw_only=True):
     iops_size: int = 0
 
 
+Bus = Literal["virtio", "scsi", "ide", "nvme"]
+
+
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """A block device: ``path`` is absolute and its ``format`` is stated, never guessed.
 
@@ -60,12 +63,15 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     path: str
     format: Literal["raw", "qcow2"] = "qcow2"
-    bus: Literal["virtio", "scsi", "ide", "nvme"] = "virtio"
+    bus: Bus = "virtio"
     device: Literal["disk", "cdrom"] = "disk"
     boot_index: int | None = None
     serial: str | None = None
     read_only: bool = False
     throttle: Throttle | None = None
+
+
+NicModel = Literal["virtio", "e1000", "e1000e", "igb", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"]
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +80,44 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     mac: str
     mtu: int = 1450
-    model: Literal["virtio", "e1000", "rtl8139"] = "virtio"
+    model: NicModel = "virtio"
     plug: Plug
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """A NUMA cell of the guest: the numbers of its processors, and its memory in MiB."""
+
+    cpus: list[int]
+    memory_mb: int
+
+
+class Hardware(msgspec.Struct, frozen=True, kw_only=True):
+    """What else a machine is made of; every default is the plain machine that most guests get.
+
+    ``sockets`` 0: as many as processors. ``page_kb``: memory in pages of this size, 0 in ordinary ones. ``rng_bytes`` every
+    ``rng_period_ms`` are what the generator gives, 0 without limit. ``cpu_shares`` weigh against other machines (1024 is
+    ordinary), ``cpu_quota_us`` of every ``cpu_period_us`` is what each processor may run.
+    """
+
+    machine_type: str | None = None
+    sockets: int = 0
+    cores: int = 1
+    threads: int = 1
+    cells: list[Cell] = []
+    page_kb: int = 0
+    rng: bool = True
+    rng_bytes: int = 0
+    rng_period_ms: int = 0
+    watchdog: Literal["none", "pause", "poweroff", "reset"] | None = None
+    guest_agent: bool = False
+    video: Literal["cirrus", "qxl", "vga", "vmvga", "virtio", "bochs"] | None = None
+    input_bus: Literal["usb", "virtio"] | None = None
+    tablet: bool = False
+    scsi: Literal["virtio-scsi", "lsilogic", "lsisas1068", "lsisas1078", "vmpvscsi"] = "virtio-scsi"
+    secure_boot: bool = False
+    cpu_shares: int = 0
+    cpu_quota_us: int = 0
+    cpu_period_us: int = 0
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +133,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str | None = None
     ramdisk: str | None = None
     command_line: str | None = None
-    rng: bool = True
-    guest_agent: bool = False
+    hardware: Hardware = Hardware()
     properties: dict[str, str] = {}
 
 

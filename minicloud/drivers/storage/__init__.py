@@ -51,6 +51,14 @@ class Storage(Protocol):
         machine must be off). Raises Invalid when the base or the disk is larger than ``size_bytes``; Failed (disk full).
         """
 
+    async def ensure_formatted(
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+    ) -> DiskFile:
+        """The machine has this disk with an empty file system (or swap area) on it. One that exists is left alone.
+
+        Where the host lacks the program for it, the disk is blank. Raises Failed (disk full).
+        """
+
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
         """The machine has a raw disk with exactly this content (a config drive)."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio
 import msgspec
@@ -84,6 +84,13 @@ class FakeStorage:
         if late is not None:
             raise late
         return disk
+
+    async def ensure_formatted(
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+    ) -> DiskFile:
+        return await self.disk(machine_id, name) or await self.ensure_disk(
+            machine_id, name, base=None, size_bytes=size_bytes
+        )
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
         check_machine(machine_id)

@@ -8,13 +8,14 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import anyio
 
 from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.privatefolder import make_private
-from minicloud.drivers.storage import Base, DiskFile, Fetch, kept
+from minicloud.drivers.storage import Base, DiskFile, Fetch, formatting, kept
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
 from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
 from minicloud.drivers.storage.qemuimg import qemu_img
@@ -55,6 +56,23 @@ class FilesStorage:
                 await qemu_img("resize", "-q", "-f", "qcow2", str(path), str(size))
             elif has > -(-size // 512) * 512:
                 raise Invalid(f"disk {name} of {machine_id} has {has} bytes, more than {size}: disks do not shrink")
+            return _disk(machine_id, path, "qcow2")
+
+    async def ensure_formatted(
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+    ) -> DiskFile:
+        check_machine(machine_id)
+        check_disk(name)
+        async with self._alone(machine_id):
+            path = self._path(machine_id, name)
+            if not path.exists():
+                try:
+                    make_private(path.parent)
+                    await formatting.make(path, check_size(size_bytes, None), filesystem, label)
+                except OSError as error:
+                    raise disk_trouble(error, self._folder) from error
+                finally:
+                    self._tidy(path.parent)
             return _disk(machine_id, path, "qcow2")
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:

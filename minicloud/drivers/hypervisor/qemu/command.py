@@ -9,9 +9,9 @@ import msgspec
 from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
 from minicloud.drivers.fabric import UserPlug
-from minicloud.drivers.hypervisor import Disk, Machine
+from minicloud.drivers.hypervisor import Machine
+from minicloud.drivers.hypervisor.qemu import board
 from minicloud.drivers.hypervisor.qemu.devices import (
-    SCSI,
     block_node,
     disk_device,
     escape,
@@ -49,9 +49,8 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int], 
         raise Invalid(f"a machine needs a processor and memory, not {machine.vcpus} and {machine.memory_mb} MiB")
     argv = [emulator.binary]
     argv += ["-name", f"guest={escape(machine.name)},debug-threads=on", "-uuid", machine.id]
-    argv += ["-machine", "q35", "-accel", emulator.accelerator]
-    argv += ["-cpu", "host" if emulator.accelerator == "kvm" else "max"]
-    argv += ["-smp", f"{machine.vcpus},sockets={machine.vcpus},cores=1,threads=1", "-m", str(machine.memory_mb)]
+    argv += ["-machine", board.machine(machine), "-accel", emulator.accelerator]
+    argv += ["-cpu", "host" if emulator.accelerator == "kvm" else "max", *board.processors(machine)]
     argv += ["-nodefaults", "-no-user-config", "-display", "none", "-pidfile", "pid"]
     if emulator.sandbox:
         argv += ["-sandbox", _sandbox(machine)]
@@ -66,20 +65,10 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int], 
         *("-serial", "chardev:serial0"),
     ]
     argv += _boot(machine, emulator)
-    if machine.rng:
-        # Without it a guest's first SSH host key waits for a second or more.
-        argv += ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=rng0"]
-    if machine.guest_agent:
-        argv += [
-            "-chardev",
-            "socket,id=agent,path=agent,server=on,wait=off",
-            "-device",
-            "virtio-serial-pci,id=channels",
-        ]
-        argv += ["-device", "virtserialport,id=agent0,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0"]
+    argv += board.extras(machine.hardware)
     # A kernel of its own takes the first place in the firmware's order: QEMU refuses a disk that claims it, too.
     argv += ports(layout)
-    argv += _disks(machine.disks, layout, in_order=machine.kernel is None)
+    argv += _disks(machine, layout, in_order=machine.kernel is None)
     for nic in machine.nics:
         argv += ["-netdev", nic_backend(nic, taps), "-device", option(nic_device(nic, layout))]
     return argv
@@ -106,6 +95,8 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     if machine.firmware == "uefi":
         if emulator.firmware is None:
             raise Invalid("this host has no UEFI firmware")
+        if machine.hardware.secure_boot:
+            raise Invalid("this host offers no secure boot")
         argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={escape(emulator.firmware)}/{UEFI_CODE}"]
         argv += ["-drive", "if=pflash,format=raw,file=vars.fd"]
     if machine.kernel is not None:
@@ -119,11 +110,11 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
     return argv
 
 
-def _disks(disks: list[Disk], layout: Layout, *, in_order: bool) -> list[str]:
+def _disks(machine: Machine, layout: Layout, *, in_order: bool) -> list[str]:
     argv = []
-    if any(disk.bus == "scsi" for disk in disks):
-        argv += ["-device", f"virtio-scsi-pci,id={SCSI}"]
-    for disk in disks:
+    if any(disk.bus == "scsi" for disk in machine.disks):
+        argv += ["-device", board.scsi(machine.hardware)]
+    for disk in machine.disks:
         argv += ["-blockdev", json.dumps(block_node(disk), separators=(",", ":"))]
         argv += ["-device", option(disk_device(disk, layout, in_order=in_order))]
     return argv

@@ -7,7 +7,9 @@ from minicloud.drivers.fabric import TapPlug, UserPlug
 from minicloud.drivers.hypervisor import Disk, Nic, Throttle
 from minicloud.drivers.hypervisor.qemu.layout import (
     Layout,
+    bus_of,
     disk_device_name,
+    ide_of,
     needs_port,
     net_name,
     nic_device_name,
@@ -17,7 +19,7 @@ from minicloud.drivers.hypervisor.qemu.layout import (
 SCSI = "scsi0"
 """The controller of all SCSI disks."""
 
-_NIC_DEVICES = {"virtio": "virtio-net-pci", "e1000": "e1000", "rtl8139": "rtl8139"}
+_NIC_DEVICES = {"virtio": "virtio-net-pci"}
 _SERIAL_LENGTHS = {"scsi": 36}
 _SERIAL_LENGTH = 20
 
@@ -50,9 +52,9 @@ def disk_device(disk: Disk, layout: Layout, *, in_order: bool = True) -> dict[st
     if disk.bus == "scsi":
         device["bus"] = f"{SCSI}.0"
     elif disk.bus == "ide":
-        device["bus"] = f"ide.{layout.places[name]}"
+        device |= ide_of(layout, name)
     elif needs_port(disk):
-        device["bus"] = f"port{layout.places[name]}"
+        device |= bus_of(layout, name)
     return device
 
 
@@ -88,8 +90,8 @@ def nic_backend(nic: Nic, taps: Mapping[str, int]) -> str:
 def nic_device(nic: Nic, layout: Layout) -> dict[str, Any]:
     """The card, for ``-device`` and ``device_add``."""
     name = nic_device_name(nic.id)
-    device: dict[str, Any] = {"driver": _NIC_DEVICES[nic.model], "id": name, "netdev": net_name(nic.id)}
-    device |= {"mac": nic.mac, "romfile": "", "bus": f"port{layout.places[name]}"}
+    device: dict[str, Any] = {"driver": _NIC_DEVICES.get(nic.model, nic.model), "id": name, "netdev": net_name(nic.id)}
+    device |= {"mac": nic.mac, "romfile": "", **bus_of(layout, name)}
     if nic.model == "virtio":
         device["host_mtu"] = nic.mtu
     return device

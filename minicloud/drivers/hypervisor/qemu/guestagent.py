@@ -22,7 +22,7 @@ async def set_password(vm: Vm, user: str, password: str) -> None:
     async with vm.by_itself() as (record, qmp):
         if qmp is None:
             raise Conflict(f"machine {vm.machine_id} is {record.power}: nobody in it can be told")
-        if not record.machine.guest_agent:
+        if not record.machine.hardware.guest_agent:
             raise Conflict("QEMU guest agent is not enabled", kind="no_agent")
         encoded = base64.b64encode(password.encode()).decode()
         arguments = {"username": user, "password": encoded, "crypted": False}

@@ -8,14 +8,19 @@ from minicloud.drivers.hypervisor import Disk, Machine, Nic
 FREE_PORTS = 8
 """Empty PCI Express ports per machine at its start, for disks and cards that are attached later."""
 
-IDE_PORTS = 6
+IDE_PORTS, OLD_IDE_PORTS = 6, 4
 _FIRST_SLOT, _LAST_SLOT, _FUNCTIONS = 0x10, 0x1C, 8
+_FIRST_OLD_SLOT, _MOST_OLD_PORTS = 0x8, 0x17
 _MOST_PORTS = (_LAST_SLOT - _FIRST_SLOT + 1) * _FUNCTIONS
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """How many ports there are (numbered from 1), and which one holds which device; for disks on IDE, which of its own ports."""
+    """How many ports there are (numbered from 1), and which one holds which device; for disks on IDE, which of its own ports.
 
+    The older machine (``express`` false) has no such ports, but its only bus takes and gives back devices by itself.
+    """
+
+    express: bool = True
     ports: int = 0
     places: dict[str, int] = {}
 
@@ -27,23 +32,25 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
             raise Conflict(
                 "all of the machine's PCI Express ports are taken: a hard reboot makes room for more devices"
             )
-        return Layout(ports=self.ports, places={**self.places, name: free})
+        return msgspec.structs.replace(self, places={**self.places, name: free})
 
     def without(self, name: str) -> "Layout":
         """A layout where this device's port is free."""
-        return Layout(ports=self.ports, places={key: port for key, port in self.places.items() if key != name})
+        return msgspec.structs.replace(self, places={key: port for key, port in self.places.items() if key != name})
 
 
 def fresh(machine: Machine) -> Layout:
     """The layout of a machine that starts anew. Raises Invalid: too many devices, or two disks with one name."""
+    express = is_express(machine)
+    ides, most = (IDE_PORTS, _MOST_PORTS) if express else (OLD_IDE_PORTS, _MOST_OLD_PORTS)
     if len({disk_device_name(disk.id) for disk in machine.disks}) < len(machine.disks):
         raise Invalid("two disks of the machine have ids that are too much alike")
     places: dict[str, int] = {}
     ide = port = 0
     for disk in machine.disks:
         if disk.bus == "ide":
-            if ide == IDE_PORTS:
-                raise Invalid(f"a machine has {IDE_PORTS} IDE ports: use virtio or scsi for more disks")
+            if ide == ides:
+                raise Invalid(f"a machine has {ides} IDE ports: use virtio or scsi for more disks")
             places[disk_device_name(disk.id)] = ide
             ide += 1
         elif needs_port(disk):
@@ -52,9 +59,31 @@ def fresh(machine: Machine) -> Layout:
     for nic in machine.nics:
         port += 1
         places[nic_device_name(nic.id)] = port
-    if port + FREE_PORTS > _MOST_PORTS:
-        raise Invalid(f"a machine takes no more than {_MOST_PORTS - FREE_PORTS} disks and cards")
-    return Layout(ports=port + FREE_PORTS, places=places)
+    if port + FREE_PORTS > most:
+        raise Invalid(f"a machine takes no more than {most - FREE_PORTS} disks and cards")
+    return Layout(express=express, ports=port + FREE_PORTS, places=places)
+
+
+def is_express(machine: Machine) -> bool:
+    """Whether the machine's bus is PCI Express. Raises Invalid for machines that this host cannot be."""
+    kind = machine.hardware.machine_type or "q35"
+    if kind == "q35" or kind.startswith("pc-q35-"):
+        return True
+    if kind == "pc" or kind.startswith("pc-i440fx-"):
+        return False
+    raise Invalid(f"machines of type {kind} cannot be run here: q35, pc, or one of their versions")
+
+
+def bus_of(layout: Layout, name: str) -> dict[str, str]:
+    """Where a device of the PCI bus is put."""
+    place = layout.places[name]
+    return {"bus": f"port{place}"} if layout.express else {"bus": "pci.0", "addr": f"{_FIRST_OLD_SLOT + place - 1:#x}"}
+
+
+def ide_of(layout: Layout, name: str) -> dict[str, str | int]:
+    """Where a disk on IDE is put; the older machine has two to a cable."""
+    place = layout.places[name]
+    return {"bus": f"ide.{place}"} if layout.express else {"bus": f"ide.{place // 2}", "unit": place % 2}
 
 
 def needs_port(device: Disk | Nic) -> bool:
@@ -86,7 +115,7 @@ def net_name(nic_id: str) -> str:
 def ports(layout: Layout) -> list[str]:
     """Arguments for all ports; eight of them share a slot of the root bus, which has only 32."""
     argv = []
-    for number in range(1, layout.ports + 1):
+    for number in range(1, layout.ports + 1) if layout.express else ():
         slot, function = divmod(number - 1, _FUNCTIONS)
         many = ",multifunction=on" if function == 0 else ""
         where = f"addr={_FIRST_SLOT + slot:#x}.{function}{many}"

@@ -7,7 +7,7 @@ import pytest
 
 from minicloud.base.errors import Invalid
 from minicloud.drivers.fabric import FakePlug, TapPlug, UserPlug
-from minicloud.drivers.hypervisor import Disk, Machine, Nic
+from minicloud.drivers.hypervisor import Cell, Disk, Hardware, Machine, Nic
 from minicloud.drivers.hypervisor.qemu.command import Emulator, command_line
 from minicloud.drivers.hypervisor.qemu.layout import FREE_PORTS, fresh, node_name
 
@@ -133,7 +133,69 @@ def test_direct_boot_and_firmware() -> None:
         "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd",
         "if=pflash,format=raw,file=vars.fd",
     ]
-    assert "virtio-rng-pci,id=rng,rng=rng0" not in line(a_machine(rng=False))
+    assert "virtio-rng-pci,id=rng,rng=rng0" not in line(a_machine(hardware=Hardware(rng=False)))
+
+
+def test_processors_cells_and_pages() -> None:
+    spread = line(a_machine(vcpus=8, hardware=Hardware(sockets=2, cores=2, threads=2)))
+    assert values(spread, "-smp") == ["8,sockets=2,cores=2,threads=2"]
+    cells = [Cell(cpus=[0, 1], memory_mb=192), Cell(cpus=[3, 2], memory_mb=64)]
+    argv = line(a_machine(vcpus=4, hardware=Hardware(cells=cells)))
+    assert values(argv, "-numa") == [
+        "node,nodeid=0,cpus=0,cpus=1,memdev=ram0",
+        "node,nodeid=1,cpus=3,cpus=2,memdev=ram1",
+    ]
+    assert values(argv, "-object")[:2] == [
+        "memory-backend-ram,id=ram0,size=192M",
+        "memory-backend-ram,id=ram1,size=64M",
+    ]
+    large = line(a_machine(hardware=Hardware(page_kb=2048)))
+    assert values(large, "-machine") == ["q35,memory-backend=ram0"]
+    assert values(large, "-object")[0] == (
+        "memory-backend-memfd,id=ram0,size=256M,hugetlb=on,hugetlbsize=2048K,prealloc=on"
+    )
+    both = line(a_machine(vcpus=4, hardware=Hardware(cells=cells, page_kb=2048)))
+    assert values(both, "-machine") == ["q35"]
+    assert "hugetlb=on" in values(both, "-object")[1]
+
+
+def test_what_flavors_and_images_add() -> None:
+    hardware = Hardware(
+        machine_type="pc-q35-7.2",
+        rng_bytes=64,
+        rng_period_ms=100,
+        watchdog="poweroff",
+        guest_agent=True,
+        video="virtio",
+        input_bus="usb",
+        tablet=True,
+        scsi="lsilogic",
+    )
+    argv = line(a_machine(hardware=hardware, disks=[Disk(id="a", path="/a", bus="scsi")]))
+    assert values(argv, "-machine") == ["pc-q35-7.2"]
+    assert "watchdog=poweroff" in values(argv, "-action")
+    assert "socket,id=agent,path=agent,server=on,wait=off" in values(argv, "-chardev")
+    for device in (
+        "virtio-rng-pci,id=rng,rng=rng0,max-bytes=64,period=100",
+        "i6300esb,id=watchdog",
+        "virtserialport,id=agent0,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0",
+        "virtio-vga,id=video",
+        "usb-kbd,id=keyboard,bus=usb.0",
+        "usb-tablet,id=pointer,bus=usb.0",
+        "lsi53c895a,id=scsi0",
+    ):
+        assert device in values(argv, "-device")
+
+
+def test_the_older_machine_has_one_bus() -> None:
+    disks = [Disk(id="a", path="/a"), *(Disk(id=f"i{n}", path="/i", bus="ide") for n in range(3))]
+    nic = a_nic(FakePlug(name="x"))
+    argv = line(a_machine(hardware=Hardware(machine_type="pc"), disks=disks, nics=[nic]))
+    devices = values(argv, "-device")
+    assert "virtio-blk-pci,id=d-a-device,drive=d-a,bus=pci.0,addr=0x8" in devices
+    assert "ide-hd,id=d-i2-device,drive=d-i2,bus=ide.1,unit=0" in devices
+    assert any(device.startswith("virtio-net-pci") and "bus=pci.0,addr=0x9" in device for device in devices)
+    assert not any("pcie-root-port" in device for device in devices)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +210,9 @@ def test_direct_boot_and_firmware() -> None:
         (a_machine(disks=[Disk(id=str(n), path="/x", bus="ide") for n in range(7)]), "6 IDE ports"),
         (a_machine(disks=[Disk(id="a", path="/x"), Disk(id="a", path="/y")]), "too much alike"),
         (a_machine(disks=[Disk(id=str(n), path="/x") for n in range(97)]), "no more than 96"),
+        (a_machine(hardware=Hardware(sockets=3)), "are not 2 processors"),
+        (a_machine(hardware=Hardware(cells=[Cell(cpus=[0, 1], memory_mb=1)])), "does not add up"),
+        (a_machine(hardware=Hardware(machine_type="virt")), "cannot be run here"),
     ],
 )
 def test_what_cannot_be_built_is_said(machine: Machine, why: str) -> None:

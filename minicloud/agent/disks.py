@@ -1,0 +1,89 @@
+"""The disks of a server on its host: made where they are missing, in the order in which its guest sees them."""
+
+import msgspec
+
+from minicloud.agent.config_drive import iso
+from minicloud.agent.specs import ImageSource, ServerSpec
+from minicloud.base import trace
+from minicloud.drivers.hypervisor import Disk
+from minicloud.drivers.storage import GiB, Storage
+from minicloud.engines.blobs import Blobs
+
+RESCUE_FILE = "disk.rescue"
+MiB = 1 << 20
+
+
+async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[Disk]:
+    """All disks: what rescues it, its root, its flavor's blank and swap disks, its volumes, its config drive."""
+    made: list[Disk] = []
+    if server.rescue is not None:
+        made.append(await _on_image(storage, blobs, server, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0))
+    if server.image is not None:
+        root = await _on_image(
+            storage, blobs, server, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made)
+        )
+        made.append(root)
+    if server.ephemeral_gb:
+        file = await storage.ensure_formatted(
+            server.id, "disk.eph0", size_bytes=server.ephemeral_gb * GiB, filesystem="ext4", label="ephemeral0"
+        )
+        made.append(_local(server, "ephemeral0", file.path))
+    if server.swap_mb:
+        file = await storage.ensure_formatted(
+            server.id, "disk.swap", size_bytes=server.swap_mb * MiB, filesystem="swap", label="swap"
+        )
+        made.append(_local(server, "swap", file.path))
+    behind = 1 if server.rescue is not None else 0
+    made += [_behind(volume, behind) for volume in server.volumes]
+    if server.config_drive is not None:
+        drive = await storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
+        made.append(
+            Disk(
+                id="config",
+                path=drive.path,
+                format=drive.format,
+                read_only=True,
+                bus=server.cdrom_bus or "virtio",
+                device="disk" if server.cdrom_bus is None else "cdrom",
+            )
+        )
+    return made
+
+
+async def boot_file(storage: Storage, blobs: Blobs, source: ImageSource | None) -> str | None:
+    """A kernel or ramdisk, out of the same cache as disks."""
+    if source is None:
+        return None
+    return (await storage.ensure_base(source.checksum, "raw", lambda: blobs.get(source.blob))).path
+
+
+async def _on_image(
+    storage: Storage,
+    blobs: Blobs,
+    server: ServerSpec,
+    disk_id: str,
+    name: str,
+    image: ImageSource,
+    *,
+    gb: int,
+    boot_index: int,
+) -> Disk:
+    """A disk that stands on an image; ``gb`` 0: as large as that."""
+    with trace.span("image", checksum=image.checksum, format=image.format):
+        base = await storage.ensure_base(image.checksum, image.format, lambda: blobs.get(image.blob))
+    with trace.span(f"{disk_id}_disk", root_gb=gb):
+        made = await storage.ensure_disk(server.id, name, base=base, size_bytes=gb * GiB)
+    return _local(server, disk_id, made.path, boot_index=boot_index)
+
+
+def _local(server: ServerSpec, disk_id: str, path: str, *, boot_index: int | None = None) -> Disk:
+    return Disk(
+        id=disk_id, path=path, format="qcow2", bus=server.disk_bus, boot_index=boot_index, throttle=server.throttle
+    )
+
+
+def _behind(disk: Disk, places: int) -> Disk:
+    """A disk that is booted from so many places later: what rescues a server comes first."""
+    if disk.boot_index is None or not places:
+        return disk
+    return msgspec.structs.replace(disk, boot_index=disk.boot_index + places)

@@ -1,0 +1,50 @@
+"""A server as its host is told of it; part of ``calls``."""
+
+from typing import Literal
+
+import msgspec
+
+from minicloud.agent.device_calls import NicSpec
+from minicloud.agent.move_calls import PackedDisk
+from minicloud.drivers.hypervisor import Bus, Disk, Hardware, Throttle
+
+
+class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a host gets an image's bytes: the key in the blob store, their sha512, their stated format."""
+
+    blob: str
+    checksum: str
+    format: str
+    size: int
+
+
+class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image.
+
+    ``disk_bus`` is that of its local disks, which ``throttle`` holds back; ``cdrom_bus`` that of a config drive which shall be a CD-ROM.
+
+    With ``rescue`` it boots that image, and has its own disks behind it.
+    """
+
+    id: str
+    name: str
+    vcpus: int
+    memory_mb: int
+    root_gb: int
+    image: ImageSource | None = None
+    kernel: ImageSource | None = None
+    ramdisk: ImageSource | None = None
+    command_line: str | None = None
+    nics: list[NicSpec] = []
+    firmware: Literal["bios", "uefi"] = "bios"
+    config_drive: dict[str, bytes] | None = None
+    properties: dict[str, str] = {}
+    hardware: Hardware = Hardware()
+    disk_bus: Bus = "virtio"
+    cdrom_bus: Bus | None = None
+    throttle: Throttle | None = None
+    ephemeral_gb: int = 0
+    swap_mb: int = 0
+    packed: list[PackedDisk] = []
+    rescue: ImageSource | None = None
+    volumes: list[Disk] = []
