@@ -51,6 +51,7 @@ from minicloud.first_start import (
 from minicloud.operations import seeds
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
+from minicloud.repairs import reconcilers as reconcilers
 from minicloud.sagas import SAGAS as SAGAS
 from minicloud.services import image_options_of
 from minicloud.services import policy_of as policy_of
@@ -77,6 +78,7 @@ class Cloud:
         sink: trace.Sink,
         trace_file: TraceFile | None,
         agents: dict[str, HostAgent],
+        backends: list[BackendAgent],
         fabrics: list[Fabric],
         fake: FakeWorld | None,
         driver: str,
@@ -93,6 +95,7 @@ class Cloud:
         self.sink = sink
         self.trace_file = trace_file
         self.agents = agents
+        self.backends = backends
         self.fabrics = fabrics
         self.fake = fake
         self.driver = driver
@@ -255,6 +258,7 @@ async def open_cloud(
             sink=sink,
             trace_file=trace_file,
             agents={agent.host: agent for agent in hosts_of_cloud},
+            backends=backends,
             fabrics=fabrics,
             fake=fake,
             driver=driver,
@@ -328,16 +332,3 @@ def options_of(settings: Settings, driver: str) -> Options:
         reclaim_instance_interval=settings.reclaim_instance_interval,
         randomize_allocation_candidates=settings.randomize_allocation_candidates,
     )
-
-
-def reconcilers() -> list[Any]:
-    """Every repair, in the order in which a round runs them."""
-    from minicloud.reconcilers.deadlines import Deadlines
-    from minicloud.reconcilers.evacuated import Evacuated
-    from minicloud.reconcilers.fabric import FabricReconciler
-    from minicloud.reconcilers.leftovers import Leftovers
-    from minicloud.reconcilers.lost_hosts import LostHosts
-    from minicloud.reconcilers.network_changes import NetworkChanges
-    from minicloud.reconcilers.power_states import PowerStates
-
-    return [LostHosts(), PowerStates(), NetworkChanges(), FabricReconciler(), Leftovers(), Evacuated(), Deadlines()]
