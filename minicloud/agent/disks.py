@@ -16,11 +16,10 @@ MiB = 1 << 20
 async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[Disk]:
     """All disks: what rescues it, its root, its flavor's blank and swap disks, its volumes, its config drive."""
     made: list[Disk] = []
-    if server.rescue is not None:
-        made.append(await _on_image(storage, blobs, server, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0))
+    behind = 0 if server.rescue is None else 1
     if server.image is not None:
         root = await _on_image(
-            storage, blobs, server, "root", "disk", server.image, gb=server.root_gb, boot_index=len(made)
+            storage, blobs, server, "root", "disk", server.image, gb=server.root_gb, boot_index=behind
         )
         made.append(root)
     if server.ephemeral_gb:
@@ -33,8 +32,11 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[
             server.id, "disk.swap", size_bytes=server.swap_mb * MiB, filesystem="swap", label="swap"
         )
         made.append(_local(server, "swap", file.path))
-    behind = 1 if server.rescue is not None else 0
     made += [_behind(volume, behind) for volume in server.volumes]
+    if server.rescue is not None:
+        rescue = await _on_image(storage, blobs, server, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0)
+        rescue = msgspec.structs.replace(rescue, bus=server.rescue_bus, device=server.rescue_device)
+        made.insert(len(made) if server.rescue_last else 0, rescue)
     if server.config_drive is not None:
         drive = await storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
         made.append(

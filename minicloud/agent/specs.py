@@ -23,7 +23,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     ``disk_bus`` is that of its local disks, which ``throttle`` holds back; ``cdrom_bus`` that of a config drive which shall be a CD-ROM.
 
-    With ``rescue`` it boots that image, and has its own disks behind it.
+    With ``rescue`` it boots that image, and has its own disks behind it; with ``rescue_last`` these keep their places.
     """
 
     id: str
@@ -47,4 +47,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     swap_mb: int = 0
     packed: list[PackedDisk] = []
     rescue: ImageSource | None = None
+    rescue_last: bool = False
+    rescue_bus: Bus = "virtio"
+    rescue_device: Literal["disk", "cdrom"] = "disk"
     volumes: list[Disk] = []

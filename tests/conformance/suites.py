@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from minicloud.core.scheduler.options import DEFAULT_FILTERS
+
 LEDGERS = Path(__file__).parent / "ledger"
 
 
@@ -46,7 +48,13 @@ SUITES = {
             r"^tempest\.api\.identity\.",
             {"lockout_failure_attempts": 3, "lockout_duration": 3, "unique_last_password_count": 3},
         ),
-        Suite("compute", "tempest", r"^tempest\.api\.compute\.", {"hosts": 2}),
+        Suite(
+            "compute",
+            "tempest",
+            r"^tempest\.api\.compute\.",
+            # As DevStack has them: upstream's filters, and two that its tests ask for.
+            {"hosts": 2, "enabled_filters": ",".join([*DEFAULT_FILTERS, "SameHostFilter", "DifferentHostFilter"])},
+        ),
         Suite(
             "image",
             "tempest",

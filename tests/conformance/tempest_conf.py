@@ -84,6 +84,7 @@ def _config(subject: Subject, folder: Path) -> Config:
             "external_idp": False,
         },
         "service_available": offered,
+        "enforce_scope": {"nova": True},
         "validation": {"run_validation": False},
     }
     found |= _compute(subject) | _network(subject) | _volume(offered["cinder"])
@@ -133,6 +134,10 @@ def _compute(subject: Subject) -> Config:
             "live_migrate_paused_instances": True,
             "live_migrate_back_and_forth": True,
             "block_migration_for_live_migration": True,
+            "volume_backed_live_migration": subject.endpoint("volumev3") is not None,
+            "stable_rescue": True,
+            "scheduler_enabled_filters": "all",
+            "nova_policy_roles": "admin,manager,member,reader",
         },
     }
 

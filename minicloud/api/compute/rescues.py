@@ -32,7 +32,9 @@ async def rescue(call: Call, server_id: str, body: bytes) -> Any:
     password = wish.password or servers.new_password()
 
     def work(tx: Transaction) -> None:
-        before, server, action_id, image = rescues.ask(tx, call.context, server_id, wish.image_ref, password)
+        before, server, action_id, image = rescues.ask(
+            tx, call.context, server_id, wish.image_ref, password, from_volume=call.at_least("2.87")
+        )
         claimed = server.task_state or ""
         call.begin(
             tx,

@@ -1,6 +1,7 @@
 """A server's records as the spec that its host is told."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -43,12 +44,26 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
     )
 
 
+_RESCUE_BUSES: dict[str, Literal["virtio", "scsi", "ide", "nvme"]] = {
+    "virtio": "virtio",
+    "scsi": "scsi",
+    "ide": "ide",
+    "sata": "ide",
+    "nvme": "nvme",
+}
+"""Buses that an image may name for a rescue disk; any other is left to the host, as upstream does with none."""
+
+
 def rescue_spec(tx: Transaction, server: Server, rescue: ServerImage) -> calls.ServerSpec:
     """A server that boots another image, with its own disks behind that one's."""
     spec = server_spec(tx, server)
     direct = rescue.kernel is not None
+    bus, device = rescue.properties.get("hw_rescue_bus"), rescue.properties.get("hw_rescue_device")
     return msgspec.structs.replace(
         spec,
+        rescue_last=bus is not None or device is not None,
+        rescue_bus=_RESCUE_BUSES.get(bus or "virtio", "virtio"),
+        rescue_device="cdrom" if device == "cdrom" else "disk",
         rescue=_source(rescue),
         kernel=None if rescue.kernel is None else _source(rescue.kernel),
         ramdisk=None if rescue.ramdisk is None else _source(rescue.ramdisk),

@@ -13,9 +13,17 @@ from minicloud.engines.database import Transaction
 
 
 def ask(
-    tx: Transaction, context: Context, server_id: str, image_ref: str | None, password: str
+    tx: Transaction,
+    context: Context,
+    server_id: str,
+    image_ref: str | None,
+    password: str,
+    *,
+    from_volume: bool = False,
 ) -> tuple[Server, Server, int, ServerImage]:
     """Take a server to be rescued: as it was, as it is now, the action's id, and the image that it shall boot.
+
+    ``from_volume``: whether the caller knows that a server may boot from a volume; the image must then say its bus and device.
 
     Raises NotFound, Conflict, Invalid (no such image, or a server that has none of its own).
     """
@@ -28,6 +36,7 @@ def ask(
         except Invalid as error:
             raise Invalid(f"Requested rescue image '{image_ref}' is not supported") from error
         rescue = requests.image_source(tx, context, image)
-    if server.image_id is None:
+    stable = "hw_rescue_bus" in rescue.properties and "hw_rescue_device" in rescue.properties
+    if server.image_id is None and not (from_volume and stable):
         raise Invalid(f"Instance {server_id} cannot be rescued: Cannot rescue a volume-backed instance")
     return before, records.change(tx, server, admin_password=password), action_id, rescue

@@ -238,23 +238,38 @@ def adopt(
 
 
 def bind(tx: Transaction, port_id: str, host: str) -> Port:
-    """The port's server is to run on this host: its wires are laid there."""
+    """The port's server is to run on this host: its wires are laid there, and those of a trunk's ports below it."""
     port = records.get(tx, Port, port_id)
+    for below in _below(tx, port_id):
+        if below.host != host:
+            standard.touch(tx, below, host=host, status="DOWN")
     return port if port.host == host else standard.touch(tx, port, host=host, status="DOWN")
 
 
 def unbind(tx: Transaction, port_id: str) -> None:
     """The port is laid nowhere any more."""
     port = records.find(tx, Port, port_id)
-    if port is not None and (port.host or port.status != "DOWN"):
-        standard.touch(tx, port, host="", status="DOWN")
+    for one in [*_below(tx, port_id), *([] if port is None else [port])]:
+        if one.host or one.status != "DOWN":
+            standard.touch(tx, one, host="", status="DOWN")
 
 
 def activate(tx: Transaction, port_id: str) -> None:
     """The port is wired and its guest runs."""
     port = records.find(tx, Port, port_id)
-    if port is not None and port.status != "ACTIVE":
-        standard.change(tx, port, status="ACTIVE")
+    for one in [*_below(tx, port_id), *([] if port is None else [port])]:
+        if one.status != "ACTIVE":
+            standard.change(tx, one, status="ACTIVE")
+
+
+def _below(tx: Transaction, port_id: str) -> list[Port]:
+    """The ports that a trunk on this port carries."""
+    return records.select(
+        tx,
+        Port,
+        "id IN (SELECT s.port_id FROM trunk_subports s JOIN trunks t ON t.id = s.trunk_id WHERE t.port_id = ?)",
+        [port_id],
+    )
 
 
 def of_server(tx: Transaction, server_id: str) -> list[Port]:
