@@ -30,17 +30,19 @@ class Filters:
         known = self._tables.get(network.id)
         if known is not None and security.with_network(known, network) == known:
             self._tables.pop(network.id)
-        await self._load(namespace, network.id, guard.base(), lambda table: security.with_network(table, network))
+        await self._load(
+            namespace, network.id, guard.base(network.id), lambda table: security.with_network(table, network)
+        )
 
     async def port(self, namespace: str, port: Port, *, fresh: bool) -> None:
         """The port may send and get what it is wished to. Raises ToolFailed."""
         # A first load into the standing table takes 4 ms, replacing rules 16 (the kernel waits for their last readers).
-        text = guard.allow(port) if fresh else guard.base() + guard.allow(port)
+        text = guard.allow(port) if fresh else guard.base(port.network_id) + guard.allow(port)
         await self._load(namespace, port.network_id, text, lambda table: security.with_port(table, port))
 
     async def no_port(self, namespace: str, port: Port) -> None:
         """Nothing of the port is left. Raises ToolFailed."""
-        text = guard.base() + guard.forbid(port.id)
+        text = guard.base(port.network_id) + guard.forbid(port.id)
         await self._load(namespace, port.network_id, text, lambda table: security.without_port(table, port.id))
 
     def forget(self, network_id: str) -> None:

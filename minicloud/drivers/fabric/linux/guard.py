@@ -7,11 +7,15 @@ one, so that either can be loaded without touching the other.
 import ipaddress
 
 from minicloud.drivers.fabric import Port
-from minicloud.drivers.fabric.linux.names import TAP, device
+from minicloud.drivers.fabric.linux.names import EDGE, TAP, UPLINK, bridge_mac, device
 
 
-def base() -> str:
-    """The network's table: which chain each tap has, and no way for a tap that has none. Loading it again keeps all ports."""
+def base(network_id: str) -> str:
+    """The network's table: which chain each tap has, and no way for a tap that has none. Loading it again keeps all ports.
+
+    What the network itself sends, DHCP or whoever reaches for a guest, is filtered on no host; nobody there may pose as it.
+    """
+    own = bridge_mac(network_id)
     return f"""\
 add table bridge guard
 add map bridge guard ports {{ type ifname : verdict; }}
@@ -19,6 +23,10 @@ add chain bridge guard entry {{ type filter hook prerouting priority -300; polic
 flush chain bridge guard entry
 add rule bridge guard entry iifname vmap @ports
 add rule bridge guard entry iifname "{TAP}*" counter drop
+add rule bridge guard entry iifname "{EDGE}*" ether saddr {own} counter drop
+add chain bridge guard own {{ type filter hook forward priority -5; policy accept; }}
+flush chain bridge guard own
+add rule bridge guard own iifname "{UPLINK}" ether saddr {own} meta mark set 0
 """
 
 

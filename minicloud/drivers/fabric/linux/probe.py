@@ -105,7 +105,7 @@ def _bridge_rules() -> str:
     rule = Rule(ingress=True, version=4, protocol=6, first=22, members_of="probe")
     network = Network(id="probe", groups=[Group(id="probe", rules=[rule])], members={"probe": ["10.0.0.0/24"]})
     table = security.with_port(security.with_network(security.Table(), network), port)
-    return guard.base() + guard.allow(port) + security.whole(table)
+    return guard.base("probe") + guard.allow(port) + security.whole(table)
 
 
 def _router_rules() -> str:
