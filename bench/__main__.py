@@ -10,6 +10,7 @@ ALL = (
     "startup",
     "boot_storm",
     "requests",
+    "network",
     "sign_in",
     "candidates",
     "schedule_1000_hosts",

@@ -69,7 +69,8 @@ def assign(
             if group:
                 taken.append(_any_of(tx, network_id, group))
     else:
-        for wish in wishes:
+        # Those that are asked for by name first: they might be the next that others would get.
+        for wish in sorted(wishes, key=lambda wish: wish.ip_address is None):
             subnet = _subnet_of(wish, subnets, network_id, device_owner)
             automatic = subnet.automatic and device_owner not in ROUTER_OWNERS
             if automatic and wish.ip_address is None:
