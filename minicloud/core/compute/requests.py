@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
+from minicloud.base.errors import CloudError, Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import quota, unified_limits, user_quotas
 from minicloud.core.compute import (
     device_requests,
@@ -25,7 +25,7 @@ from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.network import networks, ports, rbac, security_groups
+from minicloud.core.network import auto_topologies, networks, ports, rbac, security_groups
 from minicloud.engines.database import Transaction
 
 MiB, GiB = 1 << 20, 1 << 30
@@ -294,7 +294,18 @@ def _networks(tx: Transaction, context: Context, request: ServerRequest) -> list
                 _check_network(tx, context, wanted.network_id)
         return request.networks
     only = networks.automatic(tx, context)
-    return [] if only is None else [RequestedNetwork(network_id=only.id)]
+    if only is not None:
+        return [RequestedNetwork(network_id=only.id)]
+    return [RequestedNetwork(network_id=_new_network(tx, context))] if request.networks == "auto" else []
+
+
+def _new_network(tx: Transaction, context: Context) -> str:
+    """A network to the outside for a project that has none and asks for whatever there is. Raises Invalid."""
+    project_id = context.require_project()
+    try:
+        return auto_topologies.ensure(tx, project_id)
+    except CloudError as error:
+        raise Invalid(f"Unable to automatically allocate a network for project {project_id}") from error
 
 
 def _check_port(tx: Transaction, context: Context, port_id: str) -> None:

@@ -70,13 +70,16 @@ def assign(
                 taken.append(_any_of(tx, network_id, group))
     else:
         # Those that are asked for by name first: they might be the next that others would get.
-        for wish in sorted(wishes, key=lambda wish: wish.ip_address is None):
+        order = sorted(range(len(wishes)), key=lambda number: wishes[number].ip_address is None)
+        places: dict[int, FixedIp] = {}
+        for number in order:
+            wish = wishes[number]
             subnet = _subnet_of(wish, subnets, network_id, device_owner)
             automatic = subnet.automatic and device_owner not in ROUTER_OWNERS
             if automatic and wish.ip_address is None:
                 continue  # below, with every other such subnet
             if wish.ip_address is None:
-                taken.append(_any_of(tx, network_id, [subnet]))
+                places[number] = _any_of(tx, network_id, [subnet])
                 continue
             if automatic and wish.ip_address != ipam.eui64(network_of(subnet), mac):
                 raise Invalid(
@@ -85,7 +88,8 @@ def assign(
                     kind="AllocationOnAutoAddressSubnet",
                 )
             ipam.take(tx, subnet.id, wish.ip_address)
-            taken.append(FixedIp(subnet.id, wish.ip_address))
+            places[number] = FixedIp(subnet.id, wish.ip_address)
+        taken = [places[number] for number in sorted(places)]
     if device_owner not in ROUTER_OWNERS:
         had = {fixed.subnet_id for fixed in taken}
         for subnet in subnets:

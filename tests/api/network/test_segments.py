@@ -1,7 +1,10 @@
 """Segments of networks, bindings of ports, and networks made on demand."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
+from tests.support.clouds import a_cloud
 from tests.support.network import MOUNT, a_network_service, a_subnet, ann, error, made, root
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +120,24 @@ async def test_a_network_is_made_for_a_project_that_asks() -> None:
         assert (await member.get("/routers")).json()["routers"] == []
         second = await admin.post("/networks", json={"network": {"router:external": True, "is_default": True}})
         assert error(second)[:2] == (409, "DefaultExternalNetworkExists")
+
+
+async def test_a_server_that_takes_any_network_gets_one_made() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        admin = cloud.admin
+        found = (await admin.get(f"{MOUNT}/networks?name=private")).json()["networks"][0]
+        ports = (
+            await admin.get(f"{MOUNT}/ports?network_id={found['id']}&device_owner=network:router_interface")
+        ).json()
+        router = ports["ports"][0]["device_id"]
+        parted = await admin.put(
+            f"{MOUNT}/routers/{router}/remove_router_interface", json={"port_id": ports["ports"][0]["id"]}
+        )
+        assert parted.status_code == 200, parted.text
+        assert (await admin.delete(f"{MOUNT}/networks/{found['id']}")).status_code == 204
+        server = await cloud.a_server()
+        networks = (await admin.get(f"{MOUNT}/networks?name=auto_allocated_network")).json()["networks"]
+        assert [one["admin_state_up"] for one in networks] == [True]
+        taken = (await admin.get(f"{MOUNT}/ports?device_id={server['id']}")).json()["ports"]
+        assert [one["network_id"] for one in taken] == [networks[0]["id"]]
