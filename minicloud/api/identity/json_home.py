@@ -24,6 +24,11 @@ _TABLE = """\
 /OS-INHERIT/projects/{project_id}/groups/{group_id}/roles/{role_id}/inherited_to_projects ext/OS-INHERIT/1.0/rel/project_group_role_inherited_to_projects
 /OS-INHERIT/projects/{project_id}/users/{user_id}/roles/inherited_to_projects ext/OS-INHERIT/1.0/rel/project_user_roles_inherited_to_projects
 /OS-INHERIT/projects/{project_id}/users/{user_id}/roles/{role_id}/inherited_to_projects ext/OS-INHERIT/1.0/rel/project_user_role_inherited_to_projects
+/OS-OAUTH1/access_token ext/OS-OAUTH1/1.0/rel/access_tokens
+/OS-OAUTH1/authorize/{request_token_id} ext/OS-OAUTH1/1.0/rel/authorize_request_token
+/OS-OAUTH1/consumers ext/OS-OAUTH1/1.0/rel/consumers
+/OS-OAUTH1/consumers/{consumer_id} ext/OS-OAUTH1/1.0/rel/consumer
+/OS-OAUTH1/request_token ext/OS-OAUTH1/1.0/rel/request_tokens
 /OS-REVOKE/events ext/OS-REVOKE/1.0/rel/events
 /OS-TRUST/trusts ext/OS-TRUST/1.0/rel/trusts
 /OS-TRUST/trusts/{trust_id} ext/OS-TRUST/1.0/rel/trust

@@ -17,7 +17,7 @@ from minicloud.core.identity.sign_in import (
     UserNamed,
 )
 
-METHODS = ("password", "token", "application_credential", "totp")
+METHODS = ("password", "token", "application_credential", "totp", "oauth1")
 
 
 class TokenCreate(Body, open=True):
@@ -131,6 +131,8 @@ def sign_in(body: TokenCreate) -> SignIn:
         credential, secret = _application_credential(auth.identity["application_credential"])
         if scope is not None:
             raise wording.refused("application credentials cannot request a scope")
+    if "oauth1" in methods and scope is not None:
+        raise wording.refused("an access token has its own scope")
     return SignIn(
         methods=methods,
         user=user if "password" in methods else None,

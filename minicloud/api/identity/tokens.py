@@ -6,18 +6,20 @@ import msgspec
 
 from minicloud.api.auth import digest
 from minicloud.api.call import Call, Reply
+from minicloud.api.identity import oauth1_tokens, views
 from minicloud.api.identity import sign_in as signing
-from minicloud.api.identity import views
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.identity.sign_in import SignIn, TokenCreate
 from minicloud.api.listing import truth
 from minicloud.api.routes import Delete, Get, Head, Post, Route
 from minicloud.base import trace
 from minicloud.base.errors import NotFound
-from minicloud.core.identity import catalog, password_rules, sign_in, tokens, trusts, wording
+from minicloud.core.identity import catalog, oauth1, password_rules, sign_in, tokens, trusts, wording
 from minicloud.core.identity.application_credentials import ApplicationCredential
 from minicloud.core.identity.assignments import project_scope
 from minicloud.core.identity.catalog import CatalogService
+from minicloud.core.identity.oauth1 import AccessToken
+from minicloud.core.identity.oauth1_signatures import Signed
 from minicloud.core.identity.password_rules import PasswordRules
 from minicloud.core.identity.sign_in import ApplicationCredentialNamed, UserNamed
 from minicloud.core.identity.tokens import Standing, Token
@@ -51,11 +53,12 @@ class Tokens:
             if asked.application_credential is None
             else await self._check_secret(call, asked.application_credential, asked.secret),
         )
+        signed = oauth1_tokens.signed(call) if "oauth1" in asked.methods else None
         secret = new_secret()
         with_catalog = call.parameter("nocatalog") is None
 
         def issue(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
-            who = _who(tx, self._rules, asked, checked)
+            who = _who(tx, self._rules, asked, checked, signed)
             sign_in.check_methods(who.user, who.methods, signing.METHODS)
             standing = _issue(tx, asked, who, digest(secret), self._hours)
             return standing, catalog_for(tx, call, standing) if with_catalog else None
@@ -101,23 +104,27 @@ class _Checked(msgspec.Struct, frozen=True):
 
 
 class _Who(msgspec.Struct, frozen=True):
-    """Whom all methods agree on, by which methods, with which token or application credential."""
+    """Whom all methods agree on, by which methods, with which token, application credential or access token."""
 
     user: User
     methods: list[str]
     parent: Token | None
     application_credential: ApplicationCredential | None
+    access_token: AccessToken | None
 
 
-def _who(tx: Transaction, rules: PasswordRules, asked: SignIn, checked: _Checked) -> _Who:
+def _who(tx: Transaction, rules: PasswordRules, asked: SignIn, checked: _Checked, signed: Signed | None) -> _Who:
     found: list[User] = []
-    parent, credential, methods = None, None, list(asked.methods)
+    parent, credential, access, methods = None, None, None, list(asked.methods)
     if checked.user is not None:
         found.append(sign_in.recheck(tx, rules, checked.user.id, checked.user.password_hash or ""))
     if asked.passcode_user is not None:
         found.append(sign_in.by_passcode(tx, asked.passcode_user, asked.passcode))
     if checked.application_credential is not None:
         user, credential = sign_in.by_application_credential(tx, checked.application_credential)
+        found.append(user)
+    if signed is not None:
+        user, access = oauth1.signer(tx, signed)
         found.append(user)
     if asked.token is not None:
         user, parent = sign_in.by_token(tx, digest(asked.token), asked.scope)
@@ -127,18 +134,20 @@ def _who(tx: Transaction, rules: PasswordRules, asked: SignIn, checked: _Checked
         raise wording.refused("no method named a user")
     if len({user.id for user in found}) > 1:
         raise wording.refused("the methods are of different users")
-    return _Who(found[0], methods, parent, credential)
+    return _Who(found[0], methods, parent, credential, access)
 
 
 def _issue(tx: Transaction, asked: SignIn, who: _Who, token_id: str, hours: float) -> Standing:
-    """The token, in the scope that was asked for, or that its trust or application credential has."""
-    trust, credential = None, who.application_credential
+    """The token, in the scope that was asked for, or that its trust, application credential or access token has."""
+    trust, credential, access = None, who.application_credential, who.access_token
     if asked.scope is not None and asked.scope.trust_id is not None:
         trust = sign_in.find_trust(tx, asked.scope.trust_id, who.user)
         scope = None if trust.project_id is None else project_scope(trust.project_id)
         latest = trust.expires_at
     elif credential is not None:
         scope, latest = project_scope(credential.project_id), credential.expires_at
+    elif access is not None:
+        scope, latest = project_scope(access.project_id), access.expires_at
     else:
         scope, latest = sign_in.find_scope(tx, asked.scope, who.user), None
     standing = tokens.issue(
@@ -151,6 +160,7 @@ def _issue(tx: Transaction, asked: SignIn, who: _Who, token_id: str, hours: floa
         parent=who.parent,
         trust=trust,
         application_credential_id=None if credential is None else credential.id,
+        access_token_id=None if access is None else access.id,
         ends_at_latest=latest,
     )
     if trust is not None:

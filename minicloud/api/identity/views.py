@@ -320,6 +320,9 @@ def token(standing: Standing, catalog: list[CatalogService] | None) -> View:
         }
     if standing.application_credential is not None:
         made["application_credential"] = _borne(standing.application_credential)
+    if standing.access_token is not None:
+        used = standing.access_token
+        made["OS-OAUTH1"] = {"access_token_id": used.id, "consumer_id": used.consumer_id}
     if row.scope is not None:
         made["roles"] = [{"id": held.id, "name": held.name} for held in standing.roles]
         if catalog is not None:

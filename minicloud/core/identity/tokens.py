@@ -13,6 +13,7 @@ from minicloud.core.context import AllowedRequest, Context
 from minicloud.core.identity import application_credentials, assignments, revocations, trusts, wording
 from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
+from minicloud.core.identity.oauth1 import AccessToken
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.trusts import Trust
@@ -41,6 +42,7 @@ class Token(records.Record, kw_only=True):
     system: str | None = None
     trust_id: str | None = None
     application_credential_id: str | None = None
+    access_token_id: str | None = None
     issued_at: str
     expires_at: str
 
@@ -74,6 +76,7 @@ class Standing(msgspec.Struct, kw_only=True):
     roles: list[Role] = []
     trust: Trust | None = None
     application_credential: Shown | None = None
+    access_token: AccessToken | None = None
 
 
 def issue(
@@ -87,12 +90,13 @@ def issue(
     parent: Token | None = None,
     trust: Trust | None = None,
     application_credential_id: str | None = None,
+    access_token_id: str | None = None,
     ends_at_latest: str | None = None,
 ) -> Standing:
     """Write down a new token under the hash of its secret.
 
-    A token got with another one ends when that one does, and shares its chain; none outlives its trust or application
-    credential. Raises Unauthenticated when user, scope or roles do not bear it, Forbidden when a trust does not.
+    A token got with another one ends when that one does, and shares its chain; none outlives its trust, application
+    credential or access token. Raises Unauthenticated when user, scope or roles do not bear it, Forbidden when a trust does not.
     """
     _remove_expired(tx)
     audit_id = base64.urlsafe_b64encode(bytes.fromhex(tx.ids.hex())).decode()[:22]
@@ -110,6 +114,7 @@ def issue(
         system=scope.target_id if scope is not None and scope.target_type == "system" else None,
         trust_id=None if trust is None else trust.id,
         application_credential_id=application_credential_id,
+        access_token_id=access_token_id,
         issued_at=tx.now,
         expires_at=ends if ends_at_latest is None else min(ends, ends_at_latest),
     )
@@ -197,6 +202,12 @@ def _stand(tx: Transaction, token: Token) -> Standing:
             raise _invalid("its application credential is gone")
         standing.application_credential = application_credentials.shown(tx, [found])[0]
         standing.roles = [role for role in standing.roles if role.id in found.role_ids]
+    if token.access_token_id is not None:
+        standing.access_token = records.find(tx, AccessToken, token.access_token_id)
+        if standing.access_token is None:
+            raise _invalid("its access token is gone")
+        handed_on = standing.access_token.role_ids
+        standing.roles = [role for role in standing.roles if role.id in handed_on]
     if not standing.roles:
         raise _invalid(f"user {user.id} has no role on {scope.target_type} {scope.target_id}")
     return standing
