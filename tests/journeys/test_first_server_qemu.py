@@ -241,14 +241,21 @@ def ssh(cloud: Journey, key: Path, *command: str, server: str = "web") -> str:
 
 
 def create(
-    admin: Connection, name: str, network: str, *, image: str = "minilinux", fixed_ip: str = "", **more: Any
+    admin: Connection,
+    name: str,
+    network: str,
+    *,
+    image: str = "minilinux",
+    flavor: str = "m1.nano",
+    fixed_ip: str = "",
+    **more: Any,
 ) -> Any:
     """A small server on one network; it is not waited for."""
     nic = {"uuid": network} | ({"fixed_ip": fixed_ip} if fixed_ip else {})
     return admin.compute.create_server(
         name=name,
         image_id=admin.image.find_image(image, ignore_missing=False).id,
-        flavor_id=admin.compute.find_flavor("m1.nano", ignore_missing=False).id,
+        flavor_id=admin.compute.find_flavor(flavor, ignore_missing=False).id,
         networks=[nic],
         **more,
     )

@@ -1,0 +1,78 @@
+"""A real guest is given a card while it runs, and loses it; a snapshot of it boots; special hardware is seen from inside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from minicloud.guest import GuestImage
+from tests.journeys.test_first_server_qemu import READY, create, delete, ssh, wait_for
+from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, until
+
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.qemu,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
+    with a_journey(tmp_path_factory.mktemp("devices"), cache=cache, driver="qemu") as journey:
+        journey.up()
+        [host] = journey.facts()["hosts"]
+        if host["fabric"] == "user":
+            pytest.skip("cards that come later need networks of the kernel (minicloud doctor)")
+        yield journey
+
+
+def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
+    key = a_key(cloud.home)
+    with cloud.connect() as admin:
+        admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
+        flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=1, swap=64)
+        specs = {"hw:cpu_max_sockets": "1", "hw_rng:rate_bytes": "65536", "quota:disk_total_iops_sec": "5000"}
+        admin.compute.create_flavor_extra_specs(flavor, specs)
+        second = admin.network.create_network(name="second")
+        admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
+        private = admin.network.find_network("private")
+        server = create(admin, "web", private.id, key_name="k", flavor="special")
+        admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        cloud.wait_for_console("web", READY)
+
+        # What its flavor says: one socket of two cores, an empty file system, a swap area.
+        assert ssh(cloud, key, "cat /sys/devices/system/cpu/cpu1/topology/physical_package_id") == "0"
+        assert ssh(cloud, key, "cat /sys/class/block/vdb/size /sys/class/block/vdc/size").split() == [
+            str(2 << 20),
+            str(64 << 11),
+        ]
+        assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
+        assert ssh(cloud, key, "mount -t ext4 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
+
+        # A card that comes while it runs, is numbered, and goes again.
+        card = admin.compute.create_server_interface(server, net_id=second.id)
+        [address] = [fixed["ip_address"] for fixed in card.fixed_ips]
+        until(lambda: card.mac_addr in ssh(cloud, key, "ip link"), "the card")
+        until(lambda: f"{address}/24" in ssh(cloud, key, "ip address show eth1"), "its address, by DHCP")
+        used = admin.compute.get_server_diagnostics(server)
+        assert [nic["mac_address"] for nic in used.nic_details][1] == card.mac_addr
+        assert used.nic_details[0]["rx_octets"] > 1000
+        assert used.cpu_details[0]["time"] > 0
+        admin.compute.delete_server_interface(card.port_id, server=server)
+        until(lambda: card.mac_addr not in ssh(cloud, key, "ip link"), "that the card is gone")
+        until(lambda: len(list(admin.compute.server_interfaces(server))) == 1, "that Nova knows")
+
+        # A snapshot of the running guest holds what it has written out, and boots.
+        ssh(cloud, key, "echo kept >/root/kept && sync")
+        image = admin.compute.create_server_image(server, "copy", wait=True, timeout=int(PATIENCE_S))
+        assert image.status == "active"
+        wait_for(admin, server.id, "ACTIVE", power=1)
+        assert ssh(cloud, key, "cat /root/kept") == "kept"
+        delete(admin, server)
+        again = create(admin, "again", private.id, key_name="k", image="copy")
+        admin.compute.wait_for_server(again, wait=int(PATIENCE_S))
+        cloud.wait_for_console("again", READY)
+        assert ssh(cloud, key, "cat /root/kept", server="again") == "kept"
+        assert ssh(cloud, key, "hostname", server="again") == "again"
+        delete(admin, again)
+    assert cloud.guests() == {}
