@@ -129,6 +129,7 @@ def _compute(subject: Subject) -> Config:
             "resize": True,
             "cold_migration": True,
             "rescue": True,
+            "volume_multiattach": True,
             "shelve": True,
             "live_migration": True,
             "live_migrate_paused_instances": True,

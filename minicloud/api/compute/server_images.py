@@ -10,8 +10,9 @@ from minicloud.api.compute.server_creation import MetadataKey, MetadataValue, Tr
 from minicloud.api.routes import Action
 from minicloud.base.errors import Forbidden, Invalid, OverQuota
 from minicloud.conductor.compute.create_image import CreateImage
+from minicloud.conductor.volume.create_snapshot import CreateSnapshot
 from minicloud.core import quota
-from minicloud.core.compute import server_images, servers
+from minicloud.core.compute import server_images, servers, volumed_images
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
 
@@ -65,6 +66,13 @@ async def _begin(
                 quota.check(tx, "compute", project_id, {"metadata_items": len(metadata)}, {})
             except OverQuota as error:
                 raise Forbidden("Image metadata limit exceeded") from error
+        if servers.get(tx, call.context, server_id).on_volume:
+            if backup_type is not None:
+                raise Invalid("Backup is not supported for volume-backed instances.")
+            made, taken = volumed_images.ask(tx, call.context, server_id, name.strip(), metadata=metadata)
+            for snapshot, host in taken:
+                call.begin(tx, CreateSnapshot(snapshot_id=snapshot.id, volume_id=snapshot.volume_id, host=host))
+            return made.id
         server, action_id, image = server_images.ask(
             tx, call.context, server_id, name.strip(), metadata=metadata, backup_type=backup_type
         )

@@ -16,6 +16,7 @@ from minicloud.api.volume.values import Flag, Size
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.conductor.volume.create_volume import CreateVolume
 from minicloud.conductor.volume.delete_volume import DeleteVolume
+from minicloud.core.compute import volumed_images
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import deletions, search, volume_images, volume_requests, volumes
@@ -121,6 +122,9 @@ async def create(call: Call, body: VolumeCreate) -> Any:
     def work(tx: Transaction) -> tuple[Volume, volume_views.Around]:
         if image_ref:
             request.image_id = volume_images.find(tx, call.context, image_ref).id
+            snapshot_id = volumed_images.root_snapshot(tx, request.image_id)
+            if snapshot_id is not None and call.at_least("3.46"):
+                request.image_id, request.snapshot_id = None, snapshot_id
         volume = volume_requests.ask(tx, call.context, request)
         call.begin(tx, CreateVolume(volume_id=volume.id, image_id=request.image_id))
         return volume, volume_views.around(tx, [volume])

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import quota, records
-from minicloud.core.compute import keypairs, requests, server_files, servers
+from minicloud.core.compute import keypairs, requests, server_files, servers, volumed_images
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
@@ -43,7 +43,10 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
         image = images.for_boot(tx, context, wanted.image_id)
     except NotFound as error:
         raise Invalid("Cannot find image for rebuild") from error
-    requests.check_fit(image, server.flavor)
+    if server.on_volume:
+        volumed_images.check_rebuild(tx, server, image)
+    else:
+        requests.check_fit(image, server.flavor)
     requests.check_topology(image, server.flavor)
     changes: dict[str, Any] = {
         name: value
@@ -65,8 +68,8 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
         tx,
         server,
         **changes,
-        image_id=image.id,
-        image_properties=requests.image_source(tx, context, image),
+        image_id=server.image_id if server.on_volume else image.id,
+        image_properties=(server.image_properties if server.on_volume else requests.image_source(tx, context, image)),
         admin_password=wanted.admin_password,
         progress=0,
     )

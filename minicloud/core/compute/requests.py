@@ -76,7 +76,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     if boot is not None:
         device_requests.check_fit(boot, flavor)
         check_properties(boot.properties, flavor)
-    elif image is not None:
+    elif image is not None and image.size != 0:
         check_fit(image, flavor)
         check_topology(image, flavor)
     else:

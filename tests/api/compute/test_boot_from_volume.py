@@ -136,3 +136,56 @@ async def test_a_quota_of_gigabytes_binds_at_boot() -> None:
         server = await on_volume(cloud, disk("image", await cloud.image_id(), volume_size=1001))
         assert server["status"] == "ERROR"
         assert "Requested volume or snapshot exceeds allowed gigabytes quota" in server["fault"]["message"]
+
+
+async def test_an_image_of_a_server_on_volumes_names_snapshots_of_which_a_new_one_is_made() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        volumes = await volume_client(cloud)
+        server = await on_volume(
+            cloud,
+            disk("image", await cloud.image_id(), volume_size=2),
+            disk("blank", None, volume_size=1, boot_index=-1),
+        )
+        made = await cloud.act(server["id"], {"createImage": {"name": "picture"}})
+        assert made.status_code == 202, made.text
+        await cloud.settled()
+        image = (await cloud.demo.get(f"/image/v2/images/{made.json()['image_id']}")).json()
+        assert (image["status"], image["size"], image["disk_format"]) == ("active", 0, None)
+        found = (await volumes.get(f"{VOLUME}/snapshots/detail")).json()["snapshots"]
+        assert {(s["name"], s["status"], s["size"]) for s in found} == {
+            ("snapshot for picture", "available", 2),
+            ("snapshot for picture", "available", 1),
+        }
+        again = await cloud.a_server(imageRef=image["id"])
+        assert (again["status"], len(again["os-extended-volumes:volumes_attached"])) == ("ACTIVE", 2)
+        copy = await a_volume(cloud, volumes, size=None, imageRef=image["id"])
+        assert (copy["status"], copy["size"], copy["bootable"]) == ("available", 2, "true")
+        backup = await cloud.act(server["id"], {"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}})
+        assert (backup.status_code, "volume-backed" in message(backup)) == (400, True)
+        other = await cloud.act(server["id"], {"rebuild": {"imageRef": image["id"]}})
+        assert (other.status_code, "different image" in message(other)) == (400, True)
+
+
+async def test_a_server_on_a_volume_is_stopped_started_resized_and_rebuilt_with_its_image() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        image = await cloud.image_id()
+        server = await on_volume(cloud, disk("image", image, volume_size=2))
+        for action in (
+            {"os-stop": None},
+            {"os-start": None},
+            {"reboot": {"type": "HARD"}},
+            {"resize": {"flavorRef": "2"}},
+            {"confirmResize": None},
+            {"rebuild": {"imageRef": image}},
+        ):
+            answer = await cloud.act(server["id"], action)
+            assert answer.is_success, (action, answer.text)
+            await cloud.settled()
+        after = await cloud.server(server["id"])
+        assert (after["status"], after["os-extended-volumes:volumes_attached"]) == (
+            "ACTIVE",
+            server["os-extended-volumes:volumes_attached"],
+        )
+        assert await cloud.stuck() == []

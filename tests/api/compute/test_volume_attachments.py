@@ -9,7 +9,7 @@ import pytest
 from minicloud.base.errors import ErrorFacts
 from minicloud.drivers.faults import Fault
 from tests.support.clouds import TestedCloud, a_cloud
-from tests.support.volume import VOLUME, a_volume, message, read, volume_client
+from tests.support.volume import VOLUME, a_volume, message, read, volume_admin, volume_client
 
 pytestmark = pytest.mark.anyio
 COMPUTE = "/compute/v2.1"
@@ -140,3 +140,28 @@ async def test_a_guest_that_does_not_let_go_keeps_its_volume() -> None:
         assert (await cloud.demo.get(path)).status_code == 200
         recorded = (await cloud.demo.get(f"{COMPUTE}/servers/{server['id']}/os-instance-actions")).json()
         assert recorded["instanceActions"][0]["message"] == "Error"
+
+
+async def test_a_volume_of_a_type_for_several_servers_is_on_two() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        volumes, admin = await volume_client(cloud), await volume_admin(cloud)
+        kind = {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}
+        made = await admin.post(f"{VOLUME}/types", json={"volume_type": kind})
+        assert made.status_code == 200, made.text
+        volume = await a_volume(cloud, volumes, volume_type="shared")
+        assert volume["multiattach"] is True
+        first, second = await cloud.a_server(), await cloud.a_server(name="second")
+        for server in (first, second):
+            answer = await attach(cloud, cloud.demo, server["id"], volumeId=volume["id"])
+            assert answer.status_code == 202, answer.text
+        shown = await read(volumes, "volume", volume["id"])
+        assert {a["server_id"] for a in shown["attachments"]} == {first["id"], second["id"]}
+        path = f"{COMPUTE}/servers/{first['id']}/os-volume_attachments/{volume['id']}"
+        assert (await cloud.demo.delete(path)).status_code == 202
+        await cloud.settled()
+        shown = await read(volumes, "volume", volume["id"])
+        assert (shown["status"], [a["server_id"] for a in shown["attachments"]]) == ("in-use", [second["id"]])
+        old = await cloud.as_demo(version="compute 2.59")
+        refused = await attach(cloud, old, first["id"], volumeId=volume["id"])
+        assert (refused.status_code, "2.60" in message(refused)) == (400, True)
