@@ -87,19 +87,20 @@ def _config(subject: Subject, folder: Path) -> Config:
         "enforce_scope": {"nova": True},
         "validation": {"run_validation": False},
     }
-    found |= _compute(subject) | _network(subject) | _volume(offered["cinder"])
+    found |= _compute(subject) | _network(subject) | (_volume(subject) if offered["cinder"] else {})
     return found
 
 
-def _volume(offered: bool) -> Config:
-    if not offered:
-        return {}
+def _volume(subject: Subject) -> Config:
+    shared = {"name": "multiattach", "extra_specs": {"multiattach": "<is> True"}}
+    subject.http.post("/volume/v3/types", json={"volume_type": shared}).raise_for_status()
     return {
         "volume": {
             "min_microversion": "3.0",
             "max_microversion": "latest",
             "build_interval": 1,
             "vendor_name": "minicloud",
+            "volume_type_multiattach": "multiattach",
             "storage_protocol": "file",
         },
         "volume-feature-enabled": {"extend_attached_volume": True, "manage_volume": True, "manage_snapshot": True},
