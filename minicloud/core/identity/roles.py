@@ -1,5 +1,6 @@
 """Roles, and which role implies which: whoever holds the prior role holds the implied one, however far."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
@@ -99,6 +100,14 @@ def implied_by(tx: Transaction, prior_role_id: str) -> list[Role]:
         "id IN (SELECT implied_role_id FROM implied_roles WHERE prior_role_id = ?) ORDER BY name",
         [prior_role_id],
     )
+
+
+def with_implied(tx: Transaction, role_ids: Iterable[str]) -> list[str]:
+    """These roles and all that they imply, however indirectly; roles of a domain are in no token, and left out."""
+    found = list(dict.fromkeys(role_ids))
+    for role_id in found:  # grows while it is walked
+        found += [role.id for role in implied_by(tx, role_id) if role.id not in found and role.domain_id is None]
+    return found
 
 
 def inferences(tx: Transaction) -> list[tuple[Role, list[Role]]]:

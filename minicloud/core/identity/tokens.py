@@ -10,7 +10,7 @@ from minicloud.base.clock import moment, stamp
 from minicloud.base.errors import Forbidden, NotFound
 from minicloud.core import records
 from minicloud.core.context import AllowedRequest, Context
-from minicloud.core.identity import application_credentials, assignments, revocations, trusts, wording
+from minicloud.core.identity import application_credentials, assignments, revocations, roles, trusts, wording
 from minicloud.core.identity.application_credentials import Shown
 from minicloud.core.identity.assignments import SYSTEM, Scope, domain_scope, project_scope
 from minicloud.core.identity.oauth1 import AccessToken
@@ -206,7 +206,7 @@ def _stand(tx: Transaction, token: Token) -> Standing:
         standing.access_token = records.find(tx, AccessToken, token.access_token_id)
         if standing.access_token is None:
             raise _invalid("its access token is gone")
-        handed_on = standing.access_token.role_ids
+        handed_on = roles.with_implied(tx, standing.access_token.role_ids)
         standing.roles = [role for role in standing.roles if role.id in handed_on]
     if not standing.roles:
         raise _invalid(f"user {user.id} has no role on {scope.target_type} {scope.target_id}")

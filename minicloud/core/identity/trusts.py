@@ -216,11 +216,6 @@ def delegated_roles(tx: Transaction, trust: Trust) -> list[Role]:
         return []
     first = pedigree(tx, trust)[-1].trustor_user_id
     held = {role.id: role for role in assignments.effective_roles(tx, first, project_scope(trust.project_id))}
-    wanted = list(trust.role_ids)
-    for role_id in wanted:
-        if role_id not in held:
-            raise Forbidden("Trustee has no delegated roles.")
-        wanted.extend(
-            role.id for role in roles.implied_by(tx, role_id) if role.id not in wanted and role.domain_id is None
-        )
-    return [held[role_id] for role_id in wanted if role_id in held]
+    if not held.keys() >= set(trust.role_ids):
+        raise Forbidden("Trustee has no delegated roles.")
+    return [held[role_id] for role_id in roles.with_implied(tx, trust.role_ids) if role_id in held]

@@ -110,6 +110,7 @@ async def test_all_of_a_consumer_goes_with_it() -> None:
         access = await _access(cloud, admin, key, "member")
         answer = await _signed(cloud, "/v3/auth/tokens", key, json=SIGN_IN, **access)
         agent = Caller(cloud.http, answer.headers["x-subject-token"], answer.json()["token"])
+        assert {role["name"] for role in agent.token["roles"]} == {"member", "reader"}, "implied roles come along"
         assert await agent.works()
         await admin.delete(f"/OS-OAUTH1/consumers/{key['id']}")
         assert not await agent.works()
