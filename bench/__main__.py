@@ -11,6 +11,7 @@ ALL = (
     "boot_storm",
     "requests",
     "network",
+    "listing",
     "sign_in",
     "candidates",
     "schedule_1000_hosts",

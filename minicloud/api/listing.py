@@ -217,8 +217,12 @@ def _conditions(listing: Listing, values: Mapping[str, list[str]]) -> list[Condi
         each = [reader(text) for text in values[name]]
         if len(each) == 1:
             found += each[0]
-        elif all(len(part) == 1 and part[0].operator == "=" for part in each):
-            found.append(Condition(each[0][0].column, "in", [part[0].value for part in each]))
+            continue
+        plain = [
+            part[0] for part in each if len(part) == 1 and isinstance(part[0], Condition) and part[0].operator == "="
+        ]
+        if len(plain) == len(each):
+            found.append(Condition(plain[0].column, "in", [condition.value for condition in plain]))
         else:
             found += each[-1]
     return found
