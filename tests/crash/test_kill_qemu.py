@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from tests.support.bootsector import READY, boot_disk
-from tests.support.killable import Killable
+from tests.support.killable import Killable, end_guests
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash, pytest.mark.qemu]
 SEED = 20261121
@@ -93,18 +93,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Killable]:
         yield killable
     finally:
         killable.end()
-        for record in (tmp_path / "data").glob("hosts/*/instances/*/machine.json"):
-            pid = msgspec.json.decode(record.read_bytes()).get("pid")
-            if pid and _is_of(pid, str(record.parent)):
-                os.kill(pid, signal.SIGKILL)
-
-
-def _is_of(pid: int, folder: str) -> bool:
-    """Whether this process is the QEMU of that folder, and not one that got its number later."""
-    try:
-        return folder.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+        end_guests(tmp_path / "data")
 
 
 async def a_guest(cloud: Killable) -> Guest:
