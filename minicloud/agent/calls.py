@@ -229,9 +229,10 @@ class EnsureServerSuspended(Message[None], tag="ensure_server_suspended", kw_onl
 
 
 class EnsureServerGone(Message[None], tag="ensure_server_gone", kw_only=True):
-    """Neither the machine nor its disks are left."""
+    """Neither the machine nor its disks are left, but those of the names that are kept."""
 
     server_id: str
+    kept: list[str] = []
 
 
 class RebootServer(Message[bool], tag="reboot_server", kw_only=True):

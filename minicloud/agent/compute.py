@@ -115,7 +115,7 @@ class HostAgent:
                 return await self.hypervisor.ensure_suspended(message.server_id)
             case calls.EnsureServerGone():
                 await self.hypervisor.ensure_gone(message.server_id)
-                return await self.storage.ensure_no_disks(message.server_id)
+                return await disks.ensure_none(self.storage, message.server_id, message.kept)
             case calls.RebootServer():
                 return await self.hypervisor.reboot_soft(message.server_id, grace_s=message.grace_s)
             case calls.ConsoleOutput():

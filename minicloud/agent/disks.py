@@ -1,5 +1,7 @@
 """The disks of a server on its host: made where they are missing, in the order in which its guest sees them."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from minicloud.agent.config_drive import iso
@@ -9,7 +11,7 @@ from minicloud.drivers.hypervisor import Disk
 from minicloud.drivers.storage import GiB, Storage
 from minicloud.engines.blobs import Blobs
 
-RESCUE_FILE = "disk.rescue"
+RESCUE_FILE, EPHEMERAL_FILE = "disk.rescue", "disk.eph0"
 MiB = 1 << 20
 
 
@@ -24,7 +26,7 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[
         made.append(root)
     if server.ephemeral_gb:
         file = await storage.ensure_formatted(
-            server.id, "disk.eph0", size_bytes=server.ephemeral_gb * GiB, filesystem="ext4", label="ephemeral0"
+            server.id, EPHEMERAL_FILE, size_bytes=server.ephemeral_gb * GiB, filesystem="ext4", label="ephemeral0"
         )
         made.append(_local(server, "ephemeral0", file.path))
     if server.swap_mb:
@@ -50,6 +52,16 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[
             )
         )
     return made
+
+
+async def ensure_none(storage: Storage, server_id: str, kept: Sequence[str]) -> None:
+    """No disk of the server is left but those with these names."""
+    if not kept:
+        return await storage.ensure_no_disks(server_id)
+    for disk in await storage.disks(server_id):
+        if disk.name not in kept:
+            await storage.ensure_no_disk(server_id, disk.name)
+    return None
 
 
 async def boot_file(storage: Storage, blobs: Blobs, source: ImageSource | None) -> str | None:

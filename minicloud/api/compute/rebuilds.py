@@ -20,7 +20,7 @@ from minicloud.api.compute.server_listing import surroundings_of
 from minicloud.api.microversions import Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
-from minicloud.conductor.compute.rebuild_server import RebuildServer
+from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILE, RebuildServer
 from minicloud.core.compute import rebuilds, servers
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
@@ -58,7 +58,17 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
     def work(tx: Transaction) -> Server:
         before, server, action_id = rebuilds.ask(tx, call.context, server_id, wanted)
         claimed = server.task_state or ""
-        call.begin(tx, RebuildServer(server_id=server.id, action_id=action_id, claimed=claimed, was=before.vm_state))
+        call.begin(
+            tx,
+            RebuildServer(
+                server_id=server.id,
+                action_id=action_id,
+                claimed=claimed,
+                was=before.vm_state,
+                other_image=before.image_id != server.image_id,
+                kept=[EPHEMERAL_FILE] if body.preserve_ephemeral else [],
+            ),
+        )
         return server
 
     server = await call.write(work)
@@ -78,8 +88,6 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
 def _wanted(body: RebuildBody) -> Rebuild:
     if body.trusted_image_certificates:
         raise NotOffered("Trusted image certificates are not offered by this cloud")
-    if body.preserve_ephemeral:
-        raise Invalid("The current driver does not support preserving ephemeral partitions.")
     for address, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
         if address is not UNSET:
             check_address(address or None, name)

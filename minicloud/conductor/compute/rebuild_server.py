@@ -8,24 +8,52 @@ from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import lifecycle, servers
+from minicloud.core.compute import hosts, lifecycle, servers
+from minicloud.core.scheduler import asking, moving
 from minicloud.engines.database import Transaction
+
+EPHEMERAL_FILE = "disk.eph0"
+"""What hosts call the disk that a flavor adds to the root disk."""
 
 
 class RebuildServer(TakenServer):
-    """A server that was off is off afterwards. One whose rebuild failed is in ERROR; it has its old disks, or none any more."""
+    """A server that was off is off afterwards. One whose rebuild failed is in ERROR; it has its old disks, or none any more.
+
+    ``other_image``: its host is asked again whether it may run that. ``kept`` are disks that outlast the rebuild.
+    """
 
     was: str = lifecycle.ACTIVE
+    other_image: bool = False
+    kept: list[str] = []
 
     @classmethod
     def steps(cls) -> Steps["RebuildServer"]:
         return [
             Step("claim", record=keep, unrecord=give_back_in_error),
+            Step("place", record=place_again),
             Step("wire", act=ensure_wired),
             Step("destroy", act=ensure_gone),
             Step("spawn", act=ensure_running, undo=ensure_nothing),
             Step("settle", act=ensure_power, record=mark_rebuilt),
         ]
+
+
+def place_again(tx: Transaction, saga: RebuildServer, world: World) -> None:
+    """The server's own host passes the filters with the new image, too, and is claimed as before. Raises NoValidHost."""
+    server = servers.living(tx, saga.server_id)
+    if not saga.other_image or server.host is None:
+        return
+    asking.free(tx, server.id)
+    choice = moving.choose(
+        tx,
+        world.placement,
+        server,
+        destination=server.host,
+        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+        options=world.scheduler,
+        known=world.known_hosts,
+    )
+    asking.claim(tx, server, choice)
 
 
 async def ensure_gone(saga: RebuildServer, world: World) -> None:
@@ -37,7 +65,7 @@ async def ensure_gone(saga: RebuildServer, world: World) -> None:
     except NotFound:
         # The host never made the machine, or this was done before.
         pass
-    await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id))
+    await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id, kept=saga.kept))
 
 
 async def ensure_running(saga: RebuildServer, world: World) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from minicloud.core import records
-from minicloud.core.compute import server_files
+from minicloud.core.compute import block_devices, server_files
+from minicloud.core.compute.block_devices import BlockDevice
 from minicloud.core.compute.server_files import ServerFile
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import addressing, ports
@@ -44,6 +45,7 @@ class Guest(msgspec.Struct, frozen=True):
     cards: list[Card]
     floating: dict[str, str]
     files: list[ServerFile] = []
+    devices: list[BlockDevice] = []
 
     @property
     def fixed_v4(self) -> list[str]:
@@ -71,7 +73,7 @@ def guest(tx: Transaction, server: Server) -> Guest:
         for place in places:
             if place.kind == "floating":
                 floating[place.port_id] = place.address
-    return Guest(server, cards, floating, server_files.of_server(tx, server.id))
+    return Guest(server, cards, floating, server_files.of_server(tx, server.id), block_devices.of_server(tx, server.id))
 
 
 def calling(
@@ -147,10 +149,27 @@ def meta_data(guest: Guest, at: str = OPENSTACK_VERSIONS[-1]) -> dict[str, Any]:
     if at >= "2015-10-15":
         document["project_id"] = server.project_id
     if at >= "2016-06-30":
-        document["devices"] = []
+        document["devices"] = _devices(guest, at)
     if at >= "2020-10-14":
         document["dedicated_cpus"] = []
     return document
+
+
+def _devices(guest: Guest, at: str) -> list[dict[str, Any]]:
+    """The cards and disks that their owner called something. Where they sit in the guest, it knows better than we."""
+    told: list[dict[str, Any]] = []
+    for card in guest.cards:
+        if (tag := guest.server.nic_tags.get(card.port.id)) is not None:
+            trust = {"vf_trusted": False} if at >= "2018-08-27" else {}
+            told.append(
+                {"type": "nic", "mac": card.port.mac_address, **trust, "bus": "none", "address": "none", "tags": [tag]}
+            )
+    for device in guest.devices:
+        if device.tag is not None and device.volume_id is not None:
+            told.append(
+                {"type": "disk", "serial": device.volume_id, "bus": "none", "address": "none", "tags": [device.tag]}
+            )
+    return told
 
 
 def network_data(guest: Guest) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from minicloud.core import quota, records
 from minicloud.core.compute import keypairs, requests, server_files, servers, volumed_images
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
+from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.engines.database import Transaction
@@ -48,6 +49,7 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
     else:
         requests.check_fit(image, server.flavor)
     requests.check_topology(image, server.flavor)
+    _keep_topology(server, image.properties)
     changes: dict[str, Any] = {
         name: value
         for name in ("name", "hostname", "description", "metadata", "user_data", "access_ip_v4", "access_ip_v6", "disk_config")
@@ -74,3 +76,16 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
         progress=0,
     )
     return before, changed, action_id
+
+
+def _keep_topology(server: Server, properties: dict[str, str]) -> None:
+    """Raises Invalid where another image would want other cells, pages or CPUs: the server's seat on its host stays."""
+    flavor, now = server.flavor, server.image_properties.properties
+    wanted, had = (
+        wanted_topology(flavor.vcpus, flavor.memory_mb, flavor.extra_specs, each) for each in (properties, now)
+    )
+    if wanted != had:
+        raise Invalid(
+            "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for this "
+            "instance."
+        )

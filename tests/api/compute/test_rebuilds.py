@@ -78,7 +78,6 @@ async def test_a_stopped_server_is_stopped_again() -> None:
         ({"key_name": "none"}, 400),
         ({"user_data": "%"}, 400),
         ({"accessIPv4": "x"}, 400),
-        ({"preserve_ephemeral": True}, 400),
         ({"metadata": {f"k{i}": "v" for i in range(129)}}, 403),
         ({"odd": 1}, 400),
     ],
@@ -90,3 +89,46 @@ async def test_odd_rebuilds_are_refused_and_change_nothing(change: dict[str, Any
         answer = await cloud.act(server["id"], {"rebuild": {"imageRef": await cloud.image_id(), **change}})
         assert answer.status_code == status, answer.text
         assert await cloud.server(server["id"]) == server
+
+
+async def test_another_image_must_suit_the_host_that_the_server_is_on() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        images = []
+        for properties in ({"hw_architecture": "aarch64"}, {"hw_numa_nodes": "2"}, {}):
+            fields = {"name": "other", "disk_format": "raw", "container_format": "bare", **properties}
+            made = (await cloud.demo.post("/image/v2/images", json=fields)).json()
+            headers = {"Content-Type": "application/octet-stream"}
+            await cloud.demo.put(f"/image/v2/images/{made['id']}/file", content=b"1" * 512, headers=headers)
+            images.append(made["id"])
+        foreign, cells, good = images
+        answer = await cloud.act(server["id"], {"rebuild": {"imageRef": cells}})
+        assert answer.status_code == 400
+        assert (await cloud.act(server["id"], {"rebuild": {"imageRef": good}})).status_code == 202
+        await cloud.settled()
+        after = await cloud.server(server["id"])
+        assert (after["status"], after["image"]["id"]) == ("ACTIVE", good)
+        assert (await cloud.act(server["id"], {"rebuild": {"imageRef": foreign}})).status_code == 202
+        await cloud.settled()
+        after = await cloud.server(server["id"])
+        assert after["status"] == "ERROR"
+        assert after["fault"]["message"].startswith("No valid host was found")
+        allocations = await cloud.admin.get(
+            f"/placement/allocations/{server['id']}", headers={"OpenStack-API-Version": "placement 1.28"}
+        )
+        assert len(allocations.json()["allocations"]) == 1, "it has its place still"
+
+
+async def test_the_ephemeral_disk_outlasts_a_rebuild_that_preserves_it() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        flavor = {"name": "roomy", "ram": 64, "vcpus": 1, "disk": 1, "OS-FLV-EXT-DATA:ephemeral": 1}
+        made = (await cloud.admin.post("/compute/v2.1/flavors", json={"flavor": flavor})).json()["flavor"]
+        server = await cloud.a_server(flavorRef=made["id"])
+        body = {"imageRef": await cloud.image_id(), "preserve_ephemeral": True}
+        assert (await cloud.act(server["id"], {"rebuild": body})).status_code == 202
+        await cloud.settled()
+        assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+        storage = next(iter(cloud.cloud.agents.values())).storage
+        assert sorted(disk.name for disk in await storage.disks(server["id"])) == ["disk", "disk.eph0"]

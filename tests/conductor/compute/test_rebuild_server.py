@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 class RebuildStory(ServerStory):
     given = "running"
     ends = ("active", "running")
+    other_image = False
 
     async def begin(self, executor: Executor) -> str:
         def work(tx: Any) -> str:
@@ -26,7 +27,13 @@ class RebuildStory(ServerStory):
             before, server, action_id = rebuilds.ask(tx, OWNER, only_server(tx).id, wanted)
             return executor.begin(
                 tx,
-                RebuildServer(server_id=server.id, action_id=action_id, claimed="rebuilding", was=before.vm_state),
+                RebuildServer(
+                    server_id=server.id,
+                    action_id=action_id,
+                    claimed="rebuilding",
+                    was=before.vm_state,
+                    other_image=self.other_image,
+                ),
             )
 
         return await executor.world.database.write(work)
@@ -53,6 +60,16 @@ class RebuildStory(ServerStory):
 class OfStopped(RebuildStory):
     given = "stopped"
     ends = ("stopped", "shutdown")
+
+
+class FromAnotherImage(RebuildStory):
+    """Its host is asked again, and what it has there is claimed anew."""
+
+    other_image = True
+
+
+async def test_another_image_keeps_it_too() -> None:
+    assert await check_contract(FromAnotherImage(), RebuildServer, pairs=20) > 100
 
 
 async def test_it_keeps_the_contract() -> None:
