@@ -9,6 +9,7 @@ import uvloop
 ALL = (
     "startup",
     "boot_storm",
+    "volumes",
     "requests",
     "network",
     "listing",

@@ -42,6 +42,9 @@ class Client(httpx.AsyncClient):
         body = {"quota_set": {"instances": -1, "cores": -1, "ram": -1}}
         answer = await self.put(f"/compute/v2.1/os-quota-sets/{project_id}", json=body)
         assert answer.status_code == 200, answer.text
+        body = {"quota_set": {"volumes": -1, "gigabytes": -1}}
+        answer = await self.put(f"/volume/v3/os-quota-sets/{project_id}", json=body)
+        assert answer.status_code == 200, answer.text
         answer = await self.put(f"/network/v2.0/quotas/{project_id}", json={"quota": {"port": -1}})
         assert answer.status_code == 200, answer.text
 

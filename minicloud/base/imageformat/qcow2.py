@@ -8,6 +8,7 @@ _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
 _KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _EXTENDED_L2
 _DATA_FILE_NAME = 0x44415441
 _ENCRYPTION = 0x0537BE77
+_BACKING_FORMAT = 0xE2792ACA
 _L1_LIMIT = 32 << 20
 
 
@@ -27,16 +28,25 @@ def size(head: bytes) -> int:
     return int(virtual)
 
 
-def blank(virtual: int) -> bytes:
-    """A whole image of this many bytes that holds nothing, for disks that nobody writes to."""
+def blank(virtual: int, *, on: str | None = None, on_format: str = "qcow2") -> bytes:
+    """A whole image of this many bytes that holds nothing, or what the file ``on`` holds (its name from this file's folder)."""
     cluster = 1 << 16
     entries = max(1, -(-virtual // (cluster * (cluster // 8))))
-    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, 0, 0, 16, virtual, 0, entries, 3 * cluster, cluster, 1, 0, 0)
-    head += struct.pack(">QQQII", 0, 0, 0, 4, 104)
+    name = b"" if on is None else on.encode()
+    told = b"" if on is None else _extension(_BACKING_FORMAT, on_format.encode()) + bytes(8)
+    at = 104 + len(told) if name else 0
+    head = struct.pack(
+        ">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, at, len(name), 16, virtual, 0, entries, 3 * cluster, cluster, 1, 0, 0
+    )
+    head += struct.pack(">QQQII", 0, 0, 0, 4, 104) + told + name
     tables = -(-entries * 8 // cluster)
     counts = b"\0\1" * (3 + tables)
     refcounts = struct.pack(">Q", 2 * cluster)
     return b"".join(part.ljust(cluster, b"\0") for part in (head, refcounts, counts)) + bytes(entries * 8)
+
+
+def _extension(kind: int, content: bytes) -> bytes:
+    return struct.pack(">II", kind, len(content)) + content.ljust(-(-len(content) // 8) * 8, b"\0")
 
 
 def check(head: bytes, file_size: int | None) -> int:

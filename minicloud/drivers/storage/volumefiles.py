@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from minicloud.base.errors import Invalid, NotFound
+from minicloud.base.imageformat import qcow2
 from minicloud.drivers.storage import Base, Capacity, Fetch, VolumeFile
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes
 from minicloud.drivers.storage.layers import SNAPSHOTS, VOLUMES, Layers
@@ -222,11 +224,16 @@ class VolumeFiles:
 
     async def _create(self, part: Path, under: Path | None, size: int) -> None:
         making = part.with_name(f"{part.name}.part")
-        making.unlink(missing_ok=True)
-        backing: tuple[str, ...] = ()
-        if under is not None:
-            # The layer may not have its name yet, hence unseen (-u); its size is known anyway.
-            backing = ("-u", "-b", self._layers.relative(under, part), "-F", under.suffix[1:])
-        await qemu_img("create", "-q", "-f", "qcow2", *backing, str(making), str(size))
-        os.chmod(making, 0o600)
+        if under is None:
+            content = qcow2.blank(size)
+        else:
+            # Written here, not by qemu-img, which takes a hundred times as long: a header and two small tables.
+            on = self._layers.relative(under, part)
+            content = qcow2.blank(size, on=on, on_format=under.suffix[1:])
+        await anyio.to_thread.run_sync(_write, making, content)
         os.replace(making, part)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
