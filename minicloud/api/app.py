@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from minicloud.api import access, bodies, faults
-from minicloud.api.auth import Authenticator
+from minicloud.api.auth import Authenticator, secret_of
 from minicloud.api.call import Call, Means, Reply
 from minicloud.api.microversions import Version
 from minicloud.api.routes import Found, Route, Tree
@@ -193,7 +193,7 @@ class Api:
         return _finish(value, route, version)
 
     async def _authenticate(self, request: Request, request_id: str, mounted: _Mounted) -> Context:
-        secret = request.headers.get("x-auth-token")
+        secret = secret_of(request.headers)
         if not secret:
             raise Unauthenticated("The request you have made requires authentication.")
         who = await self.authenticator.context(secret)

@@ -6,6 +6,7 @@ stand on: a revocation, a disabled user, a role taken away.
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from minicloud.base.clock import Clock, stamp
 from minicloud.base.errors import NotFound, Unauthenticated
@@ -20,6 +21,12 @@ REFUSAL = "The request you have made requires authentication."
 def digest(secret: str) -> str:
     """The hash under which a token is known."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def secret_of(headers: Mapping[str, str]) -> str | None:
+    """The token that a request was sent with: in X-Auth-Token, or as clients of OAuth 2.0 do it, by ``Authorization: Bearer``."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return headers.get("x-auth-token") or (bearer.strip() if scheme.lower() == "bearer" else None)
 
 
 class Authenticator:

@@ -17,6 +17,7 @@ from minicloud.api.identity import (
     limits,
     oauth1_consumers,
     oauth1_tokens,
+    oauth2_tokens,
     policies,
     projects,
     regions,
@@ -48,6 +49,7 @@ def service(
 ) -> Service:
     """The service: how it checks passwords and what they must be like, how long its tokens last, how limits are kept."""
     rules = rules or PasswordRules()
+    issuer = tokens.Tokens(passwords, rules, token_hours)
     return Service(
         name="identity",
         dialect="identity",
@@ -55,7 +57,7 @@ def service(
         prefix="/v3",
         routes=[
             *version.routes,
-            *tokens.routes(passwords, rules, token_hours),
+            *tokens.routes(issuer),
             *scopes.routes,
             *users.routes(passwords, rules),
             *groups.routes,
@@ -81,6 +83,7 @@ def service(
             *revocations.routes,
             *oauth1_consumers.routes,
             *oauth1_tokens.routes,
+            *oauth2_tokens.routes(issuer, token_hours),
             *absent.routes,
         ],
         reading=Reading(forbid_unknown=False),

@@ -6,7 +6,6 @@ from minicloud.base.errors import NotOffered
 
 EXTENSIONS = {
     "OS-FEDERATION": "federation (identity providers, mappings, SAML, OpenID Connect)",
-    "OS-OAUTH2": "OAuth 2.0 access tokens",
     "OS-SIMPLE-CERT": "signing certificates",
 }
 DEEPEST = 6

@@ -29,6 +29,7 @@ _TABLE = """\
 /OS-OAUTH1/consumers ext/OS-OAUTH1/1.0/rel/consumers
 /OS-OAUTH1/consumers/{consumer_id} ext/OS-OAUTH1/1.0/rel/consumer
 /OS-OAUTH1/request_token ext/OS-OAUTH1/1.0/rel/request_tokens
+/OS-OAUTH2/token ext/OS-OAUTH2/1.0/rel/token
 /OS-REVOKE/events ext/OS-REVOKE/1.0/rel/events
 /OS-TRUST/trusts ext/OS-TRUST/1.0/rel/trusts
 /OS-TRUST/trusts/{trust_id} ext/OS-TRUST/1.0/rel/trust

@@ -36,6 +36,14 @@ def new_secret() -> str:
     return f"gAAAAAB{secrets.token_urlsafe(32)}"
 
 
+class Issued(msgspec.Struct, frozen=True):
+    """A new token: its secret, what it stands on, and the catalog if that was asked for."""
+
+    secret: str
+    standing: Standing
+    catalog: list[CatalogService] | None
+
+
 class Tokens:
     """Handlers that issue tokens; they know how passwords are checked and how long a token lasts."""
 
@@ -46,7 +54,11 @@ class Tokens:
 
     async def create(self, call: Call, body: TokenCreate) -> Reply:
         """``POST /v3/auth/tokens``: the document in the body, the secret in a header."""
-        asked = signing.sign_in(body)
+        issued = await self.sign_in(call, signing.sign_in(body), with_catalog=call.parameter("nocatalog") is None)
+        return Reply(views.token(issued.standing, issued.catalog), 201, _headers(issued.secret))
+
+    async def sign_in(self, call: Call, asked: SignIn, *, with_catalog: bool) -> Issued:
+        """A token for whoever a request is from. Raises Unauthenticated, Forbidden, NotFound, Invalid."""
         checked = _Checked(
             None if asked.user is None else await self._check_password(call, asked.user, asked.password),
             None
@@ -55,17 +67,16 @@ class Tokens:
         )
         signed = oauth1_tokens.signed(call) if "oauth1" in asked.methods else None
         secret = new_secret()
-        with_catalog = call.parameter("nocatalog") is None
 
-        def issue(tx: Transaction) -> tuple[Standing, list[CatalogService] | None]:
+        def issue(tx: Transaction) -> Issued:
             who = _who(tx, self._rules, asked, checked, signed)
             sign_in.check_methods(who.user, who.methods, signing.METHODS)
             standing = _issue(tx, asked, who, digest(secret), self._hours)
-            return standing, catalog_for(tx, call, standing) if with_catalog else None
+            return Issued(secret, standing, catalog_for(tx, call, standing) if with_catalog else None)
 
-        standing, services = await call.write(issue)
-        trace.note("sign_in", user=standing.user.id, let_in=True, methods=standing.token.methods)
-        return Reply(views.token(standing, services), 201, _headers(secret))
+        issued = await call.write(issue)
+        trace.note("sign_in", user=issued.standing.user.id, let_in=True, methods=issued.standing.token.methods)
+        return issued
 
     async def _check_password(self, call: Call, named: UserNamed, password: str) -> User:
         found = await call.read(lambda tx: self._not_locked(tx, named))
@@ -223,9 +234,8 @@ def _headers(secret: str) -> dict[str, str]:
     return {"X-Subject-Token": secret, "Vary": "X-Auth-Token"}
 
 
-def routes(passwords: Passwords, rules: PasswordRules, token_hours: float) -> list[Route]:
+def routes(made: Tokens) -> list[Route]:
     """The lines of this file."""
-    made = Tokens(passwords, rules, token_hours)
     return [
         Post("/auth/tokens", made.create, policy=None, open=True, status=201),
         Get("/auth/tokens", show, policy="identity:validate_token", allow=VALIDATE, late=True),
