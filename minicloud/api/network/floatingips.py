@@ -10,12 +10,12 @@ from minicloud.api.network.port_forwardings import view as forwarding_view
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.network import floatingips, port_forwardings, qos_policies, standard
+from minicloud.core.network import floatingips, port_forwardings, standard
 from minicloud.core.network.port_forwardings import PortForwarding
 from minicloud.core.network.rows import FloatingIp, Port
 from minicloud.core.records import Transaction
 
-Found = tuple[FloatingIp, Port | None, str | None, list[PortForwarding]]
+Found = tuple[FloatingIp, Port | None, list[PortForwarding]]
 
 FLOATING = Resource(
     "floatingip",
@@ -36,8 +36,6 @@ FLOATING = Resource(
         Attribute("subnet_id", values.or_none(values.uuid), None, change=False),
         Attribute("port_id", values.or_none(values.uuid), None, filter="text"),
         Attribute("fixed_ip_address", values.or_none(values.ip), None, filter="text", sort=True),
-        Attribute("qos_policy_id", values.or_none(values.uuid), None, filter="text"),
-        Attribute("qos_network_policy_id"),
         Attribute("dns_name", dns.floating_host, "", change=False, filter="text"),
         Attribute("dns_domain", dns.domain, "", change=False, filter="text"),
         Attribute("router_id", filter="text", sort=True),
@@ -82,7 +80,6 @@ async def create(call: Call, body: bytes) -> Any:
             given = dict(one.values)
             given["network_id"] = given.pop("floating_network_id")
             given["address"] = given.pop("floating_ip_address")
-            qos_policies.check(tx, call.context, given["qos_policy_id"])
             made.append(floatingips.create(tx, call.context, project_id=one.project_id, **given))
         return _with_ports(tx, made)
 
@@ -101,7 +98,6 @@ async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
         standard.expect(floating, revision)
         changes = dict(wanted.values)
         named = "port_id" in changes
-        qos_policies.check(tx, call.context, changes.get("qos_policy_id"))
         port_id, fixed = changes.pop("port_id", None), changes.pop("fixed_ip_address", None)
         if changes:
             floating = standard.change(tx, floating, **changes)
@@ -132,9 +128,7 @@ async def delete(call: Call, floatingip_id: str) -> Any:
     return Reply()
 
 
-def view(
-    floating: FloatingIp, port: Port | None, network_qos: str | None, forwardings: list[PortForwarding]
-) -> dict[str, Any]:
+def view(floating: FloatingIp, port: Port | None, forwardings: list[PortForwarding]) -> dict[str, Any]:
     """A floating address as clients read it."""
     return common(floating) | {
         "floating_ip_address": floating.floating_ip_address,
@@ -143,8 +137,6 @@ def view(
         "port_id": floating.port_id,
         "fixed_ip_address": floating.fixed_ip_address,
         "status": floating.status,
-        "qos_policy_id": floating.qos_policy_id,
-        "qos_network_policy_id": network_qos,
         "dns_name": floating.dns_name,
         "dns_domain": floating.dns_domain,
         "port_forwardings": [_told(one) for one in forwardings],
@@ -169,13 +161,11 @@ def _ruled(wanted: Written) -> list[str]:
 def _with_ports(tx: Transaction, found: list[FloatingIp]) -> list[Found]:
     ids = [floating.port_id for floating in found if floating.port_id is not None]
     ports = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
-    policies = qos_policies.of_networks(tx, sorted({floating.floating_network_id for floating in found}))
     led = port_forwardings.of_floating(tx, [floating.id for floating in found])
     return [
         (
             floating,
             ports.get(floating.port_id or ""),
-            policies.get(floating.floating_network_id),
             led.get(floating.id, []),
         )
         for floating in found

@@ -97,7 +97,6 @@ def seeing(call: Call) -> Callable[[SeenPort], dict[str, Any]]:
             "propagate_uplink_status": port.propagate_uplink_status,
             "data_plane_status": port.data_plane_status,
             "numa_affinity_policy": port.numa_affinity_policy,
-            "device_profile": port.device_profile,
         }
         if found.trunk is not None:
             document["trunk_details"] = found.trunk

@@ -63,7 +63,6 @@ PORT = Resource(
         Attribute("propagate_uplink_status", values.boolean, True),
         Attribute("data_plane_status", values.one_of(None, "ACTIVE", "DOWN"), new=False, ruled=True),
         Attribute("numa_affinity_policy", values.one_of("required", "preferred", "legacy", "socket", None), None),
-        Attribute("device_profile", values.or_none(values.text(255)), None, change=False),
         Attribute("ip_allocation"),
         Attribute("trunk_details"),
         Attribute("binding:host_id", values.or_none(values.text(255)), ruled=True, column="host", filter="text"),

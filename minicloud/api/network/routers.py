@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written, parse
@@ -23,7 +21,7 @@ def _gateway(value: Any) -> GatewayWish | None:
         return None
     if not isinstance(value, dict):
         raise ValueError(f"'{value}' is not a dictionary")
-    unknown = sorted(set(value) - {"network_id", "enable_snat", "external_fixed_ips", "qos_policy_id"})
+    unknown = sorted(set(value) - {"network_id", "enable_snat", "external_fixed_ips"})
     if unknown:
         raise ValueError(f"Unexpected keys supplied: {', '.join(unknown)}")
     if "network_id" not in value:
@@ -35,9 +33,6 @@ def _gateway(value: Any) -> GatewayWish | None:
         network_id=values.uuid(value["network_id"]),
         snat=None if value.get("enable_snat") is None else values.boolean(value["enable_snat"]),
         fixed_ips=None if fixed is None else values.fixed_ips(fixed),
-        qos_policy_id=values.or_none(values.uuid)(value["qos_policy_id"])
-        if "qos_policy_id" in value
-        else msgspec.UNSET,
     )
 
 
@@ -188,7 +183,6 @@ def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:
             "network_id": gateway.network_id,
             "external_fixed_ips": gateway.fixed_ips,
             "enable_snat": router.enable_snat,
-            "qos_policy_id": router.gateway_qos_policy_id,
         },
         "routes": router.routes,
         "availability_zone_hints": router.availability_zone_hints,
@@ -231,9 +225,7 @@ def _ruled(wanted: Written) -> list[str]:
     if "external_gateway_info" not in wanted.named:
         return found
     inner: Mapping[str, Any] = wanted.given["external_gateway_info"] or {}
-    # A policy of quality of service has no rule of its own: whoever may have a gateway may have it limited.
-    inside = sorted(name for name in inner if name != "qos_policy_id")
-    return [*found, "external_gateway_info", *(f"external_gateway_info:{name}" for name in inside)]
+    return [*found, "external_gateway_info", *(f"external_gateway_info:{name}" for name in sorted(inner))]
 
 
 def _rules(verb: str) -> list[tuple[str, str]]:

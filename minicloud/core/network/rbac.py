@@ -62,9 +62,7 @@ KINDS = {
     ),
     "qos_policy": Shareable(
         QosPolicy,
-        "SELECT project_id FROM ports WHERE qos_policy_id = ?1 UNION SELECT project_id FROM networks WHERE qos_policy_id = ?1 "
-        "UNION SELECT project_id FROM floating_ips WHERE qos_policy_id = ?1 "
-        "UNION SELECT project_id FROM routers WHERE gateway_qos_policy_id = ?1",
+        "SELECT project_id FROM ports WHERE qos_policy_id = ?1 UNION SELECT project_id FROM networks WHERE qos_policy_id = ?1",
     ),
     "security_group": Shareable(
         SecurityGroup,

@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context, administrator
-from minicloud.core.network import addressing, hostings, ports, qos_policies, quotas, rbac, standard, zones
+from minicloud.core.network import addressing, hostings, ports, quotas, rbac, standard, zones
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import ROUTER_GATEWAY, ROUTER_INTERFACE, HostRoute, Network, Port, Router, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -20,12 +20,11 @@ MOST_ROUTES = 30
 
 
 class GatewayWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway that a router shall have; ``snat`` None and a policy that is unset leave those as they are."""
+    """A gateway that a router shall have; ``snat`` None leaves that as it is."""
 
     network_id: str
     snat: bool | None = None
     fixed_ips: list[FixedIpWish] | None = None
-    qos_policy_id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -89,9 +88,6 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
     """Give a router this gateway, or none. Raises NotFound, Invalid, Conflict while floating addresses need the old one."""
     old = None if router.gateway_port_id is None else records.get(tx, Port, router.gateway_port_id)
     snat = router.enable_snat if wish is None or wish.snat is None else wish.snat
-    if wish is not None and wish.qos_policy_id is not msgspec.UNSET:
-        qos_policies.check(tx, context, wish.qos_policy_id)
-        router = standard.change(tx, router, gateway_qos_policy_id=wish.qos_policy_id)
     if wish is not None:
         _refuse_gateway(tx, context, router, wish)
         if old is not None and old.network_id == wish.network_id:
@@ -109,7 +105,7 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
         router = standard.touch(tx, router, gateway_port_id=None)
         ports.remove(tx, old)
     if wish is None:
-        return standard.change(tx, router, enable_snat=True, gateway_qos_policy_id=None)
+        return standard.change(tx, router, enable_snat=True)
     made = ports.create(
         tx,
         records.get(tx, Network, wish.network_id),
