@@ -62,6 +62,8 @@ SUITES = {
             {"import_allowed_hosts": "127.0.0.1", "import_allowed_ports": ""},
         ),
         Suite("network", "tempest", r"^tempest\.api\.network\."),
+        # What Neutron's own gate runs, beyond Tempest's share.
+        Suite("neutron", "neutron", r"^neutron_tempest_plugin\.api\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),
         Suite("nova-schemas", "schemas", "", {"hosts": 2}),

@@ -161,6 +161,13 @@ def _network(subject: Subject) -> Config:
             "ipv6": True,
             "ipv6_subnet_attributes": True,
         },
+        "neutron_plugin_options": {
+            "available_type_drivers": "flat,geneve,gre,local,vlan,vxlan",
+            "provider_vlans": "physnet",
+            "dns_domain": "openstacklocal",
+            "agent_availability_zone": "nova",
+            "max_mtu": 9000,
+        },
     }
 
 

@@ -19,6 +19,7 @@ class Needed(msgspec.Struct, frozen=True):
 
 VERSIONS = {
     "tempest": Needed(("tempest==47.0.0",)),
+    "neutron": Needed(("tempest==47.0.0", "neutron-tempest-plugin==3.3.0")),
     "schemas": Needed(("nova==34.0.0",)),
     "gabbi": Needed(("gabbi==4.2.3",), ("openstack-placement==16.0.0",)),
     "sdk": Needed(("openstacksdk==4.22.0", "oslotest", "testscenarios")),

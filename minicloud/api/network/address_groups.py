@@ -1,5 +1,6 @@
 """/address-groups."""
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,13 @@ def _addresses(value: Any) -> list[str]:
     if twice:
         raise ValueError(f"Duplicate items in the list: '{', '.join(twice)}'")
     return found
+
+
+def _network(address: Any) -> Any:
+    try:
+        return str(ipaddress.ip_network(address)) if isinstance(address, str) and "/" not in address else address
+    except ValueError:
+        return address
 
 
 GROUP = Resource(
@@ -55,8 +63,12 @@ async def _change(
     action: str,
     change: Callable[[Transaction, AddressGroup, Sequence[str]], AddressGroup],
 ) -> Any:
+    given = parse(body).get("addresses")
+    if isinstance(given, list):
+        # Unlike in a new group, an address may stand here without its length.
+        given = [_network(address) for address in given]
     try:
-        wanted = _addresses(parse(body).get("addresses"))
+        wanted = _addresses(given)
     except ValueError as error:
         raise Invalid(f"Invalid input for addresses. Reason: {error}.", kind="HTTPBadRequest") from None
 
@@ -94,6 +106,7 @@ routes = [
             read=f"{guard.ADMIN_OR_READER} or rule:shared_address_groups",
             write=_MEMBER,
             shared_as="address_group",
+            hides=True,
             extra=[("shared_address_groups", "field:address_groups:shared=True")],
         )
     ),

@@ -97,7 +97,8 @@ async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
         guard.permit(call, "update_floatingip", {"project_id": floating.project_id})
         standard.expect(floating, revision)
         changes = dict(wanted.values)
-        named = "port_id" in changes
+        # A document without anything in it takes the address from its port, as it did when there was nothing else to change.
+        named = "port_id" in changes or not wanted.given
         port_id, fixed = changes.pop("port_id", None), changes.pop("fixed_ip_address", None)
         if changes:
             floating = standard.change(tx, floating, **changes)

@@ -52,7 +52,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of resource. ``view`` makes documents of records; ``ruled`` are defaults of its attributes' own rules by verb.
 
     ``listed`` is the policy's default where a list is refused as a whole; elsewhere everybody gets a list of what exists for
-    them. ``shared_as`` is the object type by which it can be shared. ``wires`` says that hosts have to follow what is changed.
+    them. ``hides``: whoever may not change what is only shared with them is told that it is not there, as where upstream does
+    not look at ``shared`` before it answers. ``shared_as`` is the object type by which it can be shared. ``wires`` says that hosts have to follow what is changed.
     """
 
     resource: Resource
@@ -65,6 +66,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     target: Target = of_its_project
     ruled: Mapping[str, Mapping[str, str]] = {}
     listed: bool = False
+    hides: bool = False
     shared_as: str = ""
     wires: bool = False
     extra: Sequence[tuple[str, str]] = ()
@@ -150,7 +152,7 @@ def five(kind: Kind) -> list[Route]:
         def work(tx: Transaction) -> dict[str, Any]:
             found = kind.core.get(tx, call.context, resource_id)
             target = {**wanted.given, **kind.target(tx, call.context, found)}
-            guard.permit_seeing(call, f"get_{kind.policy}", target)
+            guard.permit_seeing(call, f"get_{kind.policy}", owned(target))
             guard.permit(call, f"update_{kind.policy}", target, ruled(kind.resource, wanted))
             _expect(found, revision)
             changed = kind.core.change(tx, call.context, found, **wanted.values)
@@ -164,13 +166,16 @@ def five(kind: Kind) -> list[Route]:
         def work(tx: Transaction) -> None:
             found = kind.core.get(tx, call.context, resource_id)
             target = kind.target(tx, call.context, found)
-            guard.permit_seeing(call, f"get_{kind.policy}", target)
+            guard.permit_seeing(call, f"get_{kind.policy}", owned(target))
             guard.permit(call, f"delete_{kind.policy}", target)
             _expect(found, revision)
             kind.core.delete(tx, call.context, found)
 
         await _write(call, kind, work)
         return Reply()
+
+    def owned(target: dict[str, Any]) -> dict[str, Any]:
+        return target | {"shared": False} if kind.hides else target
 
     def further(verb: str) -> list[tuple[str, str]]:
         return [(f"{verb}_{kind.policy}:{name}", rule) for name, rule in kind.ruled.get(verb, {}).items()]

@@ -26,7 +26,7 @@ from minicloud.core.network import (
 )
 from minicloud.core.network.network_segments import NetworkSegment
 from minicloud.core.network.provider_segments import SegmentWish
-from minicloud.core.network.rows import DEFAULT_MTU, Network
+from minicloud.core.network.rows import Network
 from minicloud.core.records import Transaction
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
@@ -147,8 +147,6 @@ async def update(call: Call, network_id: str, body: bytes) -> Any:
         guard.permit(call, "update_network", target(tx, call.context, network), ruled)
         standard.expect(network, revision)
         changes = dict(wanted.values)
-        if changes.get("mtu") == 0:
-            changes["mtu"] = DEFAULT_MTU
         if "qos_policy_id" in changes:
             qos_policies.check(tx, call.context, changes["qos_policy_id"])
             qos_rules.refuse_unsupported(tx, changes["qos_policy_id"], what="network", object_id=network.id)

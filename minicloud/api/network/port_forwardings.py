@@ -131,6 +131,10 @@ def _bad(text: str) -> Invalid:
 async def pools(call: Call) -> Any:
     """The subnets of external networks that floating addresses come out of."""
 
+    call.judged = True
+    if not call.allows("get_floatingip_pool", {"project_id": call.context.project_id}):
+        return {"floatingip_pools": []}
+
     def load(tx: Transaction) -> list[dict[str, Any]]:
         outside = networks.page(tx, call.context, Query(where=[Condition("external", "=", True)]))
         found = subnets.page(
@@ -141,8 +145,8 @@ async def pools(call: Call) -> Any:
             {
                 "subnet_id": subnet.id,
                 "subnet_name": subnet.name,
-                "tenant_id": subnet.project_id,
-                "project_id": subnet.project_id,
+                "tenant_id": call.context.project_id,
+                "project_id": call.context.project_id,
                 "network_id": subnet.network_id,
                 "cidr": subnet.cidr,
             }
@@ -172,5 +176,9 @@ routes = [
             write=guard.PARENT_MEMBER,
         )
     ),
-    Get("/floatingip_pools", pools, policy="get_floatingip_pool", allow=guard.ADMIN_OR_READER),
+    # The API's reference has the one path, its server the other.
+    *(
+        Get(path, pools, policy="get_floatingip_pool", allow=guard.ADMIN_OR_READER, late=True)
+        for path in ("/floatingip_pools", "/floatingip-pools")
+    ),
 ]

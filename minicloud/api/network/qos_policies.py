@@ -9,7 +9,7 @@ from minicloud.api.network.attributes import Attribute, Resource
 from minicloud.api.network.kinds import Kind, common, five
 from minicloud.api.network.qos_rules import view as rule_view
 from minicloud.api.routes import Get
-from minicloud.base.errors import NotFound
+from minicloud.base.errors import Forbidden, NotFound
 from minicloud.core.context import Context
 from minicloud.core.network import qos_policies, qos_rules, rbac
 from minicloud.core.network.qos_rules import RuleType
@@ -70,7 +70,9 @@ async def rule_types(call: Call) -> Any:
 async def rule_type(call: Call, rule_type: str) -> Any:
     """What may stand in rules of a type, and who keeps to it."""
     kind = qos_rules.TYPES.get(rule_type)
-    if kind is None or not call.context.is_admin:
+    if not call.context.is_admin:
+        raise Forbidden("Not authorized.", kind="NotAuthorized")
+    if kind is None:
         raise NotFound("The resource could not be found.", kind="HTTPNotFound")
     drivers = [{"name": DRIVER, "supported_parameters": _parameters(kind)}] if kind.supported else []
     return {"rule_type": lists.pick(call, {"type": kind.name, "drivers": drivers})}
@@ -108,6 +110,7 @@ routes = [
             read=READ,
             write=guard.ADMIN_OR_MANAGER,
             shared_as="qos_policy",
+            hides=True,
             extra=[("shared_qos_policy", "field:policies:shared=True")],
         )
     ),

@@ -54,7 +54,6 @@ def _view(tx: Transaction, context: Context, found: Sequence[RbacPolicy]) -> lis
             "object_type": one.object_type,
             "object_id": one.object_id,
             "target_tenant": one.target_project,
-            "target_project": one.target_project,
             "action": one.action,
         }
         for one in found

@@ -50,8 +50,10 @@ async def index(call: Call) -> Any:
 
 
 async def ensure_default(call: Call) -> None:
-    """Make the default group of the project that asks, where it has none yet."""
-    project_id = call.context.project_id
+    """Make the default group of the project that is looked at, where it has none yet."""
+    project_id = call.parameter("project_id") or call.parameter("tenant_id") or call.context.project_id
+    if project_id != call.context.project_id and not call.context.is_admin:
+        project_id = call.context.project_id
     if project_id and await call.read(lambda tx: security_groups.default_of(tx, project_id)) is None:
         await call.write(lambda tx: security_groups.ensure_default(tx, project_id))
 

@@ -37,8 +37,9 @@ SUBNET = Resource(
         Attribute("subnetpool_id", values.or_none(values.uuid), None, change=False, filter="text"),
         Attribute("prefixlen", values.or_none(values.number_in(0, 128)), None, change=False),
         Attribute("use_default_subnetpool", values.boolean, False, change=False),
-        Attribute("service_types", values.service_types, [], ruled=True),
-        Attribute("segment_id", values.or_none(values.uuid), None, ruled=True, filter="text", sort=True),
+        # Upstream has rules for these two and does not ask them: the attributes are not marked for it.
+        Attribute("service_types", values.service_types, []),
+        Attribute("segment_id", values.or_none(values.uuid), None, filter="text", sort=True),
         Attribute("dns_publish_fixed_ip", values.boolean, False),
         Attribute("shared", filter="special"),
         Attribute("router:external", filter="special"),

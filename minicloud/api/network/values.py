@@ -299,7 +299,8 @@ def service_types(value: Any) -> list[str]:
     for item in value:
         if not isinstance(item, str):
             raise Invalid(f"Subnet service type {item} is not a string.", kind="InvalidInputSubnetServiceType")
-        if not item.startswith(("network:", "neutron:", "compute:")):
+        # Upstream means to allow what begins with compute:, and allows what begins with one of its letters.
+        if not item.startswith(("network:", "neutron:", *"compute:")):
             raise Invalid(
                 f"Subnet service type {item} does not correspond to a valid device owner.",
                 kind="InvalidSubnetServiceType",

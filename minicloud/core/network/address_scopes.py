@@ -71,13 +71,8 @@ def check_pool(
 ) -> None:
     """Raises NotFound or Invalid where a pool (None: a new one) of these prefixes may not be in a scope."""
     scope = records.find(tx, AddressScope, scope_id)
-    if scope is None:
+    if scope is None or not rbac.sees(tx, context, scope):
         raise AddressScope.missing(scope_id)
-    if not rbac.sees(tx, context, scope):
-        raise Invalid(
-            f"Illegal subnetpool association: subnetpool {pool_id} cannot be associated with address scope {scope_id}.",
-            kind="IllegalSubnetPoolAssociationToAddressScope",
-        )
     if scope.ip_version != ip_version:
         raise Invalid(
             f"Illegal subnetpool association: subnetpool {pool_id} cannot associate with address scope {scope_id} because "

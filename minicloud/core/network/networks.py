@@ -10,12 +10,10 @@ from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import hostings, network_segments, provider_segments, quotas, rbac, standard, zones
-from minicloud.core.network.rows import DEFAULT_MTU, Network
+from minicloud.core.network.rows import SMALLEST_MTU, Network
 from minicloud.engines.database import Transaction
 
 LARGEST_MTU = 9000
-SMALLEST_MTU = 68
-SMALLEST_MTU_V6 = 1280
 
 
 def get(tx: Transaction, context: Context, network_id: str) -> Network:
@@ -89,7 +87,7 @@ def create(
             network_type=segment[0],
             physical_network=segment[1],
             segmentation_id=segment[2],
-            mtu=_mtu(mtu) if mtu else DEFAULT_MTU,
+            mtu=_mtu(mtu) if mtu else min(provider_segments.mtu(each[0]) for each in chosen),
             created_at=tx.now,
             updated_at=tx.now,
             **values,
@@ -107,12 +105,14 @@ def create(
 
 def change(tx: Transaction, network: Network, **values: Any) -> Network:
     """Change a network. Raises Invalid, and Conflict when others use what would no longer be theirs to use."""
+    if values.get("mtu") == 0:
+        values["mtu"] = provider_segments.mtu(network.network_type)
     if values.get("mtu") is not None:
         _mtu(values["mtu"])
         smallest = _smallest_mtu(tx, network.id)
         if values["mtu"] < smallest:
             raise Conflict(
-                f"MTU of {values['mtu']} is not valid for network {network.id}: a subnet on it needs at least {smallest}.",
+                f"MTU of {network.id} is not valid, subnet requires a minimum of {smallest}",
                 kind="NetworkMTUSubnetConflict",
             )
     if values.get("is_default") and not network.is_default and values.get("external", network.external):
@@ -180,19 +180,16 @@ def _refuse_second_default(tx: Transaction) -> None:
 
 
 def _mtu(mtu: int) -> int:
-    if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
+    if mtu > LARGEST_MTU:
         raise Invalid(
-            f"Invalid input for operation: Requested MTU is too big, maximum is {LARGEST_MTU}."
-            if mtu > LARGEST_MTU
-            else f"Invalid input for operation: Requested MTU is too small, minimum is {SMALLEST_MTU}.",
-            kind="InvalidInput",
+            f"Invalid input for operation: Requested MTU is too big, maximum is {LARGEST_MTU}.", kind="InvalidInput"
         )
     return mtu
 
 
 def _smallest_mtu(tx: Transaction, network_id: str) -> int:
-    row = tx.one("SELECT 1 FROM subnets WHERE network_id = ? AND ip_version = 6 LIMIT 1", [network_id])
-    return SMALLEST_MTU_V6 if row else SMALLEST_MTU
+    row = tx.one("SELECT max(ip_version) FROM subnets WHERE network_id = ?", [network_id])
+    return 0 if row is None or row[0] is None else SMALLEST_MTU[row[0]]
 
 
 def _refuse_unsharing(tx: Transaction, network: Network) -> None:

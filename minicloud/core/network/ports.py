@@ -90,10 +90,7 @@ def create(
     if not secured and groups:
         raise _insecure()
     if not secured and values.get("allowed_address_pairs"):
-        raise Conflict(
-            "Port Security must be enabled in order to have allowed address pairs on a port.",
-            kind="AddressPairAndPortSecurityRequired",
-        )
+        raise _unpaired()
     port = records.insert(
         tx,
         Port(
@@ -146,6 +143,8 @@ def change(
     secured = values.get("port_security_enabled", port.port_security_enabled)
     if not secured and (groups if groups is not None else has):
         raise _insecure()
+    if not secured and values.get("allowed_address_pairs", port.allowed_address_pairs):
+        raise _unpaired()
     moved = False
     if fixed_ips is not None:
         held, moved = addressing.reassign(tx, port, held, fixed_ips)
@@ -336,6 +335,13 @@ def _owns_network(tx: Transaction, context: Context, network_id: str) -> bool:
 def _give_groups(tx: Transaction, port_id: str, groups: Sequence[str]) -> None:
     for group_id in groups:
         tx.execute("INSERT INTO port_security_groups (port_id, security_group_id) VALUES (?, ?)", [port_id, group_id])
+
+
+def _unpaired() -> Conflict:
+    return Conflict(
+        "Port Security must be enabled in order to have allowed address pairs on a port.",
+        kind="AddressPairAndPortSecurityRequired",
+    )
 
 
 def _insecure() -> Conflict:

@@ -10,6 +10,8 @@ from minicloud.engines.database import Transaction
 TUNNELS = {"vxlan": 2**24 - 1, "geneve": 2**24 - 1, "gre": 2**32 - 1}
 """Types that tell networks apart by a number in every packet, and the largest one. Hosts carry them all alike."""
 TYPES = (*TUNNELS, "flat", "vlan", "local")
+OVERHEAD = {"vxlan": 50, "geneve": 58, "gre": 42}
+"""Bytes that a tunnel puts around a packet, by upstream's reckoning; the rest of 1500 is left for what is inside."""
 Segment = tuple[str, str | None, int | None]
 """Type, physical network and number."""
 
@@ -20,6 +22,11 @@ class SegmentWish(msgspec.Struct, frozen=True):
     network_type: str | None = None
     physical_network: str | None = None
     segmentation_id: int | None = None
+
+
+def mtu(network_type: str) -> int:
+    """How large a packet may be on a network of a type where nobody says otherwise."""
+    return 1500 - OVERHEAD.get(network_type, 0)
 
 
 def choose_all(tx: Transaction, wishes: Sequence[SegmentWish]) -> list[Segment]:

@@ -4,7 +4,6 @@ Networks and subnet pools have a mark ``shared`` besides, and networks one that 
 most reads want no more than the mark.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar, LiteralString
 
 import msgspec
@@ -159,10 +158,8 @@ def set_shared(tx: Transaction, object_type: str, record: records.Record, shared
     unmark(tx, object_id)
 
 
-def refuse_in_use(
-    tx: Transaction, object_type: str, record: records.Record, losing: str, gaining: Sequence[str] = ()
-) -> None:
-    """Raises Conflict when a project that is ``losing`` its access uses the object. ``gaining`` are projects that get some."""
+def refuse_in_use(tx: Transaction, object_type: str, record: records.Record, losing: str) -> None:
+    """Raises Conflict when a project that is ``losing`` its access uses the object."""
     object_id: str = getattr(record, "id")  # noqa: B009
     owner: str = getattr(record, "project_id")  # noqa: B009
     if losing == owner:
@@ -170,7 +167,9 @@ def refuse_in_use(
     entries = tx.all(
         "SELECT target_project FROM network_rbac WHERE object_id = ? AND action = 'access_as_shared'", [object_id]
     )
-    allowed = {target for (target,) in entries if target != losing} | {owner, *gaining}
+    # Upstream spares an owner's own ports of a network, and not what an owner does with anything else.
+    spared = {owner} if object_type == "network" else set()
+    allowed = {target for (target,) in entries if target != losing} | spared
     if EVERYBODY in allowed:
         return
     users = {project for (project,) in tx.all(KINDS[object_type].users, [object_id])}

@@ -10,7 +10,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import quotas, rbac
 from minicloud.core.network.rbac import EVERYBODY, EXTERNAL, RbacPolicy
-from minicloud.core.network.rows import Network
+from minicloud.core.network.rows import Network, SubnetPool
 from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
@@ -42,6 +42,8 @@ def create(
     """Share an object. Raises OverQuota, NotFound, Invalid (another's, unknown action), Conflict (``DuplicateRbacPolicy``)."""
     rbac.check_action(object_type, action)
     record = _object(tx, context, object_type, object_id)
+    if isinstance(record, SubnetPool) and record.address_scope_id is not None:
+        _refuse_without_scope(tx, record, record.address_scope_id, target_project)
     quotas.check(tx, project_id, "rbac_policy")
     if tx.one(
         "SELECT 1 FROM network_rbac WHERE object_id = ? AND action = ? AND target_project = ?",
@@ -104,6 +106,18 @@ def _object(tx: Transaction, context: Context, object_type: str, object_id: str)
     return record
 
 
+def _refuse_without_scope(tx: Transaction, pool: SubnetPool, scope_id: str, target_project: str) -> None:
+    """Raises Invalid where a pool would be shared with a project that has no access to its address scope."""
+    if not tx.one(
+        "SELECT 1 FROM network_rbac WHERE object_id = ? AND target_project IN ('*', ?)", [scope_id, target_project]
+    ):
+        raise Invalid(
+            f"Invalid input for operation: Failed to create RBAC policy on object {pool.id} because target project doesn't "
+            "have access to associated address scope..",
+            kind="InvalidInput",
+        )
+
+
 def _refuse_in_use(tx: Transaction, policy: RbacPolicy, target_project: str | None) -> None:
     record = records.find(tx, rbac.KINDS[policy.object_type].record, policy.object_id)
     if record is None:
@@ -112,9 +126,8 @@ def _refuse_in_use(tx: Transaction, policy: RbacPolicy, target_project: str | No
         assert isinstance(record, Network)
         _refuse_routers(tx, record, policy.target_project, target_project)
     elif target_project != EVERYBODY:
-        rbac.refuse_in_use(
-            tx, policy.object_type, record, policy.target_project, [target_project] if target_project else []
-        )
+        # Whoever gains access by the change is not spared: upstream counts what there is without it.
+        rbac.refuse_in_use(tx, policy.object_type, record, policy.target_project)
 
 
 def _refuse_routers(tx: Transaction, network: Network, losing: str, gaining: str | None) -> None:

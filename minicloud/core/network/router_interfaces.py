@@ -98,7 +98,7 @@ def _by_subnet(tx: Transaction, context: Context, router: Router, subnet_id: str
 
 def _by_port(tx: Transaction, context: Context, router: Router, port_id: str) -> Interface:
     port = ports.get(tx, context, port_id)
-    if port.device_id and port.device_id != router.id:
+    if port.device_id:
         raise Conflict(
             f"Unable to complete operation on port {port.id} for network {port.network_id}. Port already has an attached "
             f"device {port.device_id}.",

@@ -8,6 +8,8 @@ from minicloud.core import records
 from minicloud.core.network.ipam import Pool
 
 DEFAULT_MTU = 1450
+SMALLEST_MTU = {4: 68, 6: 1280}
+"""What a subnet of an IP version needs of its network."""
 DHCP = "network:dhcp"
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"

@@ -52,6 +52,7 @@ def create(tx: Transaction, context: Context, *, project_id: str, **values: Any)
     if values.get("name", "").lower() == DEFAULT:
         raise Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     quotas.check(tx, project_id, "security_group")
+    quotas.check(tx, project_id, "security_group_rule", len(default_rules.of_new_group(tx, default=False)))
     return _insert(tx, project_id, **values)
 
 
@@ -126,10 +127,14 @@ def addresses_in(tx: Transaction, group_ids: Sequence[str]) -> dict[str, list[st
 
 
 def check_exist(tx: Transaction, context: Context, group_ids: Iterable[str]) -> list[str]:
-    """Groups that a port may be given, each once. Raises NotFound."""
+    """Groups that a port may be given, each once. Raises NotFound, Conflict where some are stateful and some not."""
     wanted = list(dict.fromkeys(group_ids))
-    for group_id in wanted:
-        get(tx, context, group_id)
+    if len({get(tx, context, group_id).stateful for group_id in wanted}) > 1:
+        raise Conflict(
+            "Error Cannot apply both stateful and stateless security groups on the same port at the same time while "
+            "attempting the operation.",
+            kind="SecurityGroupConflict",
+        )
     return wanted
 
 

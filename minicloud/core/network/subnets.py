@@ -12,7 +12,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import addressing, dhcp, ipam, network_segments, quotas, rbac, standard, subnet_checks
 from minicloud.core.network.ipam import Pool
-from minicloud.core.network.rows import AUTOMATIC, DHCP, ROUTER_INTERFACE, HostRoute, Network, Subnet
+from minicloud.core.network.rows import AUTOMATIC, DHCP, ROUTER_INTERFACE, SMALLEST_MTU, HostRoute, Network, Subnet
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
@@ -63,6 +63,11 @@ def create(
     subnet_checks.modes(ip_version, net, values.get("ipv6_ra_mode"), values.get("ipv6_address_mode"), enable_dhcp)
     subnet_checks.dhcp_fits(net, enable_dhcp)
     _refuse_overlap(tx, network, net)
+    if network.mtu < SMALLEST_MTU[ip_version]:
+        raise Conflict(
+            f"MTU of {network.id} is not valid, subnet requires a minimum of {SMALLEST_MTU[ip_version]}",
+            kind="NetworkMTUSubnetConflict",
+        )
     network_segments.check_subnet(tx, network.id, values.get("segment_id"))
     if gateway_ip is msgspec.UNSET:
         single = net.num_addresses == 1

@@ -155,6 +155,8 @@ def _carry(tx: Transaction, context: Context, trunk: Trunk, wishes: Sequence[Sub
     for wish in wishes:
         if wish.port_id == trunk.port_id:
             raise _parent_in_use(wish.port_id)
+        if wish.segmentation_type != INHERIT:
+            _segmentation(wish)
         port = ports.get(tx, context, wish.port_id)
         network = records.get(tx, Network, port.network_id)
         if network.mtu > largest:
@@ -191,9 +193,9 @@ def _carry(tx: Transaction, context: Context, trunk: Trunk, wishes: Sequence[Sub
         position += 1
 
 
-def _segmentation(wish: SubportWish, network: Network) -> tuple[str, int]:
+def _segmentation(wish: SubportWish, network: Network | None = None) -> tuple[str, int]:
     kind, number = wish.segmentation_type, wish.segmentation_id
-    if kind == INHERIT:
+    if kind == INHERIT and network is not None:
         kind, number = network.network_type, network.segmentation_id
     if kind is None or number is None:
         shown = msgspec.to_builtins(wish)

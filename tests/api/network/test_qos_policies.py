@@ -126,4 +126,4 @@ async def test_types_of_rules() -> None:
         assert len(every) == 5
         told = (await admin.get("/qos/rule-types/dscp_marking")).json()["rule_type"]
         assert told["drivers"][0]["supported_parameters"][0]["parameter_name"] == "dscp_mark"
-        assert (await member.get("/qos/rule-types/dscp_marking")).status_code == 404
+        assert (await member.get("/qos/rule-types/dscp_marking")).status_code == 403

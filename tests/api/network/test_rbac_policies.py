@@ -44,7 +44,6 @@ async def test_a_network_is_shared_with_one_project_until_nobody_needs_it() -> N
                 "object_type": "network",
                 "object_id": network["id"],
                 "target_tenant": BLUE,
-                "target_project": BLUE,
                 "action": "access_as_shared",
             }
             assert (await blue.get(path)).json()["network"]["shared"] is True
