@@ -148,7 +148,7 @@ def change(
     moved = False
     if fixed_ips is not None:
         held, moved = addressing.reassign(tx, port, held, fixed_ips)
-        _lead_no_more(tx, port.id, kept=[fixed.ip_address for fixed in held])
+        port_uses.lead_no_more(tx, port.id, kept=[fixed.ip_address for fixed in held])
     if groups is not None and sorted(groups) != sorted(has):
         tx.execute("DELETE FROM port_security_groups WHERE port_id = ?", [port.id])
         _give_groups(tx, port.id, groups)
@@ -162,7 +162,7 @@ def change(
 def remove(tx: Transaction, port: Port) -> None:
     """Delete a port, giving its addresses back; a floating address that led to it is let go of."""
     addressing.release(tx, addressing.held_by(tx, [port.id]).get(port.id, []))
-    _lead_no_more(tx, port.id)
+    port_uses.lead_no_more(tx, port.id)
     tx.execute(
         "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', "
         "revision_number = revision_number + 1, updated_at = ? WHERE port_id = ?",
@@ -296,29 +296,6 @@ def release_of_server(tx: Transaction, server_id: str) -> None:
     """Every port of a server is let go."""
     for port in of_server(tx, server_id):
         release(tx, port)
-
-
-def _lead_no_more(tx: Transaction, port_id: str, kept: Sequence[str] = ()) -> None:
-    """Ports of floating addresses do not lead to fixed ones that are gone; one that leads nowhere has no router."""
-    gone = [
-        row[0]
-        for row in tx.all(
-            "SELECT DISTINCT floatingip_id FROM port_forwardings WHERE internal_port_id = ? AND internal_ip_address "
-            "NOT IN (SELECT value FROM json_each(?))",
-            [port_id, msgspec.json.encode(list(kept)).decode()],
-        )
-    ]
-    for floating_id in gone:
-        tx.execute(
-            "DELETE FROM port_forwardings WHERE floatingip_id = ? AND internal_port_id = ? AND internal_ip_address "
-            "NOT IN (SELECT value FROM json_each(?))",
-            [floating_id, port_id, msgspec.json.encode(list(kept)).decode()],
-        )
-        tx.execute(
-            "UPDATE floating_ips SET router_id = NULL, status = 'DOWN', revision_number = revision_number + 1, "
-            "updated_at = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM port_forwardings WHERE floatingip_id = ?)",
-            [tx.now, floating_id, floating_id],
-        )
 
 
 def _next_index(tx: Transaction, server_id: str) -> int:
