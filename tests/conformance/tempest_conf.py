@@ -33,6 +33,8 @@ def write(
     """
     found = _config(subject, folder)
     found["image"] = {"http_image": disk_url, "http_qcow2_image": disk_url, "image_caching_enabled": True}
+    # A simulated disk is copied in no time: who waits to see it being copied waits in vain.
+    found["image"]["build_timeout"] = 30
     found["identity"] |= {
         "user_lockout_failure_attempts": settings.get("lockout_failure_attempts", 0),
         "user_lockout_duration": settings.get("lockout_duration", 0),
@@ -86,6 +88,7 @@ def _config(subject: Subject, folder: Path) -> Config:
         "service_available": offered,
         "enforce_scope": {"nova": True},
         "validation": {"run_validation": False},
+        "enforce_scope": {"nova": True},
     }
     found |= _compute(subject) | _network(subject) | (_volume(subject) if offered["cinder"] else {})
     return found
@@ -117,7 +120,7 @@ def _compute(subject: Subject) -> Config:
     return {
         "compute": {
             "image_ref": images[0]["id"],
-            "image_ref_alt": images[-1]["id"],
+            "image_ref_alt": images[-1]["id"] if len(images) > 1 else _copied(subject, images[0]),
             "flavor_ref": flavors[0]["id"],
             "flavor_ref_alt": flavors[1]["id"],
             "min_compute_nodes": len(subject.list("compute", "/os-hypervisors", "hypervisors")),
@@ -138,10 +141,26 @@ def _compute(subject: Subject) -> Config:
             "block_migration_for_live_migration": True,
             "volume_backed_live_migration": subject.endpoint("volumev3") is not None,
             "stable_rescue": True,
+            "personality": True,
+            "change_password": True,
+            "swap_volume": subject.endpoint("volumev3") is not None,
+            "hostname_fqdn_sanitization": True,
             "scheduler_enabled_filters": "all",
             "nova_policy_roles": "admin,manager,member,reader",
         },
     }
+
+
+def _copied(subject: Subject, image: dict[str, Any]) -> str:
+    """Another image with the same bytes; its id."""
+    base = subject.endpoint("image")
+    kept = ("disk_format", "container_format", "min_disk", "min_ram", "visibility")
+    body = {"name": f"{image['name']}-copy", **{name: image[name] for name in kept}}
+    made: str = subject.http.post(f"{base}/v2/images", json=body).raise_for_status().json()["id"]
+    data = subject.http.get(f"{base}/v2/images/{image['id']}/file").raise_for_status().content
+    kind = {"Content-Type": "application/octet-stream"}
+    subject.http.put(f"{base}/v2/images/{made}/file", content=data, headers=kind).raise_for_status()
+    return made
 
 
 def _network(subject: Subject) -> Config:

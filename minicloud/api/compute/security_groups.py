@@ -203,7 +203,7 @@ def _cidr(asked: Any) -> str:
         raise Invalid(f"Invalid cidr {asked}.") from error
     if found.prefixlen == 0 and not found.network_address.is_unspecified:
         raise Invalid(f"Bad prefix for network in cidr {asked}")
-    return str(found)
+    return str(asked) if "/" in str(asked) else str(found)
 
 
 routes = [
