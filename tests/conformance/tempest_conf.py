@@ -88,7 +88,6 @@ def _config(subject: Subject, folder: Path) -> Config:
         "service_available": offered,
         "enforce_scope": {"nova": True},
         "validation": {"run_validation": False},
-        "enforce_scope": {"nova": True},
     }
     found |= _compute(subject) | _network(subject) | (_volume(subject) if offered["cinder"] else {})
     return found

@@ -82,7 +82,7 @@ def read(
     for device in devices:
         _check(tx, context, device)
     _check_local(devices, flavor)
-    return devices, _boot(tx, context, roots[0]) if roots else None
+    return devices, _boot(tx, context, roots[0], image) if roots else None
 
 
 def of_image(image: Image) -> list[DeviceRequest]:
@@ -176,8 +176,9 @@ def _check_local(devices: Sequence[DeviceRequest], flavor: ServerFlavor) -> None
         raise Invalid(f"{INVALID}: You specified more local devices than the limit allows")
 
 
-def _boot(tx: Transaction, context: Context, root: DeviceRequest) -> BootVolume:
-    """What is known of the root volume. Raises Invalid when nothing boots from it."""
+def _boot(tx: Transaction, context: Context, root: DeviceRequest, named: Image | None) -> BootVolume:
+    """What is known of the root volume. Raises Invalid when nothing boots from it: where an image was named beside the
+    volume, that tells about it, and nobody asks whether the volume boots (nova 34.0.0: ``API._get_image``)."""
     source = root.source_id or ""
     if root.source_type == "image":
         image = images.for_boot(tx, context, source)
@@ -189,6 +190,8 @@ def _boot(tx: Transaction, context: Context, root: DeviceRequest) -> BootVolume:
     volume_id = source if root.source_type == "volume" else snapshots.get(tx, context, source).volume_id
     volume = volumes.get(tx, context, volume_id)
     if not volume.bootable:
+        if named is not None:
+            return BootVolume(size=root.volume_size, properties=named.properties)
         raise Invalid(f"Block Device {volume_id} is not bootable.")
     told = volume.image_metadata
     return BootVolume(
