@@ -31,11 +31,15 @@ from minicloud.conductor.demo import PlayDemo
 from minicloud.conductor.image.cache_image import CacheImage
 from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.step import Saga
+from minicloud.conductor.volume.apply_qos import ApplyQos
+from minicloud.conductor.volume.create_backup import CreateBackup
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
 from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.delete_backup import DeleteBackup
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.extend_volume import ExtendVolume
+from minicloud.conductor.volume.restore_backup import RestoreBackup
 from minicloud.conductor.volume.revert_volume import RevertVolume
 from minicloud.conductor.volume.upload_volume import UploadVolume
 
@@ -77,6 +81,10 @@ SAGAS: tuple[type[Saga], ...] = (
     ExtendVolume,
     RevertVolume,
     UploadVolume,
+    CreateBackup,
+    RestoreBackup,
+    DeleteBackup,
+    ApplyQos,
     CreateSnapshot,
     DeleteSnapshot,
     PlayDemo,

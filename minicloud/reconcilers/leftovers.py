@@ -10,6 +10,7 @@ from minicloud.base.errors import CloudError
 from minicloud.conductor import log
 from minicloud.core.compute import hosts, leftovers, migrations
 from minicloud.core.image import uploads
+from minicloud.core.volume import backups
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
 from minicloud.reconcilers.loop import Mending
@@ -62,6 +63,9 @@ async def _blobs(at: Mending) -> list[str]:
     for key in await at.world.database.read(lambda tx: uploads.leftover_blobs(tx, keys)):
         await at.world.blobs.delete(key)
         mended.append(f"blob {key} belonged to no image")
+    for key in await at.world.database.read(lambda tx: backups.leftover_blobs(tx, keys)):
+        await at.world.blobs.delete(key)
+        mended.append(f"blob {key} belonged to no backup")
     travelling = {key: key[len(TRAVELLING) : len(TRAVELLING) + 36] for key in keys if key.startswith(TRAVELLING)}
     over = await at.world.database.read(lambda tx: migrations.closed(tx, travelling.values()))
     for key in (key for key, move in travelling.items() if move in over):

@@ -4,6 +4,7 @@ from minicloud.api.bodies import Reading
 from minicloud.api.service import Service
 from minicloud.api.volume import (
     attachments,
+    backups,
     default_types,
     extensions,
     messages,
@@ -14,6 +15,7 @@ from minicloud.api.volume import (
     snapshot_actions,
     snapshot_metadata,
     snapshots,
+    transfers,
     type_encryption,
     type_extra_specs,
     types,
@@ -21,6 +23,7 @@ from minicloud.api.volume import (
     volume_actions,
     volume_admin_actions,
     volume_attach_actions,
+    volume_changes,
     volume_image_actions,
     volume_metadata,
     volumes,
@@ -53,6 +56,9 @@ def service() -> Service:
             *snapshots.routes,
             *snapshot_actions.routes,
             *snapshot_metadata.routes,
+            *volume_changes.routes,
+            *backups.routes,
+            *transfers.routes,
             *types.routes,
             *type_extra_specs.routes,
             *type_encryption.routes,

@@ -27,7 +27,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     ``filters`` are those offered to everybody; ``columns`` the record's columns by the API's names, for filters and sorting;
     ``flags`` columns of truths, ``maps`` columns of JSON objects, ``times`` filters that compare; ``since`` the version from
-    which a filter exists. What is not ``owned`` by projects is everybody's.
+    which a filter exists. What is not ``owned`` by projects, as the column ``owner``
+    says, is everybody's.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     times: frozenset[str] = frozenset()
     since: Mapping[str, str] = {}
     owned: bool = True
+    owner: str = "project_id"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +64,7 @@ def read(call: Call, resource: Resource, *, but: Collection[str] = ()) -> Wanted
     filters = _offered(call, resource, given)
     where: list[Condition | AnyOf] = []
     if resource.owned and not every:
-        where.append(Condition("project_id", "=", call.context.project_id))
+        where.append(Condition(resource.owner, "=", call.context.project_id))
     for name, value in filters.items():
         where += _conditions(call, resource, name, value)
     return Wanted(

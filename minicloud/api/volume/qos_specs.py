@@ -11,6 +11,7 @@ from minicloud.api.volume import lists, values
 from minicloud.api.volume.lists import Resource
 from minicloud.api.volume.volume_views import links
 from minicloud.base.errors import Invalid
+from minicloud.conductor.volume.apply_qos import ApplyQos
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import qos_specs, types
@@ -85,14 +86,33 @@ async def update(call: Call, specs_id: str, body: SpecsBody) -> Any:
     """Further or other specs."""
     given = _fit(body.qos_specs)
     rest = {key: value for key, value in given.items() if key != "consumer"}
-    await call.write(lambda tx: qos_specs.change(tx, qos_specs.get(tx, specs_id), given.get("consumer"), rest))
+
+    def work(tx: Transaction) -> None:
+        found = qos_specs.change(tx, qos_specs.get(tx, specs_id), given.get("consumer"), rest)
+        _apply(call, tx, qos_specs.associations(tx, found))
+
+    await call.write(work)
     return {"qos_specs": given}
+
+
+def _apply(call: Call, tx: Transaction, kinds: list[VolumeType]) -> None:
+    """Guests that have volumes of these types are held to what is promised now."""
+    held = qos_specs.held_volumes(tx, kinds)
+    if held:
+        call.begin(tx, ApplyQos(volume_ids=held))
 
 
 async def delete(call: Call, specs_id: str) -> None:
     """Delete a set; with ``force`` also one that types have."""
     force = values.truth("force", call.parameter("force"))
-    await call.write(lambda tx: qos_specs.delete(tx, qos_specs.get(tx, specs_id), force=force))
+
+    def work(tx: Transaction) -> None:
+        found = qos_specs.get(tx, specs_id)
+        kinds = qos_specs.associations(tx, found)
+        qos_specs.delete(tx, found, force=force)
+        _apply(call, tx, kinds)
+
+    await call.write(work)
 
 
 async def delete_keys(call: Call, specs_id: str, body: Keys) -> None:
@@ -101,7 +121,12 @@ async def delete_keys(call: Call, specs_id: str, body: Keys) -> None:
         raise Invalid(
             f"Invalid input for field/attribute keys. Value: {body.keys}. {body.keys} has non-unique elements"
         )
-    await call.write(lambda tx: qos_specs.drop_keys(tx, qos_specs.get(tx, specs_id), body.keys))
+
+    def work(tx: Transaction) -> None:
+        found = qos_specs.drop_keys(tx, qos_specs.get(tx, specs_id), body.keys)
+        _apply(call, tx, qos_specs.associations(tx, found))
+
+    await call.write(work)
 
 
 async def associations(call: Call, specs_id: str) -> Any:
@@ -128,7 +153,9 @@ async def associate(call: Call, specs_id: str) -> None:
 
     def work(tx: Transaction) -> None:
         found = qos_specs.get(tx, specs_id)
-        qos_specs.associate(tx, found, types.by_id(tx, call.context, type_id))
+        kind = types.by_id(tx, call.context, type_id)
+        qos_specs.associate(tx, found, kind)
+        _apply(call, tx, [kind])
 
     await call.write(work)
 
@@ -139,14 +166,23 @@ async def disassociate(call: Call, specs_id: str) -> None:
 
     def work(tx: Transaction) -> None:
         found = qos_specs.get(tx, specs_id)
-        qos_specs.disassociate(tx, found, types.by_id(tx, call.context, type_id))
+        kind = types.by_id(tx, call.context, type_id)
+        qos_specs.disassociate(tx, found, kind)
+        _apply(call, tx, [kind])
 
     await call.write(work)
 
 
 async def disassociate_all(call: Call, specs_id: str) -> None:
     """No type's volumes are held to the set."""
-    await call.write(lambda tx: qos_specs.disassociate_all(tx, qos_specs.get(tx, specs_id)))
+
+    def work(tx: Transaction) -> None:
+        found = qos_specs.get(tx, specs_id)
+        kinds = qos_specs.associations(tx, found)
+        qos_specs.disassociate_all(tx, found)
+        _apply(call, tx, kinds)
+
+    await call.write(work)
 
 
 _ONE = "/qos-specs/{specs_id}"

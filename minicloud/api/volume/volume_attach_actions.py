@@ -14,7 +14,7 @@ from minicloud.base.errors import Invalid
 from minicloud.conductor.volume.places import place_of
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
-from minicloud.core.volume import attachments, old_attachments, volumes
+from minicloud.core.volume import attachments, old_attachments, qos_specs, volumes
 from minicloud.core.volume.volumes import Volume
 
 POLICY = "volume_extension:volume_actions"
@@ -107,7 +107,8 @@ async def initialize(call: Call, volume_id: str, body: Connection) -> Any:
     if not isinstance(body.connector, dict):
         raise Invalid("Invalid input received: Connector is not an object")
     place = await place_of(call.world, volume)
-    info = attachments.connection_info(volume, place, "ro" if volume.readonly else "rw", None)
+    limits = await call.read(lambda tx: qos_specs.of_guest(tx, volume))
+    info = attachments.connection_info(volume, place, "ro" if volume.readonly else "rw", None, limits)
     return {"connection_info": {**info, "enforce_multipath": body.connector.get("enforce_multipath", False)}}
 
 

@@ -16,10 +16,11 @@ from minicloud.api.volume.values import Flag, Size
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.conductor.volume.create_volume import CreateVolume
 from minicloud.conductor.volume.delete_volume import DeleteVolume
+from minicloud.conductor.volume.restore_backup import RestoreBackup
 from minicloud.core.compute import volumed_images
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
-from minicloud.core.volume import deletions, search, volume_images, volume_requests, volumes
+from minicloud.core.volume import backups, deletions, search, volume_images, volume_requests, volumes
 from minicloud.core.volume.volume_requests import VolumeRequest
 from minicloud.core.volume.volumes import Volume
 
@@ -125,8 +126,15 @@ async def create(call: Call, body: VolumeCreate) -> Any:
             snapshot_id = volumed_images.root_snapshot(tx, request.image_id)
             if snapshot_id is not None and call.at_least("3.46"):
                 request.image_id, request.snapshot_id = None, snapshot_id
+        backup = None if body.backup_id is None else backups.get(tx, call.context, body.backup_id)
+        if backup is not None:
+            request.size = request.size or backup.size
         volume = volume_requests.ask(tx, call.context, request)
-        call.begin(tx, CreateVolume(volume_id=volume.id, image_id=request.image_id))
+        if backup is None:
+            call.begin(tx, CreateVolume(volume_id=volume.id, image_id=request.image_id))
+        else:
+            backups.take_for_restore(tx, backup, volume)
+            call.begin(tx, RestoreBackup(backup_id=backup.id, volume_id=volume.id))
         return volume, volume_views.around(tx, [volume])
 
     volume, around = await call.write(work)

@@ -13,7 +13,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.volume import volumes
+from minicloud.core.volume import qos_specs, volumes
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
@@ -149,7 +149,7 @@ def connect(tx: Transaction, attachment: VolumeAttachment, connector: dict[str, 
         tx,
         attachment,
         connector=connector,
-        connection_info=connection_info(volume, place, mode, attachment.id),
+        connection_info=connection_info(volume, place, mode, attachment.id, qos_specs.of_guest(tx, volume)),
         attached_host=None if host is None else str(host),
         mountpoint="na" if mountpoint is None else str(mountpoint),
         attach_mode=mode,
@@ -159,8 +159,10 @@ def connect(tx: Transaction, attachment: VolumeAttachment, connector: dict[str, 
     )
 
 
-def connection_info(volume: Volume, place: Place, mode: str, attachment_id: str | None) -> dict[str, Any]:
-    """How somebody on a host of this cloud reaches a volume: by the file that it is."""
+def connection_info(
+    volume: Volume, place: Place, mode: str, attachment_id: str | None, limits: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """How somebody on a host of this cloud reaches a volume: by the file that it is, held to these ``limits``."""
     info: dict[str, Any] = {
         "driver_volume_type": "local",
         "data": {
@@ -171,7 +173,7 @@ def connection_info(volume: Volume, place: Place, mode: str, attachment_id: str 
             "discard": True,
             "encrypted": volume.encryption_key_id is not None,
             "cacheable": False,
-            "qos_specs": None,
+            "qos_specs": limits,
         },
     }
     return info if attachment_id is None else {**info, "attachment_id": attachment_id}

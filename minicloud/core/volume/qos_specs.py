@@ -6,7 +6,9 @@ from typing import ClassVar
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.records import Query
+from minicloud.core.volume import types
 from minicloud.core.volume.types import VolumeType
+from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
 CONSUMERS = ("front-end", "back-end", "both")
@@ -105,3 +107,25 @@ def disassociate(tx: Transaction, found: QosSpecs, kind: VolumeType) -> None:
 def disassociate_all(tx: Transaction, found: QosSpecs) -> None:
     """No type's volumes are held to it any more."""
     tx.execute("UPDATE volume_types SET qos_specs_id = NULL WHERE qos_specs_id = ?", [found.id])
+
+
+def of_guest(tx: Transaction, volume: Volume) -> dict[str, str] | None:
+    """What the hypervisor holds a volume to; ``..._per_gb`` counts for each of its GiB. None: nothing."""
+    kind = types.of(tx, [volume.volume_type_id]).get(volume.volume_type_id or "")
+    found = None if kind is None or kind.qos_specs_id is None else find(tx, kind.qos_specs_id)
+    if found is None or found.consumer == "back-end":
+        return None
+    specs = dict(found.specs)
+    for name, value in found.specs.items():
+        if name.endswith("_per_gb") and value.isdigit():
+            least = specs.pop(f"{name}_min", "0")
+            wanted = max(int(value) * volume.size, int(least) if least.isdigit() else 0)
+            specs[name.removesuffix("_per_gb")] = str(wanted)
+            del specs[name]
+    return specs
+
+
+def held_volumes(tx: Transaction, kinds: Iterable[VolumeType]) -> list[str]:
+    """Ids of the volumes of these types that somebody has."""
+    found = records.select_in(tx, Volume, "volume_type_id", {kind.id for kind in kinds})
+    return sorted(volume.id for volume in found if volume.attach_status == "attached")

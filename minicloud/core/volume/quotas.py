@@ -9,7 +9,7 @@ SERVICE = "volume"
 
 
 def usage(tx: Transaction, project_id: str) -> dict[str, int]:
-    """What a project's volumes and snapshots use: their numbers, and their GiB together."""
+    """What a project's volumes, snapshots and backups use: their numbers, and their GiB."""
     volumes = tx.one(
         "SELECT count(*), COALESCE(sum(size + growing_gb), 0) FROM volumes WHERE project_id = ? AND use_quota = 1",
         [project_id],
@@ -19,8 +19,16 @@ def usage(tx: Transaction, project_id: str) -> dict[str, int]:
         [project_id],
     )
     assert volumes is not None
+    backups = tx.one("SELECT count(*), COALESCE(sum(size), 0) FROM volume_backups WHERE project_id = ?", [project_id])
     assert snapshots is not None
-    return {"volumes": volumes[0], "snapshots": snapshots[0], "gigabytes": volumes[1] + snapshots[1]}
+    assert backups is not None
+    return {
+        "volumes": volumes[0],
+        "snapshots": snapshots[0],
+        "gigabytes": volumes[1] + snapshots[1],
+        "backups": backups[0],
+        "backup_gigabytes": backups[1],
+    }
 
 
 def usage_of_type(tx: Transaction, project_id: str, type_id: str) -> dict[str, int]:
@@ -52,6 +60,14 @@ def check(
         raise _in_words(error, "") from error
     if type_id is not None:
         _check_type(tx, project_id, type_id, deltas)
+
+
+def check_type(
+    tx: Transaction, project_id: str, type_id: str, *, volumes: int = 0, snapshots: int = 0, gigabytes: int = 0
+) -> None:
+    """Whether the project may have so much more of one type, what it has in all being as before. Raises OverQuota."""
+    wanted = {"volumes": volumes, "snapshots": snapshots, "gigabytes": gigabytes}
+    _check_type(tx, project_id, type_id, {name: more for name, more in wanted.items() if more > 0})
 
 
 def _check_type(tx: Transaction, project_id: str, type_id: str, deltas: dict[str, int]) -> None:

@@ -1,0 +1,62 @@
+"""Retypes: a volume gets another type, where that changes nothing of where it lies."""
+
+from minicloud.base import trace
+from minicloud.base.errors import Invalid
+from minicloud.core.volume import backends, messages, quotas, type_encryptions, volumes
+from minicloud.core.volume.types import VolumeType
+from minicloud.core.volume.volumes import Volume
+from minicloud.engines.database import Transaction
+
+_REFUSED = (
+    "Retype needs volume to be in available or in-use state, not be part of an active migration or a consistency group, "
+    "requested type has to be different that the one from the volume, and for in-use volumes front-end qos specs cannot "
+    "change."
+)
+
+
+def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
+    """The volume has this type; it stays on its backend. One that no backend can offer leaves the volume as it was, and a message.
+
+    Raises:
+        Invalid: the volume's status does not allow it, it has the type already, or the type is encrypted.
+        OverQuota: of volumes of that type.
+    """
+    if (
+        volume.status not in (volumes.AVAILABLE, volumes.IN_USE)
+        or volume.migration_status not in volumes.NOT_MIGRATING
+        or volume.group_id is not None
+        or volume.volume_type_id == kind.id
+    ):
+        raise volumes.refused(_REFUSED)
+    if volume.multiattach != kind.multiattach and volume.status != volumes.AVAILABLE:
+        raise Invalid(
+            "Invalid input received: Invalid volume_type passed, retypes affecting multiattach are only allowed on "
+            f"available volumes, the specified volume however currently has a status of: {volume.status}."
+        )
+    if type_encryptions.of(tx, kind.id) is not None:
+        raise Invalid(f"Volume type {kind.name} is encrypted, which needs a key manager; this cloud has none.")
+    quotas.check_type(tx, volume.project_id, kind.id, volumes=1, gigabytes=volume.size)
+    backend = backends.of_host(tx, volume.host)
+    if backend is not None and kind.extra_specs.get("volume_backend_name", backend.driver) != backend.driver:
+        messages.add(
+            tx,
+            project_id=volume.project_id,
+            action="001",
+            detail="003",
+            resource_type=messages.VOLUME,
+            resource_id=volume.id,
+        )
+        return volume
+    trace.note("volume_retyped", volume=volume.id, type=kind.name)
+    return volumes.change(tx, volume, volume_type_id=kind.id, multiattach=kind.multiattach)
+
+
+def refuse_migration(tx: Transaction, volume: Volume, host: str, *, is_up: bool) -> None:
+    """A volume cannot be where it is already, nor on a backend that is not there. Always raises Invalid."""
+    backend = backends.of_host(tx, host)
+    if backend is None or backend.disabled or not is_up:
+        raise Invalid(f"Invalid host: No available service named '{host}'")
+    raise volumes.refused(
+        f"Volume {volume.id} status must be available or in-use, must not be migrating, have snapshots, be replicated, be "
+        "part of a group and destination host/cluster must be different than the current one"
+    )
