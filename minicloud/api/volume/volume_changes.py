@@ -1,6 +1,6 @@
-"""Further actions on volumes: another type, another place, what its image said of it."""
+"""Further actions on volumes: another type, another place."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,12 +13,10 @@ from minicloud.api.volume.values import Flag
 from minicloud.api.volume.volume_actions import PATH
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.conductor.volume.apply_qos import ApplyQos
-from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import backends, retypes, types, volumes
-from minicloud.core.volume.volumes import Volume
 
-IMAGE_POLICY = "volume_extension:volume_image_metadata"
 ADMIN_POLICY = "volume_extension:volume_admin_actions"
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
@@ -44,22 +42,6 @@ class MigrateCompletion(Body):
 
     new_volume: str
     error: Flag | None = None
-
-
-class ImageMetadata(Body):
-    """The body of ``os-set_image_metadata``."""
-
-    metadata: dict[str, str]
-
-
-class ImageMetadataKey(Body):
-    """The body of ``os-unset_image_metadata``."""
-
-    key: Name
-
-
-class Nothing(Body, open=True):
-    """The body of ``os-show_image_metadata``, which may hold anything."""
 
 
 async def retype(call: Call, volume_id: str, body: Retype) -> None:
@@ -99,39 +81,6 @@ async def complete_migration(call: Call, volume_id: str, body: MigrateCompletion
     raise volumes.refused("Source volume not mid-migration.")
 
 
-async def set_image_metadata(call: Call, volume_id: str, body: ImageMetadata) -> Any:
-    """Say more about the image that it could be of."""
-    given = values.metadata(body.metadata)
-
-    def work(tx: Transaction) -> Volume:
-        volume = volumes.get(tx, call.context, volume_id)
-        return volumes.change(tx, volume, image_metadata={**volume.image_metadata, **given})
-
-    return {"metadata": (await call.write(work)).image_metadata}
-
-
-async def show_image_metadata(call: Call, volume_id: str, body: Nothing) -> Any:
-    """What it says about the image."""
-    return {"metadata": (await call.read(lambda tx: volumes.get(tx, call.context, volume_id))).image_metadata}
-
-
-async def unset_image_metadata(call: Call, volume_id: str, body: ImageMetadataKey) -> None:
-    """Say less about the image."""
-
-    def work(tx: Transaction) -> None:
-        volume = volumes.get(tx, call.context, volume_id)
-        if body.key not in volume.image_metadata:
-            raise NotFound(f"Glance metadata for volume/snapshot {volume_id} cannot be found.")
-        kept = {key: value for key, value in volume.image_metadata.items() if key != body.key}
-        volumes.change(tx, volume, image_metadata=kept)
-
-    await call.write(work)
-
-
-def _image(name: str, allow: str) -> dict[str, Any]:
-    return {"path": PATH, "policy": f"{IMAGE_POLICY}:{name}", "allow": allow, "status": 200}
-
-
 routes = [
     Action("os-retype", retype, path=PATH, policy="volume:retype", allow=PROJECT_MEMBER_OR_ADMIN),
     Action("os-migrate_volume", migrate, path=PATH, policy=f"{ADMIN_POLICY}:migrate_volume", allow=ADMIN),
@@ -142,7 +91,4 @@ routes = [
         policy=f"{ADMIN_POLICY}:migrate_volume_completion",
         allow=ADMIN,
     ),
-    Action("os-set_image_metadata", set_image_metadata, **_image("set", PROJECT_MEMBER_OR_ADMIN)),
-    Action("os-show_image_metadata", show_image_metadata, **_image("show", PROJECT_READER_OR_ADMIN)),
-    Action("os-unset_image_metadata", unset_image_metadata, **_image("remove", PROJECT_MEMBER_OR_ADMIN)),
 ]

@@ -2,12 +2,12 @@
 
 from minicloud.agent import calls
 from minicloud.base import trace
-from minicloud.base.errors import CloudError
+from minicloud.base.errors import NotFound
 from minicloud.conductor.compute.volume_disks import throttle
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
-from minicloud.core.compute import block_devices, servers
+from minicloud.core.compute import block_devices, hosts, servers
 from minicloud.core.volume import attachments, qos_specs, volumes
 from minicloud.engines.database import Transaction
 
@@ -23,7 +23,7 @@ class ApplyQos(Saga):
 
     @classmethod
     def steps(cls) -> Steps["ApplyQos"]:
-        return [Step("record", record=record), Step("tell", act=ensure_throttled)]
+        return [Step("record", record=record, final=True), Step("tell", act=ensure_throttled)]
 
 
 def record(tx: Transaction, saga: ApplyQos, world: World) -> None:
@@ -37,13 +37,16 @@ def record(tx: Transaction, saga: ApplyQos, world: World) -> None:
 
 
 async def ensure_throttled(saga: ApplyQos, world: World) -> None:
-    """Guests that run are held to the new limits; one whose host does not answer is, when it is started again."""
+    """Guests that run are held to the new limits; one that does not, or whose host is down, when it is started again."""
     for server_id, host, disk_id, limits in await world.database.read(lambda tx: _guests(tx, saga)):
+        if not await world.servicegroup.is_up(hosts.member(host)):
+            trace.note("disk_not_throttled", server=server_id, volume=disk_id, why=f"host {host} is down")
+            continue
         message = calls.EnsureDiskThrottle(server_id=server_id, disk_id=disk_id, throttle=limits)
         try:
             await world.agents.ask(host, message)
             trace.note("disk_throttled", server=server_id, volume=disk_id)
-        except CloudError as error:
+        except NotFound as error:
             trace.note("disk_not_throttled", server=server_id, volume=disk_id, why=error.message)
 
 

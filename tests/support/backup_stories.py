@@ -1,9 +1,7 @@
-"""The sagas of backups keep the contract: made, restored and deleted, or nothing of it is left."""
+"""Stories of the sagas of backups: one is made, restored, deleted; or nothing of it is left."""
 
 from contextlib import AsyncExitStack
 from typing import Any
-
-import pytest
 
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.volume.create_backup import CreateBackup
@@ -14,11 +12,8 @@ from minicloud.core.volume import backups, volumes
 from minicloud.core.volume.backups import Backup
 from minicloud.engines.database import Transaction
 from tests.support.datacenters import OWNER
-from tests.support.saga_contract import check_contract
 from tests.support.volume_stories import VolumeStory, only_volume
 from tests.support.worlds import Outside
-
-pytestmark = pytest.mark.anyio
 
 
 def promise(tx: Transaction, executor: Executor) -> str:
@@ -96,15 +91,3 @@ class Deleting(WithBackup):
 
     def is_finished(self, before: Any, after: Any) -> bool:
         return bool(after[0] == [] and after[1].blobs == before[1].blobs - 2)
-
-
-async def test_making_one_keeps_the_contract() -> None:
-    assert await check_contract(Making(), CreateBackup, deaths=60, pairs=20) > 30
-
-
-async def test_restoring_one_keeps_the_contract() -> None:
-    assert await check_contract(Restoring(), RestoreBackup, deaths=60, pairs=20) > 30
-
-
-async def test_deleting_one_keeps_the_contract() -> None:
-    assert await check_contract(Deleting(), DeleteBackup, deaths=20, pairs=10) > 5
