@@ -97,7 +97,7 @@ def arguments(
         "-o",
         "StrictHostKeyChecking=accept-new",
         "-o",
-        f"HostKeyAlias={way['server_id']}",
+        f"HostKeyAlias={way['known_as']}",
     ]
     if identity is not None:
         argv += ["-i", identity, "-o", "IdentitiesOnly=yes"]

@@ -27,9 +27,13 @@ Answer = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to a TCP port of a guest: a program that joins its stdin and stdout to it."""
+    """The way to a TCP port of a guest: a program that joins its stdin and stdout to it.
+
+    ``known_as``: whose keys it shows; a server that was built anew is somebody else.
+    """
 
     server_id: str
+    known_as: str
     name: str
     host: str
     address: str
@@ -94,7 +98,15 @@ async def reach(cloud: Cloud, given: dict[str, Any]) -> Way:
         raise Conflict(f"{server.name} has no port: create servers with --network to reach them")
     argv = await cloud.world.agents.ask(server.host, calls.Reach(port=ports[0], tcp_port=tcp_port))
     address = next(iter(ports[0].addresses), "")
-    return Way(server_id=server.id, name=server.name, host=server.host, address=address, argv=argv)
+    built = "".join(letter for letter in server.launched_at or "" if letter.isdigit())
+    return Way(
+        server_id=server.id,
+        known_as=f"{server.id}.{built}",
+        name=server.name,
+        host=server.host,
+        address=address,
+        argv=argv,
+    )
 
 
 async def console(cloud: Cloud, given: dict[str, Any]) -> str:

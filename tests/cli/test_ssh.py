@@ -19,7 +19,14 @@ REFUSES = "import sys; sys.exit('cannot reach 10.0.0.5 22: Connection refused')"
 
 def way(code: str = SPEAKS) -> dict[str, Any]:
     argv = [sys.executable, "-c", code]
-    return {"server_id": "6f1c", "name": "web", "host": "host-1", "address": "10.0.0.5", "argv": argv}
+    return {
+        "server_id": "6f1c",
+        "known_as": "6f1c.1",
+        "name": "web",
+        "host": "host-1",
+        "address": "10.0.0.5",
+        "argv": argv,
+    }
 
 
 def effective(argv: list[str]) -> dict[str, str]:
@@ -34,7 +41,7 @@ def test_ssh_understands_the_command_line(tmp_path: Path) -> None:
     found = effective(argv)
     assert found["user"] == "root"
     assert found["hostname"] == "10.0.0.5"
-    assert found["hostkeyalias"] == "6f1c"
+    assert found["hostkeyalias"] == "6f1c.1"
     assert found["userknownhostsfile"] == str(tmp_path / "a folder" / "known_hosts")
     assert found["stricthostkeychecking"] == "accept-new"
     assert found["connecttimeout"] == "5"

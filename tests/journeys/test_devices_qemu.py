@@ -76,3 +76,28 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert ssh(cloud, key, "hostname", server="again") == "again"
         delete(admin, again)
     assert cloud.guests() == {}
+
+
+def test_a_server_begins_anew_from_an_image_with_other_firmware(cloud: Journey, image: GuestImage) -> None:
+    folder = cloud.home / "rebuilt"
+    folder.mkdir()
+    key = a_key(folder)
+    words = ["--disk-format", "qcow2", "--container-format", "bare", "--file", image.disk]
+    properties = ["--property", "hw_firmware_type=uefi", "--property", "hw_machine_type=q35"]
+    made = cloud.tells("image", "create", *words, *properties, "--property", "hw_video_model=vga", "efi")
+    with cloud.connect() as admin:
+        admin.compute.create_keypair(name="rebuilt", public_key=key.with_suffix(".pub").read_text())
+        private = admin.network.find_network("private")
+        server = create(admin, "anew", private.id, key_name="rebuilt", flavor="m1.tiny")
+        server = admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        cloud.wait_for_console("anew", READY)
+        ssh(cloud, key, "echo old >/root/old && sync", server="anew")
+        refused = cloud.fails("openstack", "server", "set", "--password", "secret", "anew")
+        assert "QEMU guest agent is not enabled" in refused
+        admin.compute.rebuild_server(server, image=made["id"], name="anew", admin_password="x")
+        wait_for(admin, server.id, "ACTIVE", power=1)
+        cloud.wait_for_console("anew", READY)
+        assert ssh(cloud, key, "ls /sys/firmware/efi && ls /root", server="anew").split().count("old") == 0
+        again = admin.compute.get_server(server.id)
+        assert (again.addresses, again.image["id"]) == (server.addresses, made["id"])
+        delete(admin, again)

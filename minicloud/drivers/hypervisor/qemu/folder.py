@@ -135,13 +135,13 @@ class Folder:
                 text = file.read(missing) + text
         return text
 
-    def prepare(self, firmware: Path | None) -> None:
+    def prepare(self, firmware: str | None) -> None:
         """Nothing is in the way of a new process, and all that it opens is there; ``firmware`` is UEFI's folder."""
         self.clear_sockets()
         self.trim_console()
         self.ensure_console()
         if firmware is not None:
-            self.ensure_vars(firmware / UEFI_VARIABLES)
+            self.ensure_vars(Path(firmware) / UEFI_VARIABLES)
 
     def ensure_console(self) -> None:
         """The log is there and private before QEMU would make it with a mode of its own."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import anyio
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
 from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
-from minicloud.drivers.hypervisor.qemu import connection, ending, hostfacts, plugs, process, suspension
+from minicloud.drivers.hypervisor.qemu import connection, cpulimits, ending, hostfacts, plugs, process, suspension
 from minicloud.drivers.hypervisor.qemu.command import command_line
 from minicloud.drivers.hypervisor.qemu.folder import Folder, Record
 from minicloud.drivers.hypervisor.qemu.layout import fresh
@@ -232,11 +231,10 @@ class Vm:
                     machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv, layout=layout
                 )
                 self.keep(record)
-                self.folder.prepare(
-                    Path(emulator.firmware) if machine.firmware == "uefi" and emulator.firmware else None
-                )
+                self.folder.prepare(emulator.firmware if machine.firmware == "uefi" else None)
                 passed = (*taps.values(), *(() if memory is None else (memory,)))
                 started = process.start(argv, self.folder.path, passed)
+                cpulimits.hold(self.machine_id, started.pid, machine.hardware, machine.vcpus)
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
             self.keep(record)
             await self._take(started, record)
@@ -343,6 +341,7 @@ class Vm:
         record = self.known()
         self.keep(msgspec.structs.replace(record, wanted="shutdown", power=power, pid=None, started=None))
         self.folder.clear_sockets()
+        cpulimits.release(self.machine_id)
 
     async def _close_connection(self) -> None:
         if self._qmp is not None:
