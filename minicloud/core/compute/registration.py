@@ -1,9 +1,9 @@
 """What follows from a host's registration: its details, what its provider offers and is like, the aggregates it joins."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from minicloud.core import records
-from minicloud.core.compute import aggregates, details
+from minicloud.core.compute import aggregates, details, host_traits
 from minicloud.core.compute.aggregates import Aggregate
 from minicloud.core.compute.descriptions import HostDescription, Lab
 from minicloud.core.compute.details import HostDetails
@@ -12,10 +12,6 @@ from minicloud.core.placement import inventories, traits
 from minicloud.core.placement.inventories import Stocked
 from minicloud.core.placement.names import standard_traits
 from minicloud.engines.database import Transaction
-
-IMAGE_TYPES = ("RAW", "QCOW2", "ISO", "VMDK", "VDI", "VHD", "VHDX", "AKI", "AMI", "ARI")
-_OWN = ("COMPUTE_IMAGE_TYPE_", "HW_ARCH_")
-"""Beginnings of the traits that only the host itself says; all others may be an operator's."""
 
 
 def details_of(
@@ -72,12 +68,11 @@ def characterise(
     for name in given:
         if name not in standard_traits():
             traits.ensure(tx, name)
-    wanted = {*given, *_known(f"COMPUTE_IMAGE_TYPE_{kind}" for kind in IMAGE_TYPES)}
-    wanted |= _known([f"HW_ARCH_{cpu_arch.upper()}", "COMPUTE_NODE"])
+    wanted = {*given, *host_traits.of_host(cpu_arch, told.cpu_features)}
     if any(len(core) > 1 for cell in told.cells for core in cell.siblings):
         wanted.add(HYPERTHREADING)
     had = {trait.name for trait in traits.of_provider(tx, provider_id)}
-    kept = {name for name in had if not name.startswith(_OWN) and name != HYPERTHREADING}
+    kept = {name for name in had if not name.startswith(host_traits.OWN) and name != HYPERTHREADING}
     if had != wanted | kept:
         traits.set_of_provider(tx, provider_id, wanted | kept)
 
@@ -102,7 +97,3 @@ def _enter(tx: Transaction, host: str, name: str, metadata: Mapping[str, str]) -
         aggregates.set_metadata(tx, number, metadata)
     if host not in aggregates.get(tx, number).hosts:
         aggregates.add_host(tx, number, host)
-
-
-def _known(names: Iterable[str]) -> set[str]:
-    return {name for name in names if name in standard_traits()}
