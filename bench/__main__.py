@@ -18,6 +18,7 @@ ALL = (
     "schedule_1000_hosts",
     "image_transfer",
     "qemu_boot",
+    "wiring",
 )
 """Not among them: ``placement_peer``, which installs the peer from PyPI."""
 

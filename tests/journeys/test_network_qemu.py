@@ -1,0 +1,232 @@
+"""Three real guests on two hosts and what their networks do for them, told in one story because guests take long to boot."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+
+from minicloud.guest import GuestImage
+from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, until
+from tests.support.tapguests import serve
+
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.qemu,
+    pytest.mark.skipif(os.geteuid() != 0, reason="the machine reaches floating addresses by itself as root alone"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+READY = "minilinux: ready in"
+RANGE = f"198.18.{os.getpid() % 250}"
+WORLD = f"mctw-{os.getpid()}"
+ROUTER = f"{RANGE}.10"
+
+
+def test_guests_of_two_hosts_and_their_networks(tmp_path: Path, image: GuestImage, cache: Path) -> None:
+    with a_journey(tmp_path / "cloud", cache=cache, driver="qemu") as cloud:
+        cloud.up("--hosts", "2")
+        if cloud.facts()["hosts"][0]["fabric"] == "user":
+            pytest.skip("this machine allows no networks but QEMU's own (minicloud doctor)")
+        key = a_key(cloud.home)
+        with cloud.connect() as admin:
+            made = built(admin, key)
+            for name in ("east", "west", "island"):
+                admin.compute.wait_for_server(admin.compute.find_server(name), wait=int(PATIENCE_S))
+                cloud.wait_for_console(name, READY)
+            assert {s.name: s.compute_host for s in admin.compute.servers()} == {
+                "east": "host-1",
+                "west": "host-2",
+                "island": "host-1",
+            }
+            neighbours_and_strangers(cloud, admin, key)
+            ssh_is_blocked_allowed_and_revoked(admin, made)
+            the_floating_address_moves(admin, key, made)
+            the_way_out(cloud, admin, key, made)
+            a_card_comes_and_goes(cloud, admin, key)
+            for server in admin.compute.servers():
+                admin.compute.delete_server(server)
+            for server in list(admin.compute.servers()):
+                admin.compute.wait_for_delete(server, interval=0.2, wait=int(PATIENCE_S))
+
+
+def built(admin: Connection, key: Path) -> dict[str, Any]:
+    """Two networks of the same addresses, one with IPv6 and a way out; three servers."""
+    net = admin.network
+    admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
+    outside = net.create_network(name="outside", is_router_external=True)
+    net.create_subnet(network_id=outside.id, ip_version=4, cidr=f"{RANGE}.0/24", is_dhcp_enabled=False)
+    networks = {name: net.create_network(name=name) for name in ("green", "blue")}
+    subnets = [
+        net.create_subnet(network_id=network.id, ip_version=4, cidr="10.60.0.0/24") for network in networks.values()
+    ]
+    modes = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    six = net.create_subnet(network_id=networks["green"].id, ip_version=6, cidr="fd60::/64", **modes)
+    gateway = {"network_id": outside.id, "external_fixed_ips": [{"ip_address": ROUTER}]}
+    router = net.create_router(name="way", external_gateway_info=gateway)
+    for subnet in (subnets[0], six):
+        net.add_interface_to_router(router, subnet_id=subnet.id)
+    group = net.create_security_group(name="inner")
+    for ethertype, protocol in (("IPv4", "icmp"), ("IPv6", "ipv6-icmp")):
+        rule = {"direction": "ingress", "ethertype": ethertype, "protocol": protocol, "remote_group_id": group.id}
+        net.create_security_group_rule(security_group_id=group.id, **rule)
+    flavor = admin.compute.find_flavor("m1.nano").id
+    minilinux = admin.image.find_image("minilinux").id
+    for name, host, network, fixed_ip in (
+        ("east", "host-1", "green", "10.60.0.11"),
+        ("west", "host-2", "green", "10.60.0.12"),
+        ("island", "host-1", "blue", "10.60.0.13"),
+    ):
+        subnet = subnets[list(networks).index(network)]
+        fixed = [{"subnet_id": subnet.id, "ip_address": fixed_ip}]
+        if network == "green":
+            fixed.append({"subnet_id": six.id})
+        port = net.create_port(network_id=networks[network].id, fixed_ips=fixed, security_group_ids=[group.id])
+        admin.compute.create_server(
+            name=name,
+            image_id=minilinux,
+            flavor_id=flavor,
+            key_name="k",
+            networks=[{"port": port.id}],
+            availability_zone=f"nova:{host}",
+        )
+    return {"outside": outside, "group": group}
+
+
+def neighbours_and_strangers(cloud: Journey, admin: Connection, key: Path) -> None:
+    assert inside(cloud, key, "east", "ping -c 2 -W 10 10.60.0.12").returncode == 0
+    assert inside(cloud, key, "east", "ping -c 1 -W 2 10.60.0.13").returncode == 1, "the island is another network's"
+    [port] = [p for p in admin.network.ports() if any(f["ip_address"] == "10.60.0.12" for f in p.fixed_ips)]
+    [six] = [fixed["ip_address"] for fixed in port.fixed_ips if ":" in fixed["ip_address"]]
+    until(
+        lambda: f"inet6 {six}/64" in inside(cloud, key, "west", "ip -6 address show eth0").stdout,
+        f"west made the address {six} out of what the router advertised",
+    )
+    assert inside(cloud, key, "east", f"ping6 -c 2 -W 10 {six}").returncode == 0
+    lie = "ip address add 10.60.0.99/24 dev eth0; ping -c 1 -W 2 -I 10.60.0.99 10.60.0.12"
+    assert inside(cloud, key, "east", lie).returncode == 1, "a source that is not the port's does not arrive"
+    inside(cloud, key, "east", "ip address delete 10.60.0.99/24 dev eth0")
+    told = cloud.run("minicloud", "net", "trace", "east", "west", "--port", "22")
+    assert told.returncode == 1
+    assert "no rule of inner lets tcp 22 from 10.60.0.11 in" in told.stdout
+    assert cloud.run("minicloud", "net", "trace", "east", "west").returncode == 0
+
+
+def ssh_is_blocked_allowed_and_revoked(admin: Connection, made: dict[str, Any]) -> None:
+    made["floating"] = floating = admin.network.create_ip(
+        floating_network_id=made["outside"].id, port_id=port_of(admin, "east").id
+    )
+    address = floating.floating_ip_address
+    time.sleep(1)
+    assert greeting(address, 2) is None
+    rule = {"direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
+    allowed = admin.network.create_security_group_rule(security_group_id=made["group"].id, **rule)
+    until(lambda: (greeting(address, 5) or b"").startswith(b"SSH-2.0"), "a rule lets ssh in")
+    with socket.create_connection((address, 22), 10) as line:
+        line.settimeout(10)
+        assert line.recv(100).startswith(b"SSH-2.0")
+        admin.network.delete_security_group_rule(allowed)
+        until(lambda: greeting(address, 1) is None, "ssh is closed again")
+        line.sendall(b"SSH-2.0-a-test\r\n")
+        assert falls_silent(line), "what was let in before is not let in any more"
+    admin.network.create_security_group_rule(security_group_id=made["group"].id, **rule)
+
+
+def the_floating_address_moves(admin: Connection, key: Path, made: dict[str, Any]) -> None:
+    address = made["floating"].floating_ip_address
+    for name in ("east", "west"):
+        admin.network.update_ip(made["floating"], port_id=port_of(admin, name).id)
+        until(lambda name=name: by_ssh(key, address, "hostname") == name, f"{address} leads to {name}")
+
+
+def the_way_out(cloud: Journey, admin: Connection, key: Path, made: dict[str, Any]) -> None:
+    with a_world(f"mc-{cloud.cloud_id()}-n-{made['outside'].id}", f"{RANGE}.77"):
+        said = {name: inside(cloud, key, name, f"nc {RANGE}.77 80 </dev/null").stdout for name in ("east", "west")}
+    floating = made["floating"].floating_ip_address
+    assert said == {"east": f"{ROUTER} world", "west": f"{floating} world"}, "each by its own address or the router's"
+
+
+def a_card_comes_and_goes(cloud: Journey, admin: Connection, key: Path) -> None:
+    red = admin.network.create_network(name="red")
+    admin.network.create_subnet(network_id=red.id, ip_version=4, cidr="10.61.0.0/24")
+    west = admin.compute.find_server("west")
+    made = admin.compute.create_server_interface(west, net_id=red.id)
+    [fixed] = made.fixed_ips
+    wanted = f"inet {fixed['ip_address']}/24"
+    until(
+        lambda: wanted in inside(cloud, key, "west", "ip address show eth1").stdout,
+        "the new card has the address that its network's DHCP gave it",
+    )
+    assert inside(cloud, key, "west", "ping -c 1 -W 10 -I eth1 10.61.0.2").returncode == 0
+    admin.compute.delete_server_interface(made.port_id, server=west)
+    until(lambda: inside(cloud, key, "west", "ip link show eth1").returncode != 0, "the card is gone")
+    assert inside(cloud, key, "east", "ping -c 1 -W 10 10.60.0.12").returncode == 0
+
+
+def inside(cloud: Journey, key: Path, server: str, command: str) -> subprocess.CompletedProcess[str]:
+    """What a command says in a guest, and how it ends."""
+    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=60"]
+    done = cloud.run("minicloud", "ssh", server, "-i", key, *options, "--", command)
+    assert done.returncode != 255, done.stderr
+    return done
+
+
+def by_ssh(key: Path, address: str, command: str) -> str:
+    """What a command says in the guest that a floating address leads to, called from this machine; '' when nobody answers."""
+    options = ["BatchMode=yes", "ConnectTimeout=5", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
+    words = ["ssh", "-i", str(key), *(word for option in options for word in ("-o", option)), f"root@{address}"]
+    try:
+        return subprocess.run([*words, command], capture_output=True, text=True, timeout=15).stdout.strip()
+    except subprocess.TimeoutExpired:
+        # The address was led elsewhere in the middle of it, which cuts the connection.
+        return ""
+
+
+def greeting(address: str, patience_s: float) -> bytes | None:
+    """What an SSH server says first; None when nobody lets us in."""
+    try:
+        with socket.create_connection((address, 22), patience_s) as line:
+            return line.recv(100)
+    except (TimeoutError, OSError):
+        return None
+
+
+def falls_silent(line: socket.socket) -> bool:
+    """Whether nothing comes any more, after what was on its way already, and the other side has not hung up either."""
+    line.settimeout(3)
+    try:
+        while line.recv(65536):
+            pass
+    except TimeoutError:
+        return True
+    return False
+
+
+def port_of(admin: Connection, name: str) -> Any:
+    return next(iter(admin.network.ports(device_id=admin.compute.find_server(name).id)))
+
+
+@contextmanager
+def a_world(namespace: str, address: str) -> Iterator[None]:
+    """A namespace on an external network, with a listener that tells callers from where they came."""
+    made = f"netns add {WORLD}\n-n {WORLD} link set lo up"
+    for line in (
+        *made.splitlines(),
+        f"-n {namespace} link add name world0 type veth peer name eth0 netns {WORLD}",
+        f"-n {namespace} link set dev world0 master br0 up",
+        f"-n {WORLD} address add {address}/24 dev eth0",
+        f"-n {WORLD} link set dev eth0 up",
+    ):
+        subprocess.run(["ip", *line.split()], check=True)
+    listener = serve(f"/run/netns/{WORLD}", 80, b"world")
+    try:
+        yield
+    finally:
+        listener.close()
+        subprocess.run(["ip", "netns", "delete", WORLD], check=True)
