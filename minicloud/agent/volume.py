@@ -69,6 +69,7 @@ class BackendAgent:
                     size_bytes=message.size_gb * GiB,
                     source_id=message.source_id,
                     copied=message.copied,
+                    shared=message.shared,
                 )
             case volume_calls.EnsureVolumeSize():
                 return await store.ensure_size(message.volume_id, message.size_gb * GiB)
@@ -108,7 +109,11 @@ class BackendAgent:
             with trace.span("image", checksum=image.checksum, format=image.format):
                 base = await self.store.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
         return await self.store.ensure_volume(
-            wanted.volume_id, size_bytes=wanted.size_gb * GiB, base=base, snapshot_id=wanted.snapshot_id
+            wanted.volume_id,
+            size_bytes=wanted.size_gb * GiB,
+            base=base,
+            snapshot_id=wanted.snapshot_id,
+            shared=wanted.shared,
         )
 
     async def _export(self, wanted: volume_calls.ExportVolume) -> volume_calls.Exported:

@@ -59,6 +59,7 @@ class EnsureVolume(Message[VolumeFile], tag="ensure_volume", kw_only=True):
     size_gb: int
     image: ImageSource | None = None
     snapshot_id: str | None = None
+    shared: bool = False
 
 
 class EnsureClone(Message[VolumeFile], tag="ensure_clone", kw_only=True):
@@ -68,6 +69,7 @@ class EnsureClone(Message[VolumeFile], tag="ensure_clone", kw_only=True):
     size_gb: int
     source_id: str
     copied: bool = False
+    shared: bool = False
 
 
 class EnsureVolumeSize(Message[VolumeFile], tag="ensure_volume_size", kw_only=True):

@@ -101,7 +101,6 @@ def _volume(subject: Subject) -> Config:
             "min_microversion": "3.0",
             "max_microversion": "latest",
             "build_interval": 1,
-            "vendor_name": "minicloud",
             "volume_type_multiattach": "multiattach",
             "storage_protocol": "file",
         },

@@ -199,6 +199,21 @@ async def test_what_a_guest_copied_is_what_the_snapshot_and_the_clone_hold(opene
     assert not list(Path(path).parents[1].rglob(".*"))
 
 
+async def test_a_volume_for_several_machines_is_a_raw_file(opened: Open) -> None:
+    shared = await opened().ensure_volume(A, size_bytes=GiB, shared=True)
+    assert (shared.format, shared.virtual_size) == ("raw", GiB)
+    assert (await opened().ensure_size(A, 2 * GiB)).virtual_size == 2 * GiB
+    await opened().ensure_snapshot(S, A)
+    copy = await opened().ensure_volume(B, size_bytes=2 * GiB, snapshot_id=S, shared=True)
+    clone = await opened().ensure_clone(C, size_bytes=3 * GiB, source_id=A)
+    assert (copy.format, clone.format, clone.virtual_size) == ("raw", "qcow2", 3 * GiB)
+    assert (await opened().ensure_reverted(A, S, size_bytes=2 * GiB)).format == "raw"
+    assert await opened().volumes() == [A, B, C]
+    for volume in (A, B, C):
+        await opened().ensure_no_volume(volume)
+    assert await opened().volumes() == []
+
+
 @needs_files
 async def test_nothing_is_left_of_what_nobody_needs(opened: Open, tmp_path: Path, keeper: str) -> None:
     store = opened()

@@ -48,6 +48,7 @@ def disk(server: Server, device: BlockDevice, attachment: VolumeAttachment) -> c
         boot_index=device.boot_index if device.boot_index is not None and device.boot_index >= 0 else None,
         serial=attachment.volume_id,
         read_only=info.get("access_mode") == "ro",
+        shared=bool(info.get("shared")),
         throttle=throttle(info.get("qos_specs")),
     )
 

@@ -5,8 +5,9 @@ from minicloud.base.errors import Conflict
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
+from minicloud.conductor.volume.told import SNAPSHOT, tell
 from minicloud.conductor.world import World
-from minicloud.core.volume import backends, snapshots, volumes
+from minicloud.core.volume import backends, messages, snapshots, volumes
 from minicloud.engines.database import Transaction
 
 
@@ -58,5 +59,8 @@ def mark_available(tx: Transaction, saga: CreateSnapshot, world: World) -> None:
 
 
 def mark_error(tx: Transaction, saga: CreateSnapshot, world: World) -> None:
-    """The record stays in ``error``."""
+    """The record stays in ``error``, and its users are told."""
+    snapshot = snapshots.find(tx, saga.snapshot_id)
     snapshots.settle(tx, saga.snapshot_id, [snapshots.CREATING], snapshots.ERROR)
+    if snapshot is not None:
+        tell(tx, saga, snapshot.project_id, messages.SNAPSHOT, snapshot.id, SNAPSHOT)

@@ -7,9 +7,10 @@ from minicloud.base.errors import Conflict, Failed, Unavailable
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
+from minicloud.conductor.volume.told import ALLOCATE, COPY_IMAGE, CREATE, tell
 from minicloud.conductor.world import World
 from minicloud.core.image import images
-from minicloud.core.volume import backends, snapshots, volumes
+from minicloud.core.volume import backends, messages, snapshots, types, volumes
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
@@ -45,6 +46,7 @@ def place(tx: Transaction, saga: CreateVolume, world: World) -> None:
             tx,
             size_gb=volume.size,
             zone=volume.zone,
+            extra_specs=types.specs_of(tx, volume.volume_type_id),
             is_up=lambda name: backends.member(name) not in world.servicegroup.down,
         )
         host = found.pool_host
@@ -63,11 +65,19 @@ async def ensure_made(saga: CreateVolume, world: World) -> None:
     if volume.source_volid is not None:
         copied = await ensure_copied(world, saga.host, volume.source_volid, volume.id)
         message = volume_calls.EnsureClone(
-            volume_id=volume.id, size_gb=volume.size, source_id=volume.source_volid, copied=copied
+            volume_id=volume.id,
+            size_gb=volume.size,
+            source_id=volume.source_volid,
+            copied=copied,
+            shared=volume.multiattach,
         )
     else:
         message = volume_calls.EnsureVolume(
-            volume_id=volume.id, size_gb=volume.size, image=image, snapshot_id=volume.snapshot_id
+            volume_id=volume.id,
+            size_gb=volume.size,
+            image=image,
+            snapshot_id=volume.snapshot_id,
+            shared=volume.multiattach,
         )
     made = await ask(world, saga.host, message, timeout_s=3600)
     trace.note("volume_made", volume=volume.id, path=made.path, bytes=made.virtual_size)
@@ -96,8 +106,11 @@ def mark_available(tx: Transaction, saga: CreateVolume, world: World) -> None:
 
 
 def mark_error(tx: Transaction, saga: CreateVolume, world: World) -> None:
-    """The record stays in ``error``, unless it was taken for deletion already."""
-    volumes.settle(tx, saga.volume_id, CLAIMED, status=volumes.ERROR, host=saga.host)
+    """The record stays in ``error``, unless it was taken for deletion already; its users are told why."""
+    volume = volumes.settle(tx, saga.volume_id, CLAIMED, status=volumes.ERROR, host=saga.host)
+    if volume is not None and volume.status == volumes.ERROR:
+        action = ALLOCATE if saga.host is None else COPY_IMAGE if saga.image_id is not None else CREATE
+        tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, action)
 
 
 def _unless_taken(tx: Transaction, saga: CreateVolume) -> Volume:

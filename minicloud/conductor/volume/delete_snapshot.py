@@ -3,8 +3,9 @@
 from minicloud.agent import volume_calls
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask, ensure_turn
+from minicloud.conductor.volume.told import DELETE_SNAPSHOT, tell
 from minicloud.conductor.world import World
-from minicloud.core.volume import snapshots
+from minicloud.core.volume import messages, snapshots
 from minicloud.engines.database import Transaction
 
 
@@ -45,4 +46,7 @@ def release(tx: Transaction, saga: DeleteSnapshot, world: World) -> None:
 
 def mark_error(tx: Transaction, saga: DeleteSnapshot, world: World) -> None:
     """It is there still, and says that it could not be deleted."""
+    snapshot = snapshots.find(tx, saga.snapshot_id)
+    if snapshot is not None:
+        tell(tx, saga, snapshot.project_id, messages.SNAPSHOT, snapshot.id, DELETE_SNAPSHOT)
     snapshots.settle(tx, saga.snapshot_id, [snapshots.DELETING], snapshots.ERROR_DELETING)

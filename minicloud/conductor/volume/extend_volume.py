@@ -6,10 +6,11 @@ from minicloud.base.errors import NotFound
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.volume.copies import users_of
+from minicloud.conductor.volume.told import EXTEND, tell
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, block_devices, servers
 from minicloud.core.context import administrator
-from minicloud.core.volume import volumes
+from minicloud.core.volume import messages, volumes
 from minicloud.engines.database import Transaction
 
 GiB = 1 << 30
@@ -66,4 +67,6 @@ def publish(tx: Transaction, saga: ExtendVolume, world: World) -> None:
 
 def mark_error(tx: Transaction, saga: ExtendVolume, world: World) -> None:
     """The volume has the size it had; a file that is larger than its record does no harm."""
-    volumes.settle(tx, saga.volume_id, [volumes.EXTENDING], status=volumes.ERROR_EXTENDING, growing_gb=0)
+    volume = volumes.settle(tx, saga.volume_id, [volumes.EXTENDING], status=volumes.ERROR_EXTENDING, growing_gb=0)
+    if volume is not None:
+        tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, EXTEND)

@@ -8,7 +8,7 @@ from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume import backup_data
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.world import World
-from minicloud.core.volume import backends, backups, messages, volumes
+from minicloud.core.volume import backends, backups, messages, types, volumes
 from minicloud.core.volume.backups import Backup
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
@@ -51,6 +51,7 @@ def place(tx: Transaction, saga: RestoreBackup, world: World) -> None:
             tx,
             size_gb=volume.size,
             zone=volume.zone,
+            extra_specs=types.specs_of(tx, volume.volume_type_id),
             is_up=lambda name: backends.member(name) not in world.servicegroup.down,
         )
         volume = volumes.change(tx, volume, host=found.pool_host)
@@ -85,7 +86,7 @@ async def ensure_written(saga: RestoreBackup, world: World) -> None:
     volume, backup = await world.database.read(look)
     source = ImageSource(blob=_whole(saga), checksum=saga.checksum, format=backup.format, size=saga.size)
     await ask(world, saga.host, volume_calls.EnsureNoVolume(volume_id=volume.id), timeout_s=_PATIENCE_S)
-    made = volume_calls.EnsureVolume(volume_id=volume.id, size_gb=volume.size, image=source)
+    made = volume_calls.EnsureVolume(volume_id=volume.id, size_gb=volume.size, image=source, shared=volume.multiattach)
     await ask(world, saga.host, made, timeout_s=_PATIENCE_S)
 
 

@@ -4,10 +4,11 @@ from minicloud.agent import volume_calls
 from minicloud.base.errors import Gone
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.told import UPLOAD, tell
 from minicloud.conductor.world import World
 from minicloud.core.image import uploads
 from minicloud.core.image.uploads import Received
-from minicloud.core.volume import image_uploads, volumes
+from minicloud.core.volume import image_uploads, messages, volumes
 from minicloud.engines.database import Transaction
 
 
@@ -51,6 +52,9 @@ def publish(tx: Transaction, saga: UploadVolume, world: World) -> None:
 
 
 def give_up(tx: Transaction, saga: UploadVolume, world: World) -> None:
-    """The volume is what it was, and there is no image."""
+    """The volume is what it was, and there is no image; its users are told."""
+    volume = volumes.find(tx, saga.volume_id)
+    if volume is not None:
+        tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, UPLOAD)
     image_uploads.discard(tx, saga.image_id)
     image_uploads.give_back(tx, saga.volume_id)

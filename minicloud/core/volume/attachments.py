@@ -173,6 +173,7 @@ def connection_info(
             "discard": True,
             "encrypted": volume.encryption_key_id is not None,
             "cacheable": False,
+            "shared": volume.multiattach and place.format == "raw",
             "qos_specs": limits,
         },
     }

@@ -3,12 +3,12 @@
 A volume's ``host`` is ``machine@driver#pool``; a backend has one pool, named as its driver.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from minicloud.base import trace
 from minicloud.base.errors import NoValidHost
-from minicloud.core import records
+from minicloud.core import operators, records
 from minicloud.engines.database import Transaction
 
 DEFAULT_ZONE = "nova"
@@ -86,10 +86,53 @@ def promised_gb(tx: Transaction) -> dict[str, int]:
     )
 
 
-def choose(tx: Transaction, *, size_gb: int, zone: str | None, is_up: Callable[[str], bool]) -> Backend:
+VENDOR = "Open Source"
+
+
+def offers(backend: Backend) -> dict[str, str]:
+    """What a backend is, by the names with which volume types ask for it."""
+    return {
+        "volume_backend_name": backend.driver,
+        "pool_name": backend.pool,
+        "vendor_name": VENDOR,
+        "storage_protocol": "file",
+        "driver_version": "1.0",
+        "thin_provisioning_support": "True",
+        "thick_provisioning_support": "False",
+        "QoS_support": "True",
+        "multiattach": "True",
+        "replication_enabled": "False",
+        "consistent_group_snapshot_enabled": "True",
+        "online_extend_support": "True",
+        "total_capacity_gb": str(backend.total_gb),
+        "free_capacity_gb": str(backend.free_gb),
+    }
+
+
+def lacks(backend: Backend, extra_specs: Mapping[str, str]) -> str | None:
+    """The first extra spec of a volume type that a backend does not meet; specs of other scopes ask nothing of it."""
+    there = offers(backend)
+    for name, wanted in extra_specs.items():
+        scope, _, rest = name.rpartition(":")
+        if scope not in ("", "capabilities"):
+            continue
+        if rest not in there or not operators.meets(there[rest], wanted):
+            return f"{name} is {there.get(rest)}, not {wanted}"
+    return None
+
+
+def choose(
+    tx: Transaction,
+    *,
+    size_gb: int,
+    zone: str | None,
+    extra_specs: Mapping[str, str],
+    is_up: Callable[[str], bool],
+) -> Backend:
     """The backend for a new volume: the one with most room left of those that fit.
 
     Args:
+        extra_specs: what the volume's type asks for.
         is_up: whether the backend of this name is alive.
 
     Raises:
@@ -108,7 +151,7 @@ def choose(tx: Transaction, *, size_gb: int, zone: str | None, is_up: Callable[[
             if zone is not None and backend.zone != zone
             else f"{left} GiB are left to promise"
             if left < size_gb
-            else None
+            else lacks(backend, extra_specs)
         )
         trace.note("backend", host=backend.host, passed=why is None, why=why or "", left_gb=left)
         if why is None:

@@ -190,3 +190,9 @@ def of(tx: Transaction, type_ids: Iterable[str | None]) -> dict[str, VolumeType]
     """Types by id."""
     wanted = {type_id for type_id in type_ids if type_id is not None}
     return {found.id: found for found in records.select_in(tx, VolumeType, "id", wanted)} if wanted else {}
+
+
+def specs_of(tx: Transaction, type_id: str | None) -> dict[str, str]:
+    """What a type asks of the backend; nothing where there is no such type."""
+    found = None if type_id is None else records.find(tx, VolumeType, type_id)
+    return {} if found is None else found.extra_specs

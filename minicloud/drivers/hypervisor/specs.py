@@ -52,6 +52,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """A block device: ``path`` is absolute and its ``format`` is stated, never guessed.
 
     The guest reads ``serial`` (a volume's id), of which virtio shows the first 20 characters: /dev/disk/by-id/virtio-....
+    A raw disk that is ``shared`` may be in other machines, too, which agree among themselves who writes.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     serial: str | None = None
     read_only: bool = False
     throttle: Throttle | None = None
+    shared: bool = False
 
 
 NicModel = Literal["virtio", "e1000", "e1000e", "igb", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3"]

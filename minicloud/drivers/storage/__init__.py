@@ -144,15 +144,23 @@ class VolumeStore(Protocol):
         """As for disks: the image is in the cache, verified."""
 
     async def ensure_volume(
-        self, volume_id: str, *, size_bytes: int, base: Base | None = None, snapshot_id: str | None = None
+        self,
+        volume_id: str,
+        *,
+        size_bytes: int,
+        base: Base | None = None,
+        snapshot_id: str | None = None,
+        shared: bool = False,
     ) -> VolumeFile:
         """The volume exists: blank, or with what the image or the snapshot holds. One that exists is left as it is.
+
+        One that is ``shared`` may be open in several machines at once: a raw file, which is copied where others are not.
 
         Raises Invalid when what it is made of is larger; NotFound (no such snapshot); Failed (disk full).
         """
 
     async def ensure_clone(
-        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False, shared: bool = False
     ) -> VolumeFile:
         """The volume exists with what the other volume held at that moment. One that exists is left as it is.
 

@@ -53,7 +53,13 @@ class FakeVolumes:
         )
 
     async def ensure_volume(
-        self, volume_id: str, *, size_bytes: int, base: Base | None = None, snapshot_id: str | None = None
+        self,
+        volume_id: str,
+        *,
+        size_bytes: int,
+        base: Base | None = None,
+        snapshot_id: str | None = None,
+        shared: bool = False,
     ) -> VolumeFile:
         check_machine(volume_id)
         late = await self._meet("ensure_volume", volume_id)
@@ -62,25 +68,26 @@ class FakeVolumes:
             if snapshot_id is not None:
                 below = self._snapshot(snapshot_id)
             check_size(size_bytes, below)
-            self._put(volume_id, check_size(size_bytes, None))
+            self._put(volume_id, check_size(size_bytes, None), shared)
         _raise(late)
         return self._file(volume_id)
 
     async def ensure_clone(
-        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False, shared: bool = False
     ) -> VolumeFile:
         check_machine(volume_id)
         late = await self._meet("ensure_clone", volume_id)
         if self._find(volume_id) is None:
             check_size(size_bytes, self._file(source_id).virtual_size)
-            self._put(volume_id, size_bytes)
+            self._put(volume_id, size_bytes, shared)
         _raise(late)
         return self._file(volume_id)
 
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
         late = await self._meet("ensure_size", volume_id)
-        if self._file(volume_id).virtual_size < size_bytes:
-            self._put(volume_id, size_bytes)
+        file = self._file(volume_id)
+        if file.virtual_size < size_bytes:
+            self._put(volume_id, size_bytes, file.format == "raw")
         _raise(late)
         return self._file(volume_id)
 
@@ -115,8 +122,8 @@ class FakeVolumes:
 
     async def ensure_reverted(self, volume_id: str, snapshot_id: str, *, size_bytes: int) -> VolumeFile:
         late = await self._meet("ensure_reverted", volume_id)
-        self._file(volume_id)
-        self._put(volume_id, check_size(size_bytes, self._snapshot(snapshot_id)))
+        file = self._file(volume_id)
+        self._put(volume_id, check_size(size_bytes, self._snapshot(snapshot_id)), file.format == "raw")
         _raise(late)
         return self._file(volume_id)
 
@@ -145,9 +152,9 @@ class FakeVolumes:
     async def _meet(self, verb: str, target: str) -> CloudError | None:
         return await self._faults.meet(verb, self._host, target) if self._faults.armed else None
 
-    def _put(self, volume_id: str, size: int) -> None:
+    def _put(self, volume_id: str, size: int, shared: bool) -> None:
         path = f"/simulated/{self._host}/volumes/{volume_id}"
-        file = VolumeFile(volume_id=volume_id, path=path, format="qcow2", virtual_size=size)
+        file = VolumeFile(volume_id=volume_id, path=path, format="raw" if shared else "qcow2", virtual_size=size)
         self._log.put(_VOLUMES, self._host, volume_id, file)
 
     def _find(self, volume_id: str) -> VolumeFile | None:

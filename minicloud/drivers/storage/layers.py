@@ -27,8 +27,13 @@ class Layers:
         self._below: dict[Path, Path | None] | None = None
 
     def volume(self, volume_id: str) -> Path:
-        """Where a volume lies."""
-        return self.folder / VOLUMES / f"{volume_id}.qcow2"
+        """Where a volume lies, or would: a raw file if several machines may have it open."""
+        raw = self.raw_volume(volume_id)
+        return raw if raw.exists() else self.folder / VOLUMES / f"{volume_id}.qcow2"
+
+    def raw_volume(self, volume_id: str) -> Path:
+        """Where a volume lies that several machines may have open."""
+        return self.folder / VOLUMES / f"{volume_id}.raw"
 
     def copy(self, copy_id: str) -> Path:
         """Where a machine that has a volume open puts what it holds."""
@@ -52,10 +57,16 @@ class Layers:
         folder = self.folder / kind
         if not folder.is_dir():
             return []
-        return sorted(entry.name.removesuffix(".qcow2") for entry in folder.iterdir() if not entry.name.startswith("."))
+        return sorted(
+            entry.name.removesuffix(".qcow2").removesuffix(".raw")
+            for entry in folder.iterdir()
+            if not entry.name.startswith(".")
+        )
 
     def size(self, path: Path) -> int:
         """The virtual size of a file in bytes. Raises NotFound, Failed (damaged)."""
+        if path.suffix == ".raw":
+            return path.stat().st_size
         head = _head(path)
         try:
             return qcow2.size(head)

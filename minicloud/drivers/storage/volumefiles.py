@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import anyio.to_thread
@@ -46,7 +47,13 @@ class VolumeFiles:
         return await self._cache.ensure(checksum, format, fetch)
 
     async def ensure_volume(
-        self, volume_id: str, *, size_bytes: int, base: Base | None = None, snapshot_id: str | None = None
+        self,
+        volume_id: str,
+        *,
+        size_bytes: int,
+        base: Base | None = None,
+        snapshot_id: str | None = None,
+        shared: bool = False,
     ) -> VolumeFile:
         async with self._changing(volume_id):
             if not self._layers.volume(volume_id).exists():
@@ -57,18 +64,18 @@ class VolumeFiles:
                 elif snapshot_id is not None:
                     under = self._snapshot(snapshot_id)
                     check_size(size_bytes, self._layers.size(under))
-                await self._stand(volume_id, under, check_size(size_bytes, None))
+                await self._stand(volume_id, under, check_size(size_bytes, None), shared=shared)
             return self._file(volume_id)
 
     async def ensure_clone(
-        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False
+        self, volume_id: str, *, size_bytes: int, source_id: str, copied: bool = False, shared: bool = False
     ) -> VolumeFile:
         async with self._changing(volume_id), self._changing(source_id):
             if not self._layers.volume(volume_id).exists():
                 check_size(size_bytes, self._layers.size(self._layers.volume(source_id)))
                 # The layer bears the clone's id: whoever repeats this after a crash finds it again.
                 await self._freeze(volume_id, source_id, copied)
-                await self._stand(volume_id, self._layers.layer(volume_id), size_bytes)
+                await self._stand(volume_id, self._layers.layer(volume_id), size_bytes, shared=shared)
             self._layers.copy(volume_id).unlink(missing_ok=True)
             return self._file(volume_id)
 
@@ -76,7 +83,7 @@ class VolumeFiles:
         async with self._changing(volume_id):
             file = self._file(volume_id)
             if file.virtual_size < size_bytes:
-                await qemu_img("resize", "-q", "-f", "qcow2", file.path, str(size_bytes))
+                await qemu_img("resize", "-q", "-f", file.format, file.path, str(size_bytes))
             return self._file(volume_id)
 
     async def ensure_no_volume(self, volume_id: str) -> None:
@@ -129,7 +136,7 @@ class VolumeFiles:
         part = self._layers.folder / VOLUMES / f".{volume_id}.{format}.part"
         try:
             await qemu_img(
-                *("convert", "-q", "-U", "-f", "qcow2", "-O", EXPORTS[format], file.path, str(part)),
+                *("convert", "-q", "-U", "-f", file.format, "-O", EXPORTS[format], file.path, str(part)),
                 cpu_s=3600,
                 timeout_s=3600.0,
             )
@@ -176,7 +183,8 @@ class VolumeFiles:
         path = self._layers.volume(volume_id)
         if not path.exists():
             raise NotFound(f"Volume {volume_id} has no file on this backend")
-        return VolumeFile(volume_id=volume_id, path=str(path), virtual_size=self._layers.size(path))
+        format: Literal["raw", "qcow2"] = "raw" if path.suffix == ".raw" else "qcow2"
+        return VolumeFile(volume_id=volume_id, path=str(path), format=format, virtual_size=self._layers.size(path))
 
     def _snapshot(self, snapshot_id: str) -> Path:
         check_machine(snapshot_id)
@@ -192,6 +200,10 @@ class VolumeFiles:
             if not layer.exists():
                 self._layers.put_in_place(self._layers.copy(layer_id), layer)
             return
+        if top.suffix == ".raw":
+            if not layer.exists():
+                await self._copy(top, layer, "qcow2")
+            return
         if self._layers.frozen(layer_id, volume_id):
             return
         if self._layers.depth(top) >= DEEPEST:
@@ -201,26 +213,35 @@ class VolumeFiles:
         self._layers.freeze(layer_id, volume_id)
         self._layers.put_in_place(part, top)
 
-    async def _stand(self, volume_id: str, under: Path | None, size: int) -> None:
-        """The volume is a new file on this layer; or a copy, where the chain would grow too long."""
-        path = self._layers.volume(volume_id)
-        fresh = path.with_name(f".{volume_id}.new.part")
+    async def _stand(self, volume_id: str, under: Path | None, size: int, *, shared: bool = False) -> None:
+        """The volume is a new file on this layer; or a copy of it, where several machines shall have it open, or where the
+        chain would grow too long."""
+        path = self._layers.raw_volume(volume_id) if shared else self._layers.volume(volume_id)
         before = self._layers.under(path)
-        if under is not None and self._layers.depth(under) >= DEEPEST:
-            copied = path.with_name(f".{volume_id}.copy.part")
-            await qemu_img(
-                *("convert", "-q", "-f", under.suffix[1:], "-O", "qcow2", str(under), str(copied)),
-                cpu_s=3600,
-                timeout_s=3600.0,
-            )
-            await qemu_img("resize", "-q", "-f", "qcow2", str(copied), str(size))
-            os.replace(copied, fresh)
+        if path.suffix == ".raw":
+            await self._copy(under, path, "raw", size)
+        elif under is not None and self._layers.depth(under) >= DEEPEST:
+            await self._copy(under, path, "qcow2", size)
         else:
+            fresh = path.with_name(f".{volume_id}.new.part")
             await self._create(fresh, under, size)
-        self._layers.put_in_place(fresh, path)
+            self._layers.put_in_place(fresh, path)
         for layer in (before, under):
             if layer is not None:
                 self._layers.collect(layer)
+
+    async def _copy(self, source: Path | None, target: Path, format: str, size: int = 0) -> None:
+        """A file that stands alone with what another one (or nobody) holds, grown to ``size`` bytes."""
+        part = target.with_name(f".{target.name}.copy.part")
+        if source is not None:
+            words = ("convert", "-q", "-f", source.suffix[1:], "-O", format, str(source), str(part))
+            await qemu_img(*words, cpu_s=3600, timeout_s=3600.0)
+        elif format == "raw":
+            part.touch(mode=0o600)
+        os.chmod(part, 0o600)
+        if size:
+            await qemu_img("resize", "-q", "-f", format, str(part), str(size))
+        self._layers.put_in_place(part, target)
 
     async def _create(self, part: Path, under: Path | None, size: int) -> None:
         making = part.with_name(f"{part.name}.part")

@@ -6,6 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
+from minicloud.base.errors import ErrorFacts
+from minicloud.drivers.faults import Fault
 from tests.support.clouds import a_cloud
 from tests.support.volume import VOLUME, a_snapshot, a_volume, act, message, read, volume_admin, volume_client
 
@@ -228,3 +230,76 @@ async def test_reverting_to_the_newest_snapshot_only() -> None:
         assert (await act(demo, volume["id"], "revert", {"snapshot_id": newer["id"]})).status_code == 202
         await cloud.settled()
         assert (await read(demo, "volume", volume["id"]))["status"] == "available"
+
+
+async def test_a_type_that_no_backend_meets_gives_a_volume_in_error_and_a_message() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo, admin = await volume_client(cloud), await volume_admin(cloud)
+        for name, vendor in (("ours", "Open Source"), ("theirs", "Acme")):
+            kind = {"name": name, "extra_specs": {"vendor_name": vendor, "capabilities:storage_protocol": "file"}}
+            assert (await admin.post(f"{VOLUME}/types", json={"volume_type": kind})).status_code == 200
+        assert (await a_volume(cloud, demo, volume_type="ours"))["status"] == "available"
+        volume = await a_volume(cloud, demo, volume_type="theirs")
+        assert volume["status"] == "error"
+        [told] = (await demo.get(f"{VOLUME}/messages")).json()["messages"]
+        assert told["resource_uuid"] == volume["id"]
+        assert told["user_message"] == "schedule allocate volume:Could not find any available weighted backend."
+        assert (await demo.delete(f"{VOLUME}/volumes/{volume['id']}")).status_code == 202
+
+
+async def test_a_disk_that_is_full_is_told_and_leaves_nothing() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo = await volume_client(cloud)
+        assert cloud.cloud.fake is not None
+        full = ErrorFacts("failed", "the disk is full: 0 MiB are free below /storage; make room and try again")
+        for verb in ("ensure_volume", "ensure_size", "ensure_snapshot"):
+            cloud.cloud.fake.faults.add(Fault(verb=verb, error=full))
+        assert (await a_volume(cloud, demo))["status"] == "error"
+        volume = await a_volume(cloud, demo)
+        assert (await a_snapshot(cloud, demo, volume["id"]))["status"] == "error"
+        await act(demo, volume["id"], "os-extend", {"new_size": 2})
+        await cloud.settled()
+        after = await read(demo, "volume", volume["id"])
+        assert (after["status"], after["size"]) == ("error_extending", 1)
+        told = (await demo.get(f"{VOLUME}/messages")).json()["messages"]
+        assert {m["user_message"].partition(":")[2] for m in told} == {"There is not enough space on the backend."}
+        [backend] = cloud.cloud.backends
+        assert await backend.store.volumes() == [volume["id"]]
+        assert await backend.store.snapshots() == []
+        assert await cloud.stuck() == []
+
+
+async def test_an_image_that_is_missing_inactive_or_corrupt() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo = await volume_client(cloud)
+        queued = await demo.post(
+            "/image/v2/images", json={"name": "q", "disk_format": "raw", "container_format": "bare"}
+        )
+        refused = await demo.post(f"{VOLUME}/volumes", json={"volume": {"size": 1, "imageRef": queued.json()["id"]}})
+        assert (refused.status_code, "is not active" in message(refused)) == (400, True)
+        image = await cloud.image_id()
+        await cloud.write(lambda tx: tx.execute("UPDATE images SET os_hash_value = ? WHERE id = ?", ["0" * 128, image]))
+        volume = await a_volume(cloud, demo, imageRef=image)
+        assert volume["status"] == "error"
+        [told] = (await demo.get(f"{VOLUME}/messages")).json()["messages"]
+        assert told["user_message"].startswith("copy image to volume:")
+        [note] = [n for n in cloud.notes.notes if n.word == "saga_step" and "arrived with other bytes" in str(n.facts)]
+        assert note
+        [backend] = cloud.cloud.backends
+        assert await backend.store.volumes() == []
+
+
+async def test_a_backend_that_is_away_fails_at_once_and_is_told() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo = await volume_client(cloud)
+        volume = await a_volume(cloud, demo)
+        cloud.cloud.world.servicegroup.silence("cinder-volume@control@fake")
+        await anyio.sleep(cloud.cloud.settings.service_down_time + cloud.cloud.settings.report_interval + 1)
+        assert (await a_volume(cloud, demo))["status"] == "error"
+        assert (await demo.delete(f"{VOLUME}/volumes/{volume['id']}")).status_code == 202
+        await cloud.settled()
+        assert (await read(demo, "volume", volume["id"]))["status"] == "error_deleting"

@@ -1,7 +1,7 @@
 """AggregateInstanceExtraSpecsFilter: a flavor's extra specs must be met by the metadata of the host's aggregates."""
 
+from minicloud.core.operators import meets
 from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.operators import meets
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 

@@ -1,8 +1,8 @@
 """ComputeCapabilitiesFilter: what a flavor's extra specs ask of the host itself (``capabilities:...``)."""
 
+from minicloud.core.operators import meets
 from minicloud.core.scheduler.capabilities import capabilities, found_in
 from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.operators import meets
 from minicloud.core.scheduler.request import RequestSpec
 from minicloud.core.scheduler.verdict import Verdict
 

@@ -49,6 +49,8 @@ def disk_device(disk: Disk, layout: Layout, *, in_order: bool = True) -> dict[st
     serial = disk.serial or (disk.id if disk.bus == "nvme" else None)
     if serial:
         device["serial"] = serial[: _SERIAL_LENGTHS.get(disk.bus, _SERIAL_LENGTH)]
+    if disk.shared:
+        device["share-rw"] = True
     if disk.bus == "scsi":
         device["bus"] = f"{SCSI}.0"
     elif disk.bus == "ide":

@@ -1,4 +1,4 @@
-"""What an extra spec asks of a value: ``>= 4``, ``<in> 16``, ``s== text``, ``<or> a <or> b``, or the same text."""
+"""What an extra spec asks of a value: ``>= 4``, ``<in> 16``, ``s== text``, ``<is> True``, ``<or> a <or> b``, or the same text."""
 
 import operator
 from collections.abc import Callable
@@ -28,6 +28,8 @@ def meets(value: str, wanted: str) -> bool:
     first, rest = words[0], words[1:]
     if first == "<or>":
         return value in rest[::2]
+    if first == "<is>":
+        return bool(rest) and _is_true(value) == _is_true(rest[0])
     if first == "<in>":
         return bool(rest) and rest[0] in value
     if first == "<all-in>":
@@ -40,3 +42,7 @@ def meets(value: str, wanted: str) -> bool:
         except ValueError:
             return False
     return value == wanted
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in ("1", "t", "true", "on", "y", "yes")

@@ -1,0 +1,31 @@
+"""What users are told of work on their volumes that came to nothing, by Cinder's codes of actions and reasons."""
+
+from minicloud.base import trace
+from minicloud.conductor.step import Saga
+from minicloud.core.volume import messages
+from minicloud.engines.database import Transaction
+
+ALLOCATE, ATTACH, UPLOAD, COPY_IMAGE, EXTEND, CREATE = "001", "002", "003", "005", "007", "008"
+SNAPSHOT, DELETE_SNAPSHOT = "009", "010"
+_UNKNOWN, _NO_BACKEND, _NOT_UPLOADED, _NO_SPACE, _NOT_EXTENDED = "001", "003", "004", "007", "028"
+_USUAL = {UPLOAD: _NOT_UPLOADED, EXTEND: _NOT_EXTENDED, DELETE_SNAPSHOT: "022"}
+
+
+def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: str, action: str) -> None:
+    """Leave a message; the failure itself stands in the trace, where administrators find it."""
+    failed = saga.failed
+    detail = _USUAL.get(action, _UNKNOWN)
+    if failed is not None and failed.meaning == "no_valid_host":
+        detail = _NO_BACKEND
+    elif failed is not None and failed.message.startswith("the disk is full"):
+        detail = _NO_SPACE
+    request_id = trace.request_id() or None
+    messages.add(
+        tx,
+        project_id=project_id,
+        action=action,
+        detail=detail,
+        resource_type=kind,
+        resource_id=resource_id,
+        request_id=request_id,
+    )
