@@ -91,6 +91,7 @@ async def hosts_of(
 ) -> tuple[list[HostAgent], list[BackendAgent], FakeWorld | None]:
     """The hosts of the cloud, on the drivers that were chosen, and its storage backend, which is simulated where they are."""
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
+    on_hosts = {**common, "drive_format": settings.config_drive_format}
     described = lab.by_name()
     if described and driver != "fake":
         raise Invalid("A file of hosts describes simulated ones: say --driver fake")
@@ -106,7 +107,7 @@ async def hosts_of(
                     hypervisor=FakeHypervisor(fake, name, sizes[name]),
                     fabric=FakeFabric(log, name),
                     storage=FakeStorage(log, name, images=images, faults=fake.faults, size_gb=sizes[name].disk_gb),
-                    **common,
+                    **on_hosts,
                 )
                 for name in names
             ],
@@ -138,7 +139,7 @@ async def hosts_of(
                 ),
                 fabric=fabrics[name],
                 storage=FilesStorage(folder / "hosts" / name, cache),
-                **common,
+                **on_hosts,
             )
             for name in names
         ],

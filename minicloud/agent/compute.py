@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from minicloud.agent import calls, disks, moves, snapshots
+from minicloud.agent.disks import DriveFormat
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.packing import ensure_unpacked
 from minicloud.agent.uptime import uptime
@@ -44,6 +45,7 @@ class HostAgent:
         blobs: Blobs,
         messaging: Messaging,
         servicegroup: ServiceGroup,
+        drive_format: DriveFormat = "iso9660",
     ) -> None:
         self.host = host
         self.hypervisor = hypervisor
@@ -52,6 +54,7 @@ class HostAgent:
         self._blobs = blobs
         self._messaging = messaging
         self._servicegroup = servicegroup
+        self._drive_format = drive_format
         self._wired: dict[str, tuple[calls.Port, Plug]] = {}
 
     @property
@@ -213,7 +216,7 @@ class HostAgent:
 
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
         await ensure_unpacked(self.storage, self._blobs, server)
-        return await disks.of_server(self.storage, self._blobs, server)
+        return await disks.of_server(self.storage, self._blobs, server, self._drive_format)
 
     async def _power_changed(self, machine_id: str, state: PowerState) -> None:
         trace.note("power_changed", host=self.host, machine=machine_id, state=str(state))

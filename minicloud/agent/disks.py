@@ -1,10 +1,12 @@
 """The disks of a server on its host: made where they are missing, in the order in which its guest sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from minicloud.agent.config_drive import iso
+from minicloud.agent.fat_drive import vfat
 from minicloud.agent.specs import ImageSource, ServerSpec
 from minicloud.base import trace
 from minicloud.drivers.hypervisor import Disk
@@ -13,9 +15,11 @@ from minicloud.engines.blobs import Blobs
 
 RESCUE_FILE, EPHEMERAL_FILE = "disk.rescue", "disk.eph0"
 MiB = 1 << 20
+DriveFormat = Literal["iso9660", "vfat"]
+_DRIVES: Mapping[str, Callable[[Mapping[str, bytes]], bytes]] = {"iso9660": iso, "vfat": vfat}
 
 
-async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[Disk]:
+async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_format: DriveFormat) -> list[Disk]:
     """All disks: what rescues it, its root, its flavor's blank and swap disks, its volumes, its config drive."""
     made: list[Disk] = []
     behind = 0 if server.rescue is None else 1
@@ -40,7 +44,7 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[
         rescue = msgspec.structs.replace(rescue, bus=server.rescue_bus, device=server.rescue_device)
         made.insert(len(made) if server.rescue_last else 0, rescue)
     if server.config_drive is not None:
-        drive = await storage.ensure_file(server.id, "disk.config", iso(server.config_drive))
+        drive = await storage.ensure_file(server.id, "disk.config", _DRIVES[drive_format](server.config_drive))
         made.append(
             Disk(
                 id="config",

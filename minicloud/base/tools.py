@@ -25,6 +25,7 @@ PACKAGES = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "prlimit": "util-linux",
+    "mkswap": "util-linux",
     "pasta": "passt",
     "slirp4netns": "slirp4netns",
     "ssh": "openssh-client",

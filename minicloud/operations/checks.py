@@ -17,6 +17,8 @@ from minicloud.base.tools import PACKAGES, find
 from minicloud.drivers.fabric.linux.probe import probe as probe_fabric
 from minicloud.drivers.fabric.linux.wayout import CARRIERS
 from minicloud.drivers.hypervisor.qemu import hostfacts
+from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES
+from minicloud.drivers.hypervisor.qemu.driver import FIRMWARE
 from minicloud.drivers.hypervisor.qemu.probe import PROGRAM, abilities
 from minicloud.settings import Settings, guest_cache
 
@@ -68,7 +70,17 @@ async def _qemu(settings: Settings) -> list[Check]:
             rows.append(Check(name="qemu", state="ok", found=f"{major}.{minor}.{micro} {box}"))
             rows.append(_kvm(able.kvm, able.why))
     rows.append(_program("qemu-img", "missing", "disks of servers cannot be made"))
+    rows.append(_program("mke2fs", "limited", "ephemeral disks of flavors come without a file system"))
+    rows.append(_program("mkswap", "limited", "swap disks of flavors come without a swap area"))
+    rows.append(_uefi())
     return rows
+
+
+def _uefi() -> Check:
+    if all((FIRMWARE / name).is_file() for name in (UEFI_CODE, UEFI_VARIABLES)):
+        return Check(name="uefi", state="ok", found=str(FIRMWARE / UEFI_CODE))
+    found = "not found: images with hw_firmware_type=uefi cannot be booted"
+    return Check(name="uefi", state="limited", found=found, fix="apt install ovmf")
 
 
 def _kvm(works: bool, why: str) -> Check:

@@ -20,6 +20,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     hosts_file: str = ""
     """YAML file that describes simulated hosts: sizes, zones, aggregates, traits, NUMA cells, PCI devices. It sets their number."""
 
+    config_drive_format: Literal["iso9660", "vfat"] = "iso9660"
+    """File system of the disk that tells a guest of itself where it was asked for (``--config-drive``)."""
+
     listen: str = "127.0.0.1"
     """Address on which the APIs are served."""
 

@@ -9,7 +9,7 @@ from minicloud.base.errors import ToolMissing
 from minicloud.drivers.storage.qemuimg import qemu_img
 
 _PROGRAMS = {
-    "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,nodiscard", "-L"),
+    "ext4": ("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", "-L"),
     "swap": ("mkswap", "-L"),
 }
 _LIMIT_S = 120.0

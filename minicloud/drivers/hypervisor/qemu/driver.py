@@ -32,6 +32,8 @@ from minicloud.drivers.hypervisor.qemu.vm import Vm
 
 _log = logging.getLogger(__name__)
 _TRIM_EVERY_S = 30.0
+FIRMWARE = Path("/usr/share/OVMF")
+"""Where Debian's ``ovmf`` puts UEFI."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ class QemuHypervisor(QemuMoves):
         accel: probe.Setting = "auto",
         probe_cache: Path | None = None,
         size: Size | None = None,
-        firmware: Path = Path("/usr/share/OVMF"),
+        firmware: Path = FIRMWARE,
     ) -> None:
         self._folder = folder.absolute()
         self._instances = self._folder / "instances"
