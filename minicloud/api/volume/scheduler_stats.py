@@ -43,7 +43,7 @@ def capabilities(backend: Backend, promised: int) -> dict[str, Any]:
         "QoS_support": True,
         "multiattach": True,
         "replication_enabled": False,
-        "consistent_group_snapshot_enabled": True,
+        "consistent_group_snapshot_enabled": False,
         "consistencygroup_support": False,
         "online_extend_support": True,
         "backend_state": "up",

@@ -111,7 +111,7 @@ def readable_specs(call: Call, found: VolumeType) -> dict[str, str]:
 async def index(call: Call) -> Any:
     """Types that exist for whoever asks."""
     given = dict(call.parameters)
-    public = _public(given.get("is_public")) if call.context.is_admin else True
+    public = public_filter(given.get("is_public")) if call.context.is_admin else True
     wanted = lists.read(call, TYPES, but=["is_public"])
     where = list(wanted.query.where)
 
@@ -137,7 +137,7 @@ async def index(call: Call) -> Any:
     return answer
 
 
-def _public(text: str | None) -> bool | None:
+def public_filter(text: str | None) -> bool | None:
     """Whether public or private types are meant; None: both."""
     if text is None:
         return True

@@ -10,8 +10,16 @@ DELETABLE = ("available", "error", "error_restoring", "error_extending", "error_
 _SNAPSHOTS_DELETABLE = (snapshots.AVAILABLE, snapshots.ERROR, snapshots.DELETING)
 
 
-def take(tx: Transaction, context: Context, volume: Volume, *, force: bool = False, cascade: bool = False) -> bool:
-    """Take a volume for deletion; False when it was nowhere yet and is gone at once.
+def take(
+    tx: Transaction,
+    context: Context,
+    volume: Volume,
+    *,
+    force: bool = False,
+    cascade: bool = False,
+    grouped: bool = False,
+) -> bool:
+    """Take a volume for deletion, ``grouped`` with its whole group; False when it was nowhere yet and is gone at once.
 
     Raises:
         Invalid: it is attached, migrating, in a group, has snapshots, or its status does not allow it.
@@ -24,7 +32,7 @@ def take(tx: Transaction, context: Context, volume: Volume, *, force: bool = Fal
         (force or volume.status in DELETABLE)
         and volume.attach_status != volumes.ATTACHED
         and volume.migration_status in volumes.NOT_MIGRATING
-        and volume.group_id is None
+        and (grouped or volume.group_id is None)
     )
     if own and allowed:
         in_group = any(snapshot.group_snapshot_id is not None for snapshot in own)

@@ -9,7 +9,7 @@ SERVICE = "volume"
 
 
 def usage(tx: Transaction, project_id: str) -> dict[str, int]:
-    """What a project's volumes, snapshots and backups use: their numbers, and their GiB."""
+    """What a project's volumes, snapshots, backups and groups use: their numbers, and their GiB."""
     volumes = tx.one(
         "SELECT count(*), COALESCE(sum(size + growing_gb), 0) FROM volumes WHERE project_id = ? AND use_quota = 1",
         [project_id],
@@ -21,13 +21,16 @@ def usage(tx: Transaction, project_id: str) -> dict[str, int]:
     assert volumes is not None
     backups = tx.one("SELECT count(*), COALESCE(sum(size), 0) FROM volume_backups WHERE project_id = ?", [project_id])
     assert snapshots is not None
+    groups = tx.one("SELECT count(*) FROM volume_groups WHERE project_id = ?", [project_id])
     assert backups is not None
+    assert groups is not None
     return {
         "volumes": volumes[0],
         "snapshots": snapshots[0],
         "gigabytes": volumes[1] + snapshots[1],
         "backups": backups[0],
         "backup_gigabytes": backups[1],
+        "groups": groups[0],
     }
 
 

@@ -7,7 +7,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.volume import quotas, volumes
+from minicloud.core.volume import membership, quotas, volumes
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
@@ -130,7 +130,7 @@ def take_for_deletion(tx: Transaction, snapshot: VolumeSnapshot, *, force: bool)
 def move(tx: Transaction, snapshot: VolumeSnapshot, status: str, **changes: Any) -> VolumeSnapshot:
     """The snapshot takes another status. Raises Conflict (kind ``stale``) when somebody else moved it meanwhile."""
     trace.note("snapshot_status", snapshot=snapshot.id, was=snapshot.status, now=status)
-    return records.change(tx, snapshot, **{"status": status, "updated_at": tx.now, **changes})
+    return change(tx, snapshot, status=status, **changes)
 
 
 def settle(tx: Transaction, snapshot_id: str, claimed: Collection[str], status: str, **changes: Any) -> None:
@@ -145,9 +145,14 @@ def forget(tx: Transaction, snapshot_id: str) -> None:
     snapshot = find(tx, snapshot_id)
     if snapshot is not None:
         records.remove(tx, snapshot)
+        if snapshot.group_snapshot_id is not None:
+            membership.snapshot_moved(tx, snapshot.group_snapshot_id)
         trace.note("snapshot_deleted", snapshot=snapshot_id)
 
 
 def change(tx: Transaction, snapshot: VolumeSnapshot, **changes: Any) -> VolumeSnapshot:
     """Swap values in. Raises Conflict (kind ``stale``)."""
-    return records.change(tx, snapshot, **{"updated_at": tx.now, **changes})
+    changed = records.change(tx, snapshot, **{"updated_at": tx.now, **changes})
+    if changed.group_snapshot_id is not None:
+        membership.snapshot_moved(tx, changed.group_snapshot_id)
+    return changed

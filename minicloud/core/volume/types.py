@@ -135,7 +135,7 @@ def delete(tx: Transaction, found: VolumeType) -> None:
     """The type is gone. Raises Invalid while a volume has it, or where it is somebody's default."""
     if found.name == DEFAULT or _is_default(tx, found):
         raise Invalid(f"The volume type {found.id} is the default volume type and cannot be deleted.")
-    if in_use(tx, found.id):
+    if in_use(tx, found.id) or _grouped(tx, found.id):
         raise Invalid("Target volume type is still in use.")
     tx.execute("DELETE FROM volume_type_access WHERE volume_type_id = ?", [found.id])
     tx.execute("DELETE FROM volume_type_encryptions WHERE volume_type_id = ?", [found.id])
@@ -144,6 +144,11 @@ def delete(tx: Transaction, found: VolumeType) -> None:
 
 def _is_default(tx: Transaction, found: VolumeType) -> bool:
     return tx.one("SELECT 1 FROM volume_default_types WHERE volume_type_id = ?", [found.id]) is not None
+
+
+def _grouped(tx: Transaction, type_id: str) -> bool:
+    row = tx.one("SELECT 1 FROM volume_groups, json_each(volume_type_ids) WHERE value = ? LIMIT 1", [type_id])
+    return row is not None
 
 
 def in_use(tx: Transaction, type_id: str) -> bool:

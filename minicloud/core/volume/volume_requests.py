@@ -10,7 +10,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.volume import backends, quotas, snapshots, type_encryptions, types, volumes
+from minicloud.core.volume import backends, groups, quotas, snapshots, type_encryptions, types, volumes
 from minicloud.core.volume.snapshots import VolumeSnapshot
 from minicloud.core.volume.types import VolumeType
 from minicloud.core.volume.volumes import Volume
@@ -48,6 +48,8 @@ def ask(tx: Transaction, context: Context, request: VolumeRequest) -> Volume:
     snapshot = None if request.snapshot_id is None else snapshots.get(tx, context, request.snapshot_id)
     source = None if request.source_volid is None else volumes.get(tx, context, request.source_volid)
     image = None if request.image_id is None else _image(tx, context, request.image_id)
+    if request.group_id is not None:
+        groups.check_new_member(tx, context, request.group_id, wanted_type)
     _check_exclusive(request)
     if snapshot is not None and snapshot.status != snapshots.AVAILABLE:
         raise Invalid(f"Invalid snapshot: Originating snapshot status must be one of '{snapshots.AVAILABLE}' values")

@@ -11,6 +11,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
+from minicloud.core.volume import membership
 from minicloud.engines.database import Transaction
 
 CREATING, DOWNLOADING, AVAILABLE, ERROR = "creating", "downloading", "available", "error"
@@ -101,7 +102,10 @@ def find_many(tx: Transaction, volume_ids: Iterable[str]) -> dict[str, Volume]:
 
 def change(tx: Transaction, volume: Volume, **changes: Any) -> Volume:
     """Swap values in. Raises Conflict (kind ``stale``) when somebody else moved it meanwhile."""
-    return records.change(tx, volume, **{"updated_at": tx.now, **changes})
+    changed = records.change(tx, volume, **{"updated_at": tx.now, **changes})
+    if changed.group_id is not None:
+        membership.volume_moved(tx, changed.group_id)
+    return changed
 
 
 def move(tx: Transaction, volume: Volume, status: str, expected: Collection[str], words: str, **changes: Any) -> Volume:
@@ -134,6 +138,8 @@ def forget(tx: Transaction, volume: Volume) -> None:
     """Nothing is left of the volume."""
     tx.execute("DELETE FROM volume_attachments WHERE volume_id = ?", [volume.id])
     records.remove(tx, volume)
+    if volume.group_id is not None:
+        membership.volume_moved(tx, volume.group_id)
     trace.note("volume_deleted", volume=volume.id)
 
 

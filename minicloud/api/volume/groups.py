@@ -1,0 +1,281 @@
+"""Groups of volumes over HTTP: made empty or from another, listed, changed, deleted."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from minicloud.api.bodies import UUID, Body
+from minicloud.api.call import Call
+from minicloud.api.listing import truth as oslo_truth
+from minicloud.api.routes import Action, Get, Post, Put
+from minicloud.api.volume import lists, values
+from minicloud.api.volume.lists import Resource
+from minicloud.api.volume.values import Flag
+from minicloud.base.errors import Invalid
+from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.delete_volume import DeleteVolume
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.records import Transaction
+from minicloud.core.volume import deletions, group_snapshots, group_types, groups, volume_requests
+from minicloud.core.volume.groups import Group
+from minicloud.core.volume.volume_requests import VolumeRequest
+
+OWNER = "group:group_project_attribute"
+Choice = Annotated[str, msgspec.Meta(max_length=255)]
+GROUPS = Resource(
+    name="group",
+    collection="groups",
+    filters=("name",),
+    columns={
+        **{name: name for name in ("id", "name", "description", "status", "group_type_id", "created_at", "updated_at")},
+        **{name: name for name in ("group_snapshot_id", "source_group_id", "project_id", "user_id")},
+        "availability_zone": "zone",
+    },
+)
+
+
+class GroupCreate(Body, wrap="group"):
+    """The body of POST /groups."""
+
+    group_type: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    volume_types: Annotated[
+        list[Annotated[str, msgspec.Meta(min_length=1, max_length=255)]], msgspec.Meta(min_length=1)
+    ]
+    name: Choice | None = None
+    description: Choice | None = None
+    availability_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+
+
+class GroupUpdate(Body, wrap="group"):
+    """The body of PUT /groups/{id}; volumes by their ids, with commas between them."""
+
+    name: Choice | UnsetType | None = UNSET
+    description: Choice | UnsetType | None = UNSET
+    add_volumes: str | None = None
+    remove_volumes: str | None = None
+
+
+class Source(Body):
+    """The body of ``create-from-src``."""
+
+    name: Choice | None = None
+    description: Choice | None = None
+    group_snapshot_id: UUID | None = None
+    source_group_id: UUID | None = None
+
+
+class Deletion(Body):
+    """The body of ``delete``."""
+
+    delete_volumes: Flag | UnsetType = msgspec.field(name="delete-volumes", default=UNSET)
+
+
+class ResetStatus(Body):
+    """The body of ``reset_status``."""
+
+    status: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class Failover(Body):
+    """The body of ``failover_replication``."""
+
+    allow_attached_volume: Flag | UnsetType = UNSET
+    secondary_backend_id: str | None = None
+
+
+def brief(group: Group) -> dict[str, Any]:
+    """A group in a plain listing."""
+    return {"id": group.id, "name": group.name}
+
+
+def detailed(call: Call, tx: Transaction, found: Sequence[Group]) -> list[dict[str, Any]]:
+    """Groups with all that the version tells."""
+    listed = call.parameter("list_volume")
+    with_volumes = call.at_least("3.25") and listed is not None and oslo_truth(listed)
+    owners = call.at_least("3.58") and call.allows(OWNER)
+    shown = []
+    for group in found:
+        one: dict[str, Any] = {
+            **brief(group),
+            "status": group.status,
+            "availability_zone": group.zone,
+            "created_at": group.created_at,
+            "description": group.description,
+            "group_type": group.group_type_id,
+            "volume_types": group.volume_type_ids,
+        }
+        if call.at_least("3.14"):
+            one |= {"group_snapshot_id": group.group_snapshot_id, "source_group_id": group.source_group_id}
+        if with_volumes:
+            one["volumes"] = [volume.id for volume in groups.members(tx, group.id)]
+        if call.at_least("3.38"):
+            one["replication_status"] = "disabled"
+        if owners:
+            one["project_id"] = group.project_id
+        shown.append(one)
+    return shown
+
+
+async def _list(call: Call, *, long: bool) -> Any:
+    wanted = lists.read(call, GROUPS, but=["list_volume"])
+
+    def work(tx: Transaction) -> tuple[list[Group], list[dict[str, Any]]]:
+        found = lists.page(tx, wanted, groups.page, Group, groups.find)
+        return found, detailed(call, tx, found) if long else [brief(group) for group in found]
+
+    found, shown = await call.read(work)
+    answer = lists.document(call, GROUPS, wanted, shown, [group.id for group in found], None)
+    if "groups_links" in answer:
+        answer["group_links"] = answer.pop("groups_links")
+    return answer
+
+
+async def index(call: Call) -> Any:
+    """Groups, briefly."""
+    return await _list(call, long=False)
+
+
+async def detail(call: Call) -> Any:
+    """Groups with all that they are."""
+    return await _list(call, long=True)
+
+
+async def show(call: Call, group_id: str) -> Any:
+    """One group."""
+    return {"group": await call.read(lambda tx: detailed(call, tx, [groups.get(tx, call.context, group_id)])[0])}
+
+
+async def create(call: Call, body: GroupCreate) -> Any:
+    """Make a group with nothing in it."""
+    name, description = values.text("name", body.name), values.text("description", body.description)
+
+    def work(tx: Transaction) -> Group:
+        group_type = group_types.get(tx, call.context, body.group_type)
+        kinds = groups.types_named(tx, call.context, body.volume_types)
+        words = {"name": name, "description": description, "zone": body.availability_zone}
+        return groups.create(tx, call.context, group_type, kinds, **words)
+
+    return {"group": brief(await call.write(work))}
+
+
+async def create_from_source(call: Call, body: Source) -> Any:
+    """Make a group with copies of another one's volumes, or of what its snapshot kept."""
+    name, description = values.text("name", body.name), values.text("description", body.description)
+    if (body.group_snapshot_id is None) == (body.source_group_id is None):
+        raise Invalid(
+            "Invalid input for field/attribute create-from-src. Either group_snapshot_id or source_group_id must be given."
+        )
+
+    def work(tx: Transaction) -> Group:
+        words = {"name": name, "description": description}
+        if body.group_snapshot_id is not None:
+            kept = group_snapshots.get(tx, call.context, body.group_snapshot_id)
+            source = groups.get(tx, call.context, kept.group_id)
+            wanted = [VolumeRequest(snapshot_id=one.id) for one in group_snapshots.members(tx, kept.id)]
+            types = [one.volume_type_id for one in group_snapshots.members(tx, kept.id)]
+            empty = "Group snapshot is empty. No group will be created."
+            if kept.status != group_snapshots.AVAILABLE:
+                raise groups.refused(f"Group snapshot {kept.id} is in status {kept.status}.")
+        else:
+            source = groups.get(tx, call.context, body.source_group_id or "")
+            wanted = [VolumeRequest(source_volid=one.id) for one in groups.members(tx, source.id)]
+            types = [one.volume_type_id for one in groups.members(tx, source.id)]
+            empty = "Source Group is empty. No group will be created."
+        if not wanted:
+            raise groups.refused(empty)
+        made = groups.create_like(tx, call.context, source, group_snapshot_id=body.group_snapshot_id, **words)
+        for request, type_id in zip(wanted, types, strict=True):
+            request.group_id, request.volume_type, request.zone = made.id, type_id, made.zone
+            volume = volume_requests.ask(tx, call.context, request)
+            call.begin(tx, CreateVolume(volume_id=volume.id, image_id=None))
+        return made
+
+    return {"group": brief(await call.write(work))}
+
+
+async def update(call: Call, group_id: str, body: GroupUpdate) -> None:
+    """Another name or description; volumes that come and go."""
+    add, remove = _ids(body.add_volumes), _ids(body.remove_volumes)
+    given = (("name", body.name), ("description", body.description))
+    changes = {field: values.text(field, value) for field, value in given if value is not UNSET and value is not None}
+    if not changes and not add and not remove:
+        raise Invalid(
+            "Invalid Group: Cannot update group "
+            f"{group_id} because no valid name, description, add_volumes, or remove_volumes were provided."
+        )
+
+    def work(tx: Transaction) -> None:
+        groups.update(tx, groups.get(tx, call.context, group_id), add=add, remove=remove, changes=changes)
+
+    await call.write(work)
+
+
+def _ids(text: str | None) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+async def delete(call: Call, group_id: str, body: Deletion) -> None:
+    """Delete a group, with its volumes where that is said."""
+    with_volumes = values.truth("delete-volumes", body.delete_volumes)
+
+    def work(tx: Transaction) -> None:
+        for volume in groups.take_for_deletion(tx, groups.get(tx, call.context, group_id), with_volumes=with_volumes):
+            if deletions.take(tx, call.context, volume, grouped=True):
+                call.begin(tx, DeleteVolume(volume_id=volume.id))
+
+    await call.write(work)
+
+
+async def reset_status(call: Call, group_id: str, body: ResetStatus) -> None:
+    """Write a status down, whatever is really the case."""
+    status = body.status.lower()
+
+    def work(tx: Transaction) -> None:
+        group = groups.get(tx, call.context, group_id)
+        if status not in groups.STATUSES:
+            raise Invalid(
+                f"Invalid Group Status: Group status: {status} is invalid, valid status are: {groups.STATUSES}."
+            )
+        groups.change(tx, group, status=status)
+
+    await call.write(work)
+
+
+class Nothing(Body):
+    """The empty body of the actions of replication."""
+
+
+async def replicate(call: Call, group_id: str, body: Nothing) -> None:
+    """Refused: no backend keeps a second copy elsewhere."""
+    group = await call.read(lambda tx: groups.get(tx, call.context, group_id))
+    raise Invalid(f"Invalid group type: Group type {group.group_type_id} does not have replication enabled.")
+
+
+async def failover(call: Call, group_id: str, body: Failover) -> None:
+    """Refused, as all of replication."""
+    await replicate(call, group_id, Nothing())
+
+
+_ONE, _ACTION = "/groups/{group_id}", "/groups/{group_id}/action"
+_EXTRA = ((OWNER, ADMIN),)
+_READ: dict[str, Any] = {"allow": PROJECT_READER_OR_ADMIN, "since": "3.13"}
+_WRITE: dict[str, Any] = {"allow": PROJECT_MEMBER_OR_ADMIN, "status": 202}
+_REPLICATION: dict[str, Any] = {"path": _ACTION, "since": "3.38", **_WRITE}
+routes = [
+    Get("/groups", index, policy="group:get_all", **_READ),
+    Post("/groups", create, policy="group:create", since="3.13", **_WRITE),
+    Get("/groups/detail", detail, policy="group:get_all", extra=_EXTRA, **_READ),
+    Action("create-from-src", create_from_source, path="/groups/action", policy="group:create", since="3.14", **_WRITE),
+    Get(_ONE, show, policy="group:get", extra=_EXTRA, **_READ),
+    Put(_ONE, update, policy="group:update", since="3.13", **_WRITE),
+    Action("delete", delete, path=_ACTION, policy="group:delete", since="3.13", **_WRITE),
+    Action(
+        "reset_status", reset_status, path=_ACTION, policy="group:reset_status", since="3.20", allow=ADMIN, status=202
+    ),
+    Action("enable_replication", replicate, policy="group:enable_replication", **_REPLICATION),
+    Action("disable_replication", replicate, policy="group:disable_replication", **_REPLICATION),
+    Action("failover_replication", failover, policy="group:failover_replication", **_REPLICATION),
+    Action("list_replication_targets", replicate, policy="group:list_replication_targets", **_REPLICATION),
+]
