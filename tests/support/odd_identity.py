@@ -77,20 +77,52 @@ WRAPS = {
 MANY = ("limits", "registered_limits")
 
 
+COLLECTIONS = (
+    *("users", "projects", "domains", "roles", "groups", "regions", "credentials", "services", "endpoints"),
+    *("registered_limits", "limits", "policies", "OS-TRUST/trusts", "OS-EP-FILTER/endpoint_groups"),
+    *("OS-OAUTH1/consumers", "users/{user}/application_credentials", "users/{user}/access_rules"),
+)
+KINDS = {
+    "actor_id": ("users", "groups"),
+    "target_id": ("projects", "domains"),
+    "policy_id": ("policies",),
+    "prior_role_id": ("roles",),
+    "implied_role_id": ("roles",),
+    "value": ("tags",),
+    "group": ("options",),
+    "option": ("options",),
+}
+"""Which collections a parameter of a path is from, where its name does not say so."""
+
+AUTHORIZATIONS = (
+    *("", "Basic eA==", "Bearer x", "OAuth", "OAuth x", 'OAuth a="%ff"', "OAuth " + 'a="b",' * 50),
+    'OAuth oauth_consumer_key="x", oauth_token="y", oauth_signature_method="HMAC-SHA1", oauth_timestamp="1", '
+    'oauth_nonce="n", oauth_signature="z", oauth_verifier="v"',
+    'OAuth oauth_consumer_key="x", oauth_signature_method="HMAC-SHA1", oauth_timestamp="99999999999999999999"',
+)
+
+
 class Odd:
     """Makes requests out of one dice."""
 
-    def __init__(self, dice: random.Random, ids: list[str]) -> None:
+    def __init__(self, dice: random.Random, kinds: dict[str, list[str]]) -> None:
         self._dice = dice
-        self._ids = ids
+        self._kinds = kinds
+        self._ids = [id for ids in kinds.values() for id in ids]
+
+    def _parameter(self, name: str) -> str:
+        """What stands for a parameter of a path: mostly the id of something of that kind."""
+        dice = self._dice
+        wanted = KINDS.get(name, (f"{name.removesuffix('_id')}s",))
+        fitting = [id for kind in wanted for id in self._kinds.get(kind, ())]
+        if fitting and dice.random() < 0.8:
+            return dice.choice(fitting)
+        return dice.choice((*self._ids, "none", "%00", "ü", "a b"))
 
     def path(self, route: Route) -> str:
         """An address of the route, mostly of things that are there."""
         dice = self._dice
-        parts = [
-            dice.choice((*self._ids, "none", "%00", "ü", "a b")) if part.startswith("{") else part
-            for part in route.path.split("/")
-        ]
+        parts = [self._parameter(part.strip("{}")) if part.startswith("{") else part for part in route.path.split("/")]
         names = ("name", "limit", "marker", "enabled", "domain_id", "sort_key", "effective", "user.id", "tags", "since")
         query = "&".join(
             f"{dice.choice(names)}={dice.choice(('', 'x', '-1', '0', '9' * 20, '%00', 'true', 'default'))}"
@@ -128,11 +160,12 @@ class Odd:
         user: dict[str, Any] = {"name": "admin", "domain": {"id": "default"}, "password": ADMIN_PASSWORD}
         user |= {"passcode": "000000"}
         user = {key: dice.choice((value, value, value, dice.choice(ODD))) for key, value in user.items()}
-        methods = ["password", "token", "totp", "application_credential", "nothing"]
+        methods = ["password", "token", "totp", "application_credential", "oauth1", "nothing"]
         contents: dict[str, Any] = {
             "password": {"user": user},
             "totp": {"user": user},
             "token": {"id": dice.choice(ODD)},
+            "oauth1": {},
             "application_credential": {"id": dice.choice(ODD), "secret": "x", "name": "x", "user": user},
         }
         chosen: Any = dice.sample(methods, dice.randint(0, 2)) or ["password"]
@@ -150,15 +183,15 @@ class Odd:
         return dice.choice((made, made, made, dice.choice(ODD)))
 
 
-async def _ids(cloud: IdentityCloud, token: str) -> list[str]:
-    """Names and ids of what is there now, some of it made by earlier requests."""
-    found = ["default", "RegionOne", "admin", "ldap", "url", *cloud.ids.users.values(), *cloud.ids.projects.values()]
-    found += cloud.ids.roles.values()
-    collections = ("credentials", "groups", "services", "endpoints", "registered_limits", "limits", "policies")
-    for name in (*collections, "OS-TRUST/trusts", "OS-EP-FILTER/endpoint_groups"):
-        answer = await cloud.http.get(f"/v3/{name}", headers={"X-Auth-Token": token})
+async def _kinds(cloud: IdentityCloud, token: str) -> dict[str, list[str]]:
+    """Names and ids of what is there now by collection, some of it made by earlier requests."""
+    found = {"options": ["ldap", "url", "identity"], "tags": ["a", "b"], "names": ["default", "RegionOne", "admin"]}
+    user = cloud.ids.users["admin"]
+    for path in COLLECTIONS:
+        answer = await cloud.http.get(f"/v3/{path.replace('{user}', user)}", headers={"X-Auth-Token": token})
+        name = path.split("/")[-1]
         if answer.status_code == 200:
-            found += [item["id"] for item in answer.json()[name.split("/")[-1]][:3]]
+            found[name] = [item["id"] for item in answer.json()[name]][:6]
     return found
 
 
@@ -173,17 +206,25 @@ async def send(seed: int, requests: int) -> Counter[int]:
         # A new cloud now and then: an administrator who locks himself out would end the game.
         async with an_identity() as cloud:
             token = ""
+            own = ("default", cloud.ids.users["admin"], cloud.ids.projects["admin"], cloud.ids.roles["admin"])
             for number in range(begin, min(begin + 500, requests)):
                 if number % 50 == 0:
                     token = (await cloud.sign_in("admin", project="admin")).headers.get("x-subject-token", token)
-                    odd = Odd(dice, await _ids(cloud, token))
+                    odd = Odd(dice, await _kinds(cloud, token))
                 route = dice.choice(routes)
                 while route.method == "DELETE" and dice.random() < 0.8:
                     route = dice.choice(routes)
                 path, body = odd.path(route), odd.document(route)
-                answer = await cloud.http.request(
-                    route.method, path, json=body, headers={"X-Auth-Token": token, "X-Subject-Token": token}
-                )
+                # Whoever deletes or disables himself cannot go on: that is tried, but not often.
+                while route.method != "GET" and any(id in path for id in own) and dice.random() < 0.98:
+                    path = odd.path(route)
+                headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+                if "OAUTH" in path or path.startswith("/v3/auth/tokens"):
+                    headers |= {
+                        "Authorization": dice.choice(AUTHORIZATIONS),
+                        "Requested-Project-Id": dice.choice(("x", "")),
+                    }
+                answer = await cloud.http.request(route.method, path, json=body, headers=headers)
                 statuses[answer.status_code] += 1
                 assert answer.status_code < 500 or answer.status_code == 501, (
                     f"seed {seed}, request {number}: {route.method} {path} {body}: {answer.text}"
