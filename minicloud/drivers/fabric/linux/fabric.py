@@ -115,6 +115,7 @@ class LinuxFabric:
             self._doors.shut_all()
             self._doors = None
         await self._background.stop()
+        self._room.let_go()
 
     async def ensure_network(self, network: Network) -> None:
         check_network(network)

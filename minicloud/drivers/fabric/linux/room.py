@@ -21,6 +21,7 @@ from minicloud.base.errors import Failed, ToolFailed, Unavailable
 from minicloud.base.tools import need, run
 from minicloud.drivers.fabric import relay
 from minicloud.drivers.fabric.linux import enter
+from minicloud.drivers.fabric.linux.handy import Gone, Hand
 from minicloud.drivers.fabric.linux.holder import ENTER, PYTHON, end_holder, ensure_holder, find_holder
 from minicloud.drivers.fabric.linux.names import prefix
 from minicloud.drivers.fabric.linux.processes import Mark, mark
@@ -56,6 +57,7 @@ class Room:
         self.folder = folder
         self.rootless = rootless
         self._holder: Mark | None = None
+        self._hand = Hand()
 
     @property
     def holder_pid(self) -> int | None:
@@ -90,6 +92,7 @@ class Room:
 
     async def demolish(self) -> None:
         """End the holder, if any."""
+        self.let_go()
         if self.rootless:
             await end_holder(self.cloud_id, self.folder)
             self._holder = None
@@ -139,7 +142,16 @@ class Room:
 
     async def nft(self, namespace: str | None, text: str) -> None:
         """Load a rule set, all or nothing. Raises ToolFailed."""
-        await self.run(namespace, "nft", "-f", "-", script=text)
+        path = None if namespace is None else self.path(namespace)
+        trace.note("script", program="nft", namespace=namespace or "", lines=text.splitlines())
+        try:
+            await anyio.to_thread.run_sync(self._hand.load, self.holder_pid, path, text)
+        except Gone:
+            await run(*self.inside(namespace), need("nft"), "-f", "-", input=text.encode())
+
+    def let_go(self) -> None:
+        """No process of ours stays behind that only saves time."""
+        self._hand.close()
 
     async def links(self, namespace: str | None) -> dict[str, Link]:
         """Every device inside, by name. Raises ToolFailed."""

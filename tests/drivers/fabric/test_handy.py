@@ -1,0 +1,80 @@
+"""The hand that loads rule sets: all or nothing, with nft's own words, and replaced or done without when it dies."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minicloud.base import trace
+from minicloud.base.errors import ToolFailed
+from minicloud.drivers.fabric.linux import handy
+from minicloud.drivers.fabric.linux.handy import Gone, Hand
+from minicloud.drivers.fabric.linux.room import Room
+from tests.support.fabrics import a_cloud_id
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.linux,
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces of the machine itself need root"),
+]
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return "asyncio"
+
+
+@pytest.fixture
+def namespace() -> Iterator[str]:
+    name = f"mc-{a_cloud_id()}-hand"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    yield name
+    subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def tables(namespace: str) -> str:
+    words = ["ip", "netns", "exec", namespace, "nft", "list", "tables"]
+    return subprocess.run(words, capture_output=True, check=True, text=True).stdout
+
+
+def test_a_rule_set_is_loaded_whole_or_not_at_all(namespace: str) -> None:
+    hand = Hand()
+    path = f"/run/netns/{namespace}"
+    hand.load(None, path, "add table inet one\n")
+    with pytest.raises(ToolFailed, match=r"nft failed: .*No such file"):
+        hand.load(None, path, "add table inet two\nadd chain inet nowhere c\n")
+    with pytest.raises(ToolFailed, match="cannot enter the network at /run/netns/nowhere"):
+        hand.load(None, "/run/netns/nowhere", "add table inet two\n")
+    assert tables(namespace) == "table inet one\n"
+    process = hand._process
+    assert process is not None
+    hand.close()
+    assert process.poll() is not None
+    hand.load(None, path, "add table inet three\n")
+    hand.close()
+    assert tables(namespace) == "table inet one\ntable inet three\n"
+
+
+async def test_rule_sets_are_loaded_without_a_hand_as_well(
+    namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(a_cloud_id(), tmp_path, rootless=False)
+    await room.open()
+    await room.nft(namespace, "add table inet one\n")
+    process = room._hand._process
+    assert process is not None
+    process.kill()
+    await room.nft(namespace, "add table inet two\n")
+    room.let_go()
+    monkeypatch.setattr(handy, "_HAND", str(tmp_path / "nothing.py"))
+    recording = trace.Recording()
+    with trace.recording(recording):
+        for name in ("three", "four"):
+            await room.nft(namespace, f"add table inet {name}\n")
+    assert [note["argv"][-2:] for note in recording.facts("command")] == [["-f", "-"]] * 2
+    with pytest.raises(Gone):
+        room._hand.load(None, None, "")
+    assert tables(namespace) == "".join(f"table inet {name}\n" for name in ("one", "two", "three", "four"))
