@@ -1,6 +1,7 @@
 """``minicloud down``: stop a cloud, and with ``--purge`` leave nothing of it."""
 
 import os
+import select
 import shutil
 import signal
 import time
@@ -49,6 +50,7 @@ def _stop(folder: Folder, tell: show.Tell, *, stop_servers: bool) -> None:
     from minicloud.cli import control
 
     pid = folder.pid()
+    process = _handle(pid)
     try:
         control.ask(folder.file(CONTROL), "stop", stop_servers=stop_servers)
     except Unavailable:
@@ -66,6 +68,18 @@ def _stop(folder: Folder, tell: show.Tell, *, stop_servers: bool) -> None:
                 f"process {pid} has not stopped within {LIMIT_S:g} s: see {folder.file(LOG)}, or kill -9 {pid}"
             )
         time.sleep(0.02)
+    if process is not None:
+        # It let go of its folder; what is left of it is a moment of tidying up.
+        select.select([process], [], [], LIMIT_S)
+        os.close(process)
+
+
+def _handle(pid: int | None) -> int | None:
+    """What becomes readable when this very process has ended; None where a system has no such thing, or no such process."""
+    try:
+        return None if pid is None else os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def _purge(folder: Folder) -> None:
