@@ -66,7 +66,9 @@ class Mover:
         image_id = (await self.http.post("/image/v2/images", json=image)).json()["id"]
         octets = {"Content-Type": "application/octet-stream"}
         await self.http.put(f"/image/v2/images/{image_id}/file", content=boot_disk(), headers=octets)
-        body = {"name": "web", "flavorRef": "small", "imageRef": image_id, "networks": "none"}
+        networks = (await self.http.get("/network/v2.0/networks", params={"name": "private"})).json()["networks"]
+        card = [{"uuid": networks[0]["id"]}]
+        body = {"name": "web", "flavorRef": "small", "imageRef": image_id, "networks": card}
         asked = await self.http.post("/compute/v2.1/servers", json={"server": body})
         self.id = asked.json()["server"]["id"]
         await self.becomes("ACTIVE")
@@ -115,6 +117,13 @@ class Mover:
         words = ["qemu-io", "-f", "qcow2", *how, "-c", command, str(self.folder(host) / "disk")]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert (done.returncode, "failed" in done.stdout) == (0, False), done.stdout + done.stderr
+
+    def pid(self, host: str) -> int:
+        return int(msgspec.json.decode((self.folder(host) / "machine.json").read_bytes())["pid"])
+
+    async def said(self, host: str) -> str:
+        """What its guest has said on this host."""
+        return await anyio.Path(self.folder(host) / "console.log").read_text()
 
     def size(self, host: str) -> int:
         return int(self._about(host)["virtual-size"])
@@ -175,6 +184,17 @@ async def test_a_guest_moves_and_what_it_wrote_goes_along(cloud: Killable) -> No
     await web.does({"unrescue": None}, "ACTIVE")
     assert [disk["id"] for disk in web.machine(other)["disks"]] == ["root"]
     assert not (web.folder(other) / "disk.rescue").exists()
+
+    # To the other host while it runs, where it goes on without another boot.
+    pid = web.pid(other)
+    await web.does({"os-migrateLive": {"host": None, "block_migration": "auto"}}, "ACTIVE")
+    assert (await web.shown())["OS-EXT-SRV-ATTR:host"] == source
+    assert web.folder(other).exists() is False
+    assert web.pid(source) != pid
+    assert await web.said(source) == "", "a guest that had booted again would have said so"
+    web.disk(source, READ)
+    await web.does({"migrate": {"host": other}}, "VERIFY_RESIZE")
+    await web.does({"confirmResize": None}, "ACTIVE")
 
     # Onto a shelf, where it is an image and nothing else; and down again.
     await web.does({"shelve": None}, "SHELVED_OFFLOADED")

@@ -18,7 +18,7 @@ from minicloud.drivers.hypervisor.qemu.layout import Layout
 from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
-    *("qmp", "monitor", "serial", "agent", "pid", "qemu.log", "vars.fd"),
+    *("qmp", "monitor", "serial", "agent", "pid", "qemu.log", "vars.fd", "incoming", "nbd"),
     *("console.log", "console.log.1", "memory", ".memory.new", ".machine.json.new", "machine.json"),
 )
 _CONSOLE_LIMIT = 4 << 20
@@ -31,6 +31,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wanted`` tells whether it shall run; ``power`` is its state when it does not. ``pid`` is None while it is being started.
     ``machine`` and ``layout`` go along with what is attached and detached; ``argv`` is the line of the last start.
+    ``awaited``: its guest is still on another host.
     """
 
     machine: Machine
@@ -41,6 +42,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     accelerator: str = ""
     argv: list[str] = []
     layout: Layout = Layout()
+    awaited: bool = False
+
+    @classmethod
+    def of(cls, machine: Machine, accelerator: str, argv: list[str], layout: Layout, awaited: bool) -> "Record":
+        """A machine that is about to run."""
+        return cls(
+            machine=machine, wanted="running", accelerator=accelerator, argv=argv, layout=layout, awaited=awaited
+        )
 
 
 class Folder:
@@ -80,7 +89,7 @@ class Folder:
 
     def clear_sockets(self) -> None:
         """No socket or pid file of an earlier process is in the way of the next."""
-        for name in ("qmp", "monitor", "serial", "agent", "pid"):
+        for name in ("qmp", "monitor", "serial", "agent", "pid", "incoming", "nbd"):
             (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

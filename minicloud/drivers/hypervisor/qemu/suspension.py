@@ -78,8 +78,10 @@ async def saved(folder: Path, suspended: bool) -> AsyncIterator[int | None]:
         os.close(descriptor)
 
 
-def incoming(descriptor: int | None) -> list[str]:
-    """Arguments for QEMU to begin with this memory."""
+def incoming(descriptor: int | None, awaited: bool = False) -> list[str]:
+    """Arguments for QEMU to begin with this memory, or to wait for one from elsewhere."""
+    if awaited:
+        return ["-incoming", "unix:incoming"]
     return [] if descriptor is None else ["-incoming", f"fd:{descriptor}"]
 
 

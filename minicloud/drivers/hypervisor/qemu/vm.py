@@ -110,13 +110,13 @@ class Vm:
                 self._process.close()
             self._qmp = self._process = None
 
-    async def run(self, machine: Machine) -> MachineFacts:
-        """As the promise's ``ensure_running``."""
+    async def run(self, machine: Machine, *, awaited: bool = False) -> MachineFacts:
+        """As the promise's ``ensure_running``; ``awaited``: a new process waits at the socket ``incoming`` for its guest."""
         async with self._alone:
             if self._process is not None and self._process.alive:
                 await self._go_on()
             else:
-                await self._start(machine)
+                await self._start(machine, awaited=awaited)
             facts = self.facts()
             assert facts is not None
             return facts
@@ -212,7 +212,7 @@ class Vm:
         self.folder.write(record)
         self.record = record
 
-    async def _start(self, machine: Machine) -> None:
+    async def _start(self, machine: Machine, *, awaited: bool = False) -> None:
         """Bring up a new process, or leave things as they were before. Raises what the promise says."""
         before = self.record
         emulator = await self._around.emulator(machine)
@@ -225,11 +225,9 @@ class Vm:
             if before is not None and suspended:
                 machine, layout = suspension.as_it_was(before.machine, machine), before.layout
             async with plugs.opened(machine.nics) as taps, suspension.saved(self.folder.path, suspended) as memory:
-                argv = [*command_line(machine, emulator, taps, layout), *suspension.incoming(memory)]
+                argv = [*command_line(machine, emulator, taps, layout), *suspension.incoming(memory, awaited)]
                 # Before the process: should we die between the two, the next life knows what to look for.
-                record = Record(
-                    machine=machine, wanted="running", accelerator=emulator.accelerator, argv=argv, layout=layout
-                )
+                record = Record.of(machine, emulator.accelerator, argv, layout, awaited)
                 self.keep(record)
                 self.folder.prepare(emulator.firmware if machine.firmware == "uefi" else None)
                 passed = (*taps.values(), *(() if memory is None else (memory,)))
