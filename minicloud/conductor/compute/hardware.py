@@ -50,6 +50,7 @@ def of_server(server: Server) -> calls.Hardware:
         rng_period_ms=_number(specs.get("hw_rng:rate_period")),
         watchdog=hardware.watchdog(specs, image),
         guest_agent=hardware.is_true(image.get("hw_qemu_guest_agent")),
+        quiesce=hardware.is_true(image.get("os_require_quiesce")),
         video=_VIDEO.get(video, video) if video is not None else None,
         input_bus=image.get("hw_input_bus") or None,
         tablet="hw_pointer_model" in image,

@@ -93,6 +93,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     ``sockets`` 0: as many as processors. ``page_kb``: memory in pages of this size, 0 in ordinary ones. ``rng_bytes`` every
     ``rng_period_ms`` are what the generator gives, 0 without limit. ``cpu_shares`` weigh against other machines (1024 is
     ordinary), ``cpu_quota_us`` of every ``cpu_period_us`` is what each processor may run.
+    ``quiesce``: no copy of a disk is made unless the agent in the guest has written everything out before.
     """
 
     machine_type: str | None = None
@@ -106,6 +107,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     rng_period_ms: int = 0
     watchdog: Literal["none", "pause", "poweroff", "reset"] | None = None
     guest_agent: bool = False
+    quiesce: bool = False
     video: Literal["cirrus", "qxl", "vga", "vmvga", "virtio", "bochs"] | None = None
     input_bus: Literal["usb", "virtio"] | None = None
     tablet: bool = False

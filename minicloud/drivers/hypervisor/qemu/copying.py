@@ -1,6 +1,7 @@
 """Copies of a disk at one moment, while its guest goes on writing: what it overwrites is saved to the copy first, by a job of QEMU.
 
-As after a power cut, files that the guest had not written out yet are not in it: no agent in the guest is asked to.
+An agent in the guest is asked to write its files out and to hold still for that moment. Without one, the copy is as a disk
+is after a power cut.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ import anyio
 
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
+from minicloud.drivers.hypervisor.qemu import guestagent
 from minicloud.drivers.hypervisor.qemu.layout import node_name
 from minicloud.drivers.hypervisor.qemu.qmp import Qmp
 from minicloud.drivers.hypervisor.qemu.vm import Vm
@@ -30,7 +32,8 @@ async def copy(vm: Vm, disk_id: str, path: str) -> None:
         await qmp.execute("blockdev-add", {"driver": "qcow2", "node-name": target, "discard": "unmap", "file": file})
     try:
         asked = {"job-id": job, "device": node_name(disk_id), "target": target, "sync": "full"}
-        await qmp.execute("blockdev-backup", {**asked, "auto-dismiss": False})
+        async with guestagent.frozen(vm.folder, record.machine.hardware):
+            await qmp.execute("blockdev-backup", {**asked, "auto-dismiss": False})
         trace.note("disk_copy", machine=vm.machine_id, disk=disk_id, path=path)
         # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
         found = await _end(qmp, job)

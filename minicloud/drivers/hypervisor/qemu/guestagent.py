@@ -1,14 +1,18 @@
 """Speaks with the agent inside a guest (qemu-guest-agent), over a serial port that the machine must have been made with."""
 
 import base64
+import contextlib
 import secrets
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import anyio.abc
 import msgspec
 
-from minicloud.base.errors import Conflict, Failed, NotOffered
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Conflict, Failed, NotOffered
+from minicloud.drivers.hypervisor import Hardware
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
@@ -27,6 +31,30 @@ async def set_password(vm: Vm, user: str, password: str) -> None:
         encoded = base64.b64encode(password.encode()).decode()
         arguments = {"username": user, "password": encoded, "crypted": False}
         await ask(vm.folder, "guest-set-user-password", arguments)
+
+
+@contextlib.asynccontextmanager
+async def frozen(folder: Folder, hardware: Hardware) -> AsyncIterator[None]:
+    """The guest's file systems stand still on disk meanwhile, where an agent can be asked.
+
+    Raises Conflict (kind ``no_agent``), NotOffered, Failed: only where no copy is wanted without that.
+    """
+    held = False
+    try:
+        if not hardware.guest_agent:
+            raise Conflict("QEMU guest agent is not enabled", kind="no_agent")
+        await ask(folder, "guest-fsfreeze-freeze", {})
+        held = True
+    except CloudError as error:
+        if hardware.quiesce:
+            raise
+        trace.note("not_frozen", machine=folder.path.name, why=error.message)
+    try:
+        yield
+    finally:
+        if held:
+            with anyio.CancelScope(shield=True):
+                await ask(folder, "guest-fsfreeze-thaw", {})
 
 
 async def ask(folder: Folder, command: str, arguments: dict[str, Any]) -> Any:

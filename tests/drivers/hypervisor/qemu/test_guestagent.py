@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from minicloud.base.errors import Failed, NotOffered
+from minicloud.base.errors import Conflict, Failed, NotOffered
+from minicloud.drivers.hypervisor import Hardware
 from minicloud.drivers.hypervisor.qemu import guestagent
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 
@@ -45,7 +46,7 @@ async def an_agent(folder: Path, answer: Callable[[dict[str, Any]], bytes]) -> A
 def as_it_is(asked: dict[str, Any]) -> bytes:
     if asked["execute"] == "guest-sync":
         return b'half an ans\n{"return": 7}\n' + json.dumps({"return": asked["arguments"]["id"]}).encode() + b"\n"
-    if asked["arguments"]["username"] == "nobody":
+    if asked["arguments"].get("username") == "nobody":
         return b'{"error": {"class": "GenericError", "desc": "no such user"}}\n'
     return b'{"return": {}}\n'
 
@@ -71,3 +72,22 @@ async def test_nobody_and_somebody_who_says_nothing(tmp_path: Path, monkeypatch:
     async with an_agent(tmp_path, lambda asked: b""):
         with pytest.raises(NotOffered, match="does not answer"):
             await guestagent.ask(Folder(tmp_path), "guest-ping", {})
+
+
+async def test_file_systems_stand_still_while_a_copy_begins(tmp_path: Path) -> None:
+    async with an_agent(tmp_path, as_it_is) as heard:
+        async with guestagent.frozen(Folder(tmp_path), Hardware(guest_agent=True)):
+            assert [asked["execute"] for asked in heard] == ["guest-sync", "guest-fsfreeze-freeze"]
+        assert [asked["execute"] for asked in heard][2:] == ["guest-sync", "guest-fsfreeze-thaw"]
+
+
+async def test_a_guest_without_an_agent_is_copied_as_it_is_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    for hardware in (Hardware(), Hardware(guest_agent=True)):
+        async with guestagent.frozen(Folder(tmp_path), hardware):
+            pass
+    with pytest.raises(Conflict, match="QEMU guest agent is not enabled"):
+        async with guestagent.frozen(Folder(tmp_path), Hardware(quiesce=True)):
+            pytest.fail("nothing was frozen")
+    with pytest.raises(NotOffered, match="cannot be reached"):
+        async with guestagent.frozen(Folder(tmp_path), Hardware(guest_agent=True, quiesce=True)):
+            pytest.fail("nothing was frozen")
