@@ -184,6 +184,7 @@ def _network(subject: Subject) -> Config:
             "dns_domain": "openstacklocal",
             "agent_availability_zone": "nova",
             "max_mtu": 9000,
+            "create_shared_resources": True,
         },
     }
 

@@ -148,7 +148,7 @@ async def update(call: Call, network_id: str, body: bytes) -> Any:
         standard.expect(network, revision)
         changes = dict(wanted.values)
         if "qos_policy_id" in changes:
-            qos_policies.check(tx, call.context, changes["qos_policy_id"])
+            qos_policies.check_change(tx, call.context, network.qos_policy_id, changes["qos_policy_id"])
             qos_rules.refuse_unsupported(tx, changes["qos_policy_id"], what="network", object_id=network.id)
         return with_all(tx, call.context, [networks.change(tx, network, **changes)])[0]
 

@@ -131,7 +131,9 @@ async def update(call: Call, port_id: str, body: bytes) -> Any:
             changes["groups"] = security_groups.check_exist(tx, call.context, changes["groups"])
         if "mac_address" in changes and changes["mac_address"] is None:
             changes["mac_address"] = macs.choose(tx, network.id, None)
-        _check_qos(tx, call, changes.get("qos_policy_id"), port.id)
+        if "qos_policy_id" in changes:
+            qos_policies.check_change(tx, call.context, port.qos_policy_id, changes["qos_policy_id"])
+            qos_rules.refuse_unsupported(tx, changes["qos_policy_id"], what="port", object_id=port.id)
         if "extra_dhcp_opts" in changes:
             changes["extra_dhcp_opts"] = dhcp_options.merged(port.extra_dhcp_opts, changes["extra_dhcp_opts"])
         return seen(tx, [ports.change(tx, port, **changes).port])[0]
@@ -179,15 +181,11 @@ def _create(tx: Transaction, call: Call, wanted: Written) -> Port:
             f"The following device_id {given['device_id']} is not owned by your project or matches another project router.",
             kind="DeviceIDNotOwnedByProject",
         )
-    _check_qos(tx, call, given["qos_policy_id"], "")
+    qos_policies.check(tx, call.context, given["qos_policy_id"])
+    qos_rules.refuse_unsupported(tx, given["qos_policy_id"], what="port", object_id="")
     if "extra_dhcp_opts" in given:
         given["extra_dhcp_opts"] = dhcp_options.merged([], given["extra_dhcp_opts"])
     return ports.create(tx, network, project_id=wanted.project_id, **given).port
-
-
-def _check_qos(tx: Transaction, call: Call, policy_id: str | None, port_id: str) -> None:
-    qos_policies.check(tx, call.context, policy_id)
-    qos_rules.refuse_unsupported(tx, policy_id, what="port", object_id=port_id)
 
 
 def _values(wanted: Written) -> dict[str, Any]:

@@ -110,7 +110,6 @@ routes = [
             read=READ,
             write=guard.ADMIN_OR_MANAGER,
             shared_as="qos_policy",
-            hides=True,
             extra=[("shared_qos_policy", "field:policies:shared=True")],
         )
     ),

@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 
 import msgspec
 
-from minicloud.base.errors import Conflict
+from minicloud.base.errors import Conflict, Forbidden
 from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import rbac, standard
@@ -74,6 +74,19 @@ def check(tx: Transaction, context: Context, policy_id: str | None) -> None:
     """Raises NotFound unless a policy exists for whoever wants to use it."""
     if policy_id is not None:
         get(tx, context, policy_id)
+
+
+def check_change(tx: Transaction, context: Context, old_id: str | None, new_id: str | None) -> None:
+    """Raises NotFound for a new policy that is not there, Forbidden where the old one is another's to take away."""
+    check(tx, context, new_id)
+    if old_id is None or old_id == new_id:
+        return
+    old = records.find(tx, QosPolicy, old_id)
+    if old is not None and not rbac.sees(tx, context, old):
+        raise Forbidden(
+            f"Failed to remove provided policy {old_id} because you are not authorized.",
+            kind="PolicyRemoveAuthorizationError",
+        )
 
 
 def of_networks(tx: Transaction, network_ids: Sequence[str]) -> dict[str, str]:

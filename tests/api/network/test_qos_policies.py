@@ -127,3 +127,22 @@ async def test_types_of_rules() -> None:
         told = (await admin.get("/qos/rule-types/dscp_marking")).json()["rule_type"]
         assert told["drivers"][0]["supported_parameters"][0]["parameter_name"] == "dscp_mark"
         assert (await member.get("/qos/rule-types/dscp_marking")).status_code == 403
+
+
+async def test_a_policy_that_an_administrator_laid_on_a_network_stays_there() -> None:
+    async with a_network_service() as door, ann(door) as member, root(door) as admin:
+        policy = await _policy(admin)
+        network = await made(member, "network")
+        path = f"/networks/{network['id']}"
+        assert (await admin.put(path, json={"network": {"qos_policy_id": policy["id"]}})).status_code == 200
+        refused = await member.put(path, json={"network": {"qos_policy_id": None}})
+        assert error(refused) == (
+            403,
+            "PolicyRemoveAuthorizationError",
+            f"Failed to remove provided policy {policy['id']} because you are not authorized.",
+        )
+        shared = await admin.put(f"/qos/policies/{policy['id']}", json={"policy": {"shared": True}})
+        assert shared.status_code == 200, shared.text
+        freed = await member.put(path, json={"network": {"qos_policy_id": None}})
+        assert freed.json()["network"]["qos_policy_id"] is None
+        assert (await member.delete(f"/qos/policies/{policy['id']}")).status_code == 403
