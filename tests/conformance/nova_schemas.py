@@ -1,17 +1,24 @@
 """Runs in the environment of nova: asks every GET route of a cloud at every version where nova's own schemas change, and holds
 the answers to them. Prints ``outcome test`` for each, and with a failure why.
 
-Three kinds of tests for a route and version: ``body`` (the answer has nova's form), ``query`` (an unknown parameter is refused
-exactly where nova refuses it), ``there`` (the route is there, not there, or gone, as in nova).
+Four kinds of tests for a route and version: ``body`` (the answer has nova's form), ``query`` (an unknown parameter is refused
+exactly where nova refuses it), ``there`` (the route is there, not there, or gone, as in nova), and for those that take a
+document ``request`` (what nova's schema refuses is refused; the paths lead to nothing, so that nothing happens).
 """
 
 import json
+import re
 import sys
 import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import nova_bodies  # type: ignore[import-not-found] # its neighbour: this file runs as a script
 
 warnings.simplefilter("ignore")
 
@@ -19,6 +26,7 @@ from nova.api.openstack import api_version_request as versions  # noqa: E402
 from nova.api.openstack.compute.routes import ROUTE_LIST  # noqa: E402
 from nova.api.validation.validators import _SchemaValidator  # noqa: E402
 
+NOBODY = "00000000-0000-4000-8000-00000000dead"
 NEWEST = int(versions._MAX_API_VERSION.split(".")[1])
 
 
@@ -32,8 +40,14 @@ class Cloud:
 
     def get(self, path: str, minor: int) -> tuple[int, Any]:
         """Status and document."""
+        return self.ask("GET", path, minor)
+
+    def ask(self, method: str, path: str, minor: int, document: Any = None) -> tuple[int, Any]:
+        """Status and document of any request."""
         headers = {"X-Auth-Token": self.token, "OpenStack-API-Version": f"compute 2.{minor}"}
-        request = urllib.request.Request(f"{self.url}{path}", headers=headers)
+        data = None if method == "GET" else json.dumps(document).encode()
+        headers |= {} if data is None else {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}{path}", headers=headers, method=method, data=data)
         try:
             with urllib.request.urlopen(request) as answer:
                 raw, status = answer.read(), answer.status
@@ -60,7 +74,9 @@ def minor_of(version: Any, default: int) -> int:
 def schemas_of(function: Any, name: str) -> list[tuple[Any, int, int]]:
     """The schemas of a handler with the first and last version that each is for."""
     found = getattr(function, name, None)
-    return [] if found is None else [(s, minor_of(low, 1), minor_of(high, NEWEST)) for s, low, high in found._schemas]
+    # What was only for 2.0, the root of before microversions, is nobody's now.
+    schemas = [] if found is None else [one for one in found._schemas if one[2].is_null() or one[2].ver_minor > 0]
+    return [(schema, minor_of(low, 1), minor_of(high, NEWEST)) for schema, low, high in schemas]
 
 
 def at(schemas: list[tuple[Any, int, int]], minor: int) -> Any:
@@ -101,6 +117,42 @@ def checks(cloud: Cloud, pattern: str, function: Any) -> Iterator[tuple[str, str
             )
 
 
+def valid(schema: Any, document: Any) -> bool:
+    """Whether nova's validator takes a document."""
+    try:
+        _SchemaValidator(schema).validate(document)
+    except Exception:  # noqa: BLE001 - a format checker that stumbles refuses, too
+        return False
+    return True
+
+
+def requests(cloud: Cloud, method: str, pattern: str, function: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Name and fault of the tests of a route that takes a document: one for each version where its schema changes."""
+    first, last = life(function)
+    if getattr(function, "removed", False):
+        return
+    for schema, low, high in schemas_of(function, "request_body_schemas"):
+        minor = max(low, first)
+        if minor > min(high, last) or not schema:
+            continue
+        verb = "disable-log-reason" if pattern.startswith("/os-services") and minor < 53 else NOBODY
+        path = re.sub(r"{[^}]*}", verb, pattern)
+        test = f"{method} {pattern}{name} 2.{minor} request"
+        try:
+            smallest = nova_bodies.valid_one(schema, valid)
+        except LookupError as error:
+            yield test, f"no document was found that is valid: {error}"
+            continue
+        taken, seen = [], set()
+        whole = nova_bodies.fuller(schema, smallest, valid)
+        for what, document in nova_bodies.wrong_ones(schema, whole, valid):
+            status, _ = cloud.ask(method, path, minor, document)
+            if status != 400 and what not in seen:
+                seen.add(what)
+                taken.append(f"{what} {status}")
+        yield test, f"{len(taken)} are taken: {', '.join(taken[:12])}" if taken else ""
+
+
 def fault(schema: Any, status: int, document: Any) -> str:
     """What is wrong with an answer."""
     if not 200 <= status < 400:
@@ -117,15 +169,32 @@ def fault(schema: Any, status: int, document: Any) -> str:
 def main(told: dict[str, Any], wanted: str) -> None:
     """Test all routes whose name has the text in it."""
     cloud = Cloud(told)
+    for test, why in everything(cloud, wanted):
+        if wanted in test:
+            print("failed" if why else "passed", test, flush=True)
+            if why:
+                print(f"# {test}: {' '.join(why.split())}", flush=True)
+
+
+def everything(cloud: Cloud, wanted: str) -> Iterator[tuple[str, str]]:
+    """All tests of all routes: those of answers first, as those of requests may leave things behind."""
     for pattern, methods in ROUTE_LIST:
-        if "GET" not in methods or pattern in ("", "/"):
-            continue
-        maker, action = methods["GET"]
-        for test, why in checks(cloud, pattern, getattr(maker.args[0], action)):
-            if wanted in test:
-                print("failed" if why else "passed", test, flush=True)
-                if why:
-                    print(f"# {test}: {' '.join(why.split())}", flush=True)
+        if "GET" in methods and pattern not in ("", "/") and not wanted.endswith("request"):
+            maker, action = methods["GET"]
+            yield from checks(cloud, pattern, getattr(maker.args[0], action))
+    for pattern, methods in ROUTE_LIST:
+        for method in ("POST", "PUT"):
+            if method not in methods:
+                continue
+            maker, action = methods[method]
+            if action == "action":
+                for controller in (maker.args[0], *maker.args[1]):
+                    for function in vars(controller).values():
+                        if getattr(function, "wsgi_action", None):
+                            name = f" {function.wsgi_action}"
+                            yield from requests(cloud, method, pattern, function, name)
+            else:
+                yield from requests(cloud, method, pattern, getattr(maker.args[0], action), "")
 
 
 if __name__ == "__main__":
