@@ -51,6 +51,10 @@ class RequiredSince:
         self.first = version(first)
 
 
+class NotNull:
+    """Mark: the field may be left out, and is None then; but a request may not say null."""
+
+
 class Beside:
     """Mark: the field stands beside the wrapped object, not in it (``os:scheduler_hints`` beside ``server``)."""
 
@@ -125,7 +129,7 @@ def marks_of(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     if get_origin(hint) is not Annotated:
         return hint, ()
     kind, *found = get_args(hint)
-    ours = tuple(mark for mark in found if isinstance(mark, (Since, Until, RequiredSince, Beside)))
+    ours = tuple(mark for mark in found if isinstance(mark, (Since, Until, RequiredSince, Beside, NotNull)))
     kept = [mark for mark in found if mark not in ours]
     return (Annotated[(kind, *kept)] if kept else kind), ours
 
@@ -172,6 +176,8 @@ def struct_at(kind: type[msgspec.Struct], at: Version | None, forbid_unknown: bo
         plain, marks = marks_of(hints[field.name])
         if not exists(marks, at) or any(isinstance(mark, Beside) for mark in marks):
             continue
+        if any(isinstance(mark, NotNull) for mark in marks):
+            plain = _without_null(plain)
         fields.append(_field(field, _type_at(plain, at, forbid_unknown), marks, at))
     return msgspec.defstruct(
         kind.__name__,
@@ -215,6 +221,13 @@ def _field(field: Any, kind: Any, marks: tuple[Any, ...], at: Version | None) ->
     if field.default is not msgspec.NODEFAULT:
         return (field.name, kind, msgspec.field(default=field.default, name=field.encode_name))
     return (field.name, kind, msgspec.field(default_factory=field.default_factory, name=field.encode_name))
+
+
+def _without_null(hint: Any) -> Any:
+    """The type without None in its union."""
+    if get_origin(hint) is Annotated:
+        return Annotated[(_without_null(get_args(hint)[0]), *get_args(hint)[1:])]
+    return Union[tuple(kind for kind in get_args(hint) if kind is not type(None))]
 
 
 def _type_at(hint: Any, at: Version | None, forbid_unknown: bool) -> Any:

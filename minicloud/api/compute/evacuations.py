@@ -7,7 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute.resizes import HOST, up
-from minicloud.api.microversions import Since, Until
+from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid
 from minicloud.conductor.compute.evacuate_server import EvacuateServer
@@ -19,8 +19,8 @@ from minicloud.core.records import Transaction
 class Evacuate(Body):
     """The body of evacuate."""
 
-    host: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=HOST)] | None = None
-    admin_pass: str | None = msgspec.field(name="adminPass", default=None)
+    host: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=HOST)] | None, NotNull()] = None
+    admin_pass: Annotated[str | None, NotNull()] = msgspec.field(name="adminPass", default=None)
     on_shared_storage: Annotated[bool | str | None, Until("2.13")] = msgspec.field(name="onSharedStorage", default=None)
     force: Annotated[bool | str, Since("2.29"), Until("2.67")] = False
 

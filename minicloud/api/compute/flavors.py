@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from minicloud.api.bodies import Body, LongText, Name
+from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
+from minicloud.api.compute.words import LongDescribed
 from minicloud.api.listing import Listing, truth
 from minicloud.api.microversions import Since, Until
 from minicloud.api.routes import Delete, Get, Post, Put
@@ -86,13 +87,13 @@ class FlavorCreate(Body, wrap="flavor"):
     swap: int = 0
     rxtx_factor: Annotated[float, Until("2.101")] = 1.0
     is_public: bool | str = msgspec.field(default=True, name="os-flavor-access:is_public")
-    description: Annotated[LongText | None, Since("2.55")] = None
+    description: Annotated[LongDescribed | None, Since("2.55")] = None
 
 
 class FlavorUpdate(Body, wrap="flavor"):
     """The body of PUT /flavors/{id}."""
 
-    description: LongText | None
+    description: LongDescribed | None
 
 
 def brief(call: Call, flavor: Flavor) -> FlavorBrief:

@@ -7,6 +7,7 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Action, Delete, Get, Post
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from minicloud.core import records
@@ -20,7 +21,7 @@ POLICY = "os_compute_api:os-floating-ips"
 POOLS = "os_compute_api:os-floating-ip-pools"
 LAST, LAST_ACTIONS = "2.35", "2.43"
 NETWORK_CHANGES = "network_changes"
-Address = Annotated[str, msgspec.Meta(max_length=45)]
+Address = Annotated[str, msgspec.Meta(min_length=1, max_length=45)]
 
 
 class FloatingCreate(Body, open=True):
@@ -33,7 +34,7 @@ class AddFloating(Body):
     """The body of the action addFloatingIp."""
 
     address: Address
-    fixed_address: Address | None = None
+    fixed_address: Annotated[Address | None, NotNull()] = None
 
 
 class RemoveFloating(Body):

@@ -4,6 +4,7 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
+from minicloud.api.compute import queries
 from minicloud.api.routes import Action
 from minicloud.base.errors import Conflict, NotOffered
 from minicloud.conductor.compute.change_password import ChangePassword
@@ -40,8 +41,9 @@ async def change_password(call: Call, server_id: str, body: Password) -> None:
     raise Conflict(f"Failed to set admin password on {server_id} because {error.message}") from error
 
 
-async def trigger_crash_dump(call: Call, server_id: str) -> None:
+async def trigger_crash_dump(call: Call, server_id: str, body: bytes) -> None:
     """Promise a non-maskable interrupt."""
+    queries.only_null(body, "trigger_crash_dump")
 
     def work(tx: Transaction) -> None:
         server, action_id = servers.take(tx, call.context, server_id, "trigger_crash_dump")

@@ -1,11 +1,12 @@
 """Hosts as Nova showed them before 2.43: those that bear a service, and what servers take of one (``/os-hosts``)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Get, Put
 from minicloud.base.errors import Invalid, NotFound, NotOffered
 from minicloud.core.compute import hosts, servers, zones
@@ -20,8 +21,8 @@ Switch = Literal["enable", "disable", "Enable", "Disable", "ENABLE", "DISABLE"]
 class HostUpdate(Body):
     """The body of PUT /os-hosts/{host}."""
 
-    status: Switch | None = None
-    maintenance_mode: Switch | None = None
+    status: Annotated[Switch | None, NotNull()] = None
+    maintenance_mode: Annotated[Switch | None, NotNull()] = None
 
 
 class _Taken(msgspec.Struct):

@@ -8,7 +8,7 @@ from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
 from minicloud.api.compute.server_creation import Tag, check_address
-from minicloud.api.microversions import Since
+from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.conductor.compute.attach_interface import AttachInterface
@@ -48,7 +48,7 @@ class Attachment(Body):
     """What to attach: a port, or a card on a network, or one on the only network there is."""
 
     net_id: UUID | None = None
-    port_id: UUID | None = None
+    port_id: Annotated[UUID | None, NotNull()] = None
     fixed_ips: Annotated[list[FixedAddress], msgspec.Meta(min_length=1, max_length=1)] | None = None
     tag: Annotated[Tag | None, Since("2.49")] = None
 
@@ -56,7 +56,7 @@ class Attachment(Body):
 class AttachmentBody(Body):
     """The request; it may be empty, or left out."""
 
-    attachment: Attachment | None = msgspec.field(name="interfaceAttachment", default=None)
+    attachment: Annotated[Attachment | None, NotNull()] = msgspec.field(name="interfaceAttachment", default=None)
 
 
 async def create(call: Call, server_id: str, body: AttachmentBody) -> Any:

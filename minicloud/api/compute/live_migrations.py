@@ -178,8 +178,9 @@ async def show(call: Call, server_id: str, migration_id: str) -> Any:
     return _view(await call.read(work), insider=True)
 
 
-async def force_complete(call: Call, server_id: str, migration_id: str) -> None:
+async def force_complete(call: Call, server_id: str, migration_id: str, body: bytes) -> None:
     """It shall be done, even if the guest has to stand still for that."""
+    queries.only_null(body, "force_complete")
 
     def work(tx: Transaction) -> tuple[str, int]:
         try:

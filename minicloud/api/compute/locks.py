@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from minicloud.api.call import Call
 from minicloud.api.routes import Action
@@ -16,7 +17,7 @@ Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class _Why(msgspec.Struct, forbid_unknown_fields=True):
-    locked_reason: Reason | None = None
+    locked_reason: Reason | UnsetType = UNSET
 
 
 class _Lock(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,7 +35,7 @@ def _reason(body: bytes) -> str | None:
         found = msgspec.json.decode(body, type=_Lock)
     except msgspec.ValidationError as error:
         raise Invalid(f"Invalid input for field/attribute lock. {error}", kind="body") from error
-    return None if found.lock is None else found.lock.locked_reason
+    return None if found.lock is None else found.lock.locked_reason or None
 
 
 async def unlock(call: Call, server_id: str) -> None:

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+import msgspec
+
 from minicloud.api.call import Call
 from minicloud.api.listing import moment, truth
 from minicloud.base.errors import Invalid
@@ -29,6 +31,12 @@ def window(call: Call, most: int = 1000) -> tuple[int, int]:
     offset = integer("offset", call.parameter("offset") or 0, 0)
     limit = integer("limit", call.parameter("limit") or most, 0)
     return offset, offset + min(limit, most)
+
+
+def only_null(raw: bytes, action: str) -> None:
+    """An action that takes nothing may say no more than null. Raises Invalid."""
+    if msgspec.json.decode(raw)[action] is not None:
+        raise Invalid(f"Invalid input for field/attribute {action}. It is not of type 'null'", field=action)
 
 
 def flag(field: str, value: bool | str) -> bool:

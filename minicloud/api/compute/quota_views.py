@@ -9,7 +9,7 @@ from minicloud.api.compute import queries
 from minicloud.api.microversions import Until
 from minicloud.core.quota import UNLIMITED
 
-Number = int | str | None | UnsetType
+Number = int | str | UnsetType
 
 MOVED_AWAY = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 """Resources that the network service counts: here they have limits to be read and set, which bind nothing."""
@@ -35,6 +35,6 @@ def given(body: Body) -> dict[str, int]:
     found = {}
     for name in (*Limits.__struct_fields__, *MOVED_AWAY):
         value = getattr(body, name)
-        if value is not UNSET and value is not None and value != "":
+        if value is not UNSET:
             found[name] = queries.integer(name, value, UNLIMITED)
     return found

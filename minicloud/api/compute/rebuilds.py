@@ -13,11 +13,11 @@ from minicloud.api.compute.server_creation import (
     MetadataKey,
     MetadataValue,
     Personality,
-    TrimmedName,
     check_address,
 )
 from minicloud.api.compute.server_listing import surroundings_of
-from minicloud.api.microversions import Since, Until
+from minicloud.api.compute.words import Described, Named
+from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILE, RebuildServer
@@ -29,22 +29,21 @@ from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:servers"
-Description = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class RebuildBody(Body):
     """The body of the action."""
 
     image_ref: UUID = msgspec.field(name="imageRef")
-    name: TrimmedName | UnsetType = UNSET
-    admin_pass: str | None = msgspec.field(name="adminPass", default=None)
+    name: Named | UnsetType = UNSET
+    admin_pass: Annotated[str | None, NotNull()] = msgspec.field(name="adminPass", default=None)
     metadata: dict[MetadataKey, MetadataValue] | UnsetType = UNSET
     preserve_ephemeral: bool = False
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
     access_ip_v4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
     personality: Annotated[list[Personality], Until("2.56")] = []
-    description: Annotated[Description | UnsetType | None, Since("2.19")] = UNSET
+    description: Annotated[Described | UnsetType | None, Since("2.19")] = UNSET
     key_name: Annotated[Name | UnsetType | None, Since("2.54")] = UNSET
     user_data: Annotated[LongText | UnsetType | None, Since("2.57")] = UNSET
     trusted_image_certificates: Annotated[list[str] | None, Since("2.63")] = None
@@ -90,7 +89,7 @@ def _wanted(body: RebuildBody) -> Rebuild:
         raise NotOffered("Trusted image certificates are not offered by this cloud")
     for address, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
         if address is not UNSET:
-            check_address(address or None, name)
+            check_address(address, name)
     if body.name is not UNSET and not body.name.strip():
         raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. {body.name!r} is only white space")
     return Rebuild(

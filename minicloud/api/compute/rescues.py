@@ -1,8 +1,9 @@
 """Rescuing servers (the actions rescue and unrescue): booting another image with the old disk behind it."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID
 from minicloud.api.call import Call
@@ -15,8 +16,8 @@ from minicloud.core.records import Transaction
 
 
 class _Wish(msgspec.Struct, forbid_unknown_fields=True):
-    password: Annotated[str, msgspec.Meta(min_length=0)] | None = msgspec.field(name="adminPass", default=None)
-    image_ref: UUID | None = msgspec.field(name="rescue_image_ref", default=None)
+    password: str | UnsetType = msgspec.field(name="adminPass", default=UNSET)
+    image_ref: UUID | UnsetType = msgspec.field(name="rescue_image_ref", default=UNSET)
 
 
 class _Rescue(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +34,7 @@ async def rescue(call: Call, server_id: str, body: bytes) -> Any:
 
     def work(tx: Transaction) -> None:
         before, server, action_id, image = rescues.ask(
-            tx, call.context, server_id, wish.image_ref, password, from_volume=call.at_least("2.87")
+            tx, call.context, server_id, wish.image_ref or None, password, from_volume=call.at_least("2.87")
         )
         claimed = server.task_state or ""
         call.begin(

@@ -6,6 +6,7 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
@@ -25,7 +26,9 @@ class Resize(Body):
     """The body of resize."""
 
     flavor_ref: Annotated[str, msgspec.Meta(min_length=1)] | int = msgspec.field(name="flavorRef")
-    disk_config: Literal["AUTO", "MANUAL"] | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
+    disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, NotNull()] = msgspec.field(
+        name="OS-DCF:diskConfig", default=None
+    )
 
 
 class MigrateBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -70,7 +70,7 @@ async def reboot(call: Call, server_id: str, body: Reboot) -> None:
 class ConsoleOutput(Body):
     """The body of os-getConsoleOutput: the last lines, or all there is."""
 
-    length: Annotated[int, msgspec.Meta(ge=-1)] | str | None = None
+    length: Annotated[int, msgspec.Meta(ge=-1)] | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+\Z")] | None = None
 
 
 async def console_output(call: Call, server_id: str, body: ConsoleOutput) -> Any:
@@ -89,11 +89,7 @@ async def console_output(call: Call, server_id: str, body: ConsoleOutput) -> Any
 
 def _lines(length: int | str | None) -> int | None:
     if isinstance(length, str):
-        if not length.lstrip("-").isdigit():
-            raise Invalid(
-                f"Invalid input for field/attribute length. Value: {length}. '{length}' does not match '^-?[0-9]+$'"
-            )
-        length = int(length)
+        length = int(length[:20])
     return None if length is None or length < 0 else length
 
 

@@ -10,7 +10,8 @@ from minicloud.api.bodies import UUID, Body, LongText, Name
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import block_device_mappings, server_views
 from minicloud.api.compute.block_device_mappings import Device, OldDevice
-from minicloud.api.microversions import Beside, RequiredSince, Since, Until
+from minicloud.api.compute.words import Described, Named
+from minicloud.api.microversions import Beside, NotNull, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.create_server import CreateServer
@@ -27,7 +28,6 @@ POLICY = "os_compute_api:servers"
 MetadataValue = Annotated[str, msgspec.Meta(max_length=255)]
 MetadataKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-TrimmedName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Hostname = Annotated[
     str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+\Z")
 ]
@@ -58,17 +58,17 @@ class SecurityGroupName(Body):
 class ServerCreate(Body, wrap="server"):
     """The body of POST /servers."""
 
-    name: TrimmedName
+    name: Named
     flavor_ref: str | int = msgspec.field(name="flavorRef")
     image_ref: str = msgspec.field(name="imageRef", default="")
     networks: Annotated[list[NetworkRequest] | Literal["auto", "none"] | UnsetType, RequiredSince("2.37")] = UNSET
-    admin_pass: str | None = msgspec.field(name="adminPass", default=None)
+    admin_pass: Annotated[str | None, NotNull()] = msgspec.field(name="adminPass", default=None)
     metadata: dict[MetadataKey, MetadataValue] = {}
     disk_config: Literal["AUTO", "MANUAL"] = msgspec.field(name="OS-DCF:diskConfig", default="MANUAL")
-    access_ip_v4: str | None = msgspec.field(name="accessIPv4", default=None)
-    access_ip_v6: str | None = msgspec.field(name="accessIPv6", default=None)
+    access_ip_v4: Annotated[str | None, NotNull()] = msgspec.field(name="accessIPv4", default=None)
+    access_ip_v6: Annotated[str | None, NotNull()] = msgspec.field(name="accessIPv6", default=None)
     personality: Annotated[list[Personality], Until("2.56")] = []
-    availability_zone: Name | None = None
+    availability_zone: Annotated[Named | None, NotNull()] = None
     block_device_mapping: list[OldDevice] = []
     block_device_mapping_v2: list[Device] = []
     config_drive: bool | None = None
@@ -77,8 +77,8 @@ class ServerCreate(Body, wrap="server"):
     return_reservation_id: bool = False
     security_groups: list[SecurityGroupName] = []
     user_data: LongText | None = None
-    key_name: Name | None = None
-    description: Annotated[Annotated[str, msgspec.Meta(max_length=255)] | None, Since("2.19")] = None
+    key_name: Annotated[Named | None, NotNull()] = None
+    description: Annotated[Described | None, Since("2.19")] = None
     tags: Annotated[Annotated[list[Tag], msgspec.Meta(max_length=50)], Since("2.52")] = []
     trusted_image_certificates: Annotated[list[str] | None, Since("2.63")] = None
     host: Annotated[Name | None, Since("2.74")] = None
@@ -181,15 +181,16 @@ def _network(wanted: NetworkRequest) -> RequestedNetwork:
 
 
 def check_address(text: Any, field: str) -> str | None:
-    """An address in its shortest form; None for none. Raises Invalid."""
-    if text:
-        try:
-            return str(ipaddress.ip_address(text))
-        except ValueError as error:
-            raise Invalid(
-                f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address"
-            ) from error
-    return None
+    """An address in its shortest form, of the family that the field names; None for none. Raises Invalid."""
+    if text is None:
+        return None
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        found = None
+    if found is None or (field.endswith(("v4", "v6")) and field[-1] != str(found.version)):
+        raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address")
+    return str(found)
 
 
 def _place(call: Call, body: ServerCreate) -> tuple[str | None, str | None, str | None]:

@@ -7,7 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.microversions import RequiredSince, Since, Until
+from minicloud.api.microversions import NotNull, RequiredSince, Since, Until
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import server_groups
@@ -22,7 +22,7 @@ Policy = Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affini
 class Rules(Body):
     """What a policy is told further."""
 
-    max_server_per_host: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_server_per_host: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, NotNull()] = None
 
 
 class GroupCreate(Body, wrap="server_group"):
@@ -31,7 +31,7 @@ class GroupCreate(Body, wrap="server_group"):
     name: Name
     policies: Annotated[list[Policy], Until("2.63")] = []
     policy: Annotated[Policy | None, Since("2.64"), RequiredSince("2.64")] = None
-    rules: Annotated[Rules | None, Since("2.64")] = None
+    rules: Annotated[Rules | None, Since("2.64"), NotNull()] = None
 
 
 class GroupView(Body, wrap="server_group"):

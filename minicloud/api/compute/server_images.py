@@ -6,7 +6,8 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
-from minicloud.api.compute.server_creation import MetadataKey, MetadataValue, TrimmedName
+from minicloud.api.compute.server_creation import MetadataKey, MetadataValue
+from minicloud.api.compute.words import Named
 from minicloud.api.routes import Action
 from minicloud.base.errors import Forbidden, Invalid, OverQuota
 from minicloud.conductor.compute.create_image import CreateImage
@@ -23,14 +24,14 @@ Metadata = dict[MetadataKey, MetadataValue]
 class ImageBody(Body):
     """The body of createImage."""
 
-    name: TrimmedName
+    name: Named
     metadata: Metadata = {}
 
 
 class BackupBody(Body):
     """The body of createBackup."""
 
-    name: TrimmedName
+    name: Named
     backup_type: str
     rotation: Annotated[int, msgspec.Meta(ge=0)] | NonNegative
     metadata: Metadata = {}

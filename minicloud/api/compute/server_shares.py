@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-import msgspec
-
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
+from minicloud.api.compute.words import Named
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import NotFound, NotOffered
 from minicloud.core.compute import servers
@@ -19,7 +19,7 @@ class ShareAttach(Body, wrap="share"):
     """The body of POST /servers/{id}/shares."""
 
     share_id: UUID
-    tag: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    tag: Annotated[Named | None, NotNull()] = None
 
 
 async def index(call: Call, server_id: str) -> Any:

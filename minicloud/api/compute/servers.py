@@ -9,9 +9,10 @@ from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import deferred_deletes as deferred
 from minicloud.api.compute import queries, server_views
-from minicloud.api.compute.server_creation import Hostname, TrimmedName, check_address
+from minicloud.api.compute.server_creation import Hostname, check_address
 from minicloud.api.compute.server_listing import surroundings, surroundings_of
 from minicloud.api.compute.server_views import Surroundings
+from minicloud.api.compute.words import Described, Named
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.core import records
@@ -26,11 +27,11 @@ POLICY = "os_compute_api:servers"
 class ServerUpdate(Body, wrap="server"):
     """The body of PUT /servers/{id}."""
 
-    name: TrimmedName | UnsetType = UNSET
+    name: Named | UnsetType = UNSET
     access_ip_v4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
-    description: Annotated[str | UnsetType | None, Since("2.19")] = UNSET
+    description: Annotated[Described | UnsetType | None, Since("2.19")] = UNSET
     hostname: Annotated[Hostname | UnsetType, Since("2.90")] = UNSET
     pinned_zone: Annotated[Name | UnsetType | None, Since("2.104")] = msgspec.field(
         name="pinned_availability_zone", default=UNSET

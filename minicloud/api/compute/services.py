@@ -7,7 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.microversions import Since
+from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.compute import hosts, retirement
@@ -36,7 +36,7 @@ class ServiceUpdate(Body):
     """The body of PUT /os-services/{id}, since 2.53."""
 
     status: Literal["enabled", "disabled"] | None = None
-    disabled_reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
     forced_down: bool | None = None
 
 
@@ -45,7 +45,7 @@ class OldUpdate(Body):
 
     host: Name
     binary: Name
-    disabled_reason: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+    disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
     forced_down: Annotated[bool | None, Since("2.11")] = None
 
 

@@ -1,11 +1,12 @@
 """Shelving servers (the actions shelve, shelveOffload, unshelve): their disks become images, and they take no room."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from minicloud.api.call import Call
+from minicloud.api.compute.words import Named
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid
 from minicloud.conductor.compute.shelve_server import OffloadServer, ShelveServer
@@ -46,11 +47,11 @@ async def offload(call: Call, server_id: str) -> None:
 
 
 class _Zone(msgspec.Struct, forbid_unknown_fields=True):
-    availability_zone: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    availability_zone: Named
 
 
 class _ZoneAndHost(msgspec.Struct, forbid_unknown_fields=True):
-    availability_zone: str | UnsetType | None = UNSET
+    availability_zone: Named | UnsetType | None = UNSET
     host: str | UnsetType = UNSET
 
 

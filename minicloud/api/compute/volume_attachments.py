@@ -8,8 +8,9 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import queries
+from minicloud.api.compute.words import Truth
 from minicloud.api.listing import truth
-from minicloud.api.microversions import Since
+from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.conductor.compute.attach_volume import AttachVolume
@@ -31,8 +32,8 @@ class AttachmentCreate(Body, wrap="volumeAttachment"):
 
     volume_id: UUID = msgspec.field(name="volumeId")
     device: Device | None = None
-    tag: Annotated[Tag | None, Since("2.49")] = None
-    delete_on_termination: Annotated[bool | str, Since("2.79")] = False
+    tag: Annotated[Tag | None, Since("2.49"), NotNull()] = None
+    delete_on_termination: Annotated[bool | Truth, Since("2.79")] = False
 
 
 class AttachmentUpdate(Body, wrap="volumeAttachment"):
@@ -41,7 +42,7 @@ class AttachmentUpdate(Body, wrap="volumeAttachment"):
     volume_id: UUID = msgspec.field(name="volumeId")
     device: Annotated[Device | UnsetType | None, Since("2.85")] = UNSET
     tag: Annotated[Tag | UnsetType, Since("2.85")] = UNSET
-    delete_on_termination: Annotated[bool | str | UnsetType, Since("2.85")] = UNSET
+    delete_on_termination: Annotated[bool | Truth | UnsetType, Since("2.85")] = UNSET
     server_id: Annotated[UUID | UnsetType, Since("2.85")] = msgspec.field(name="serverId", default=UNSET)
     id: Annotated[UUID | UnsetType, Since("2.85")] = UNSET
 

@@ -1,11 +1,12 @@
 """Volumes and their snapshots as Nova showed them before 2.36: Cinder's, in Nova's own form (``/os-volumes``, ``/os-snapshots``)."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import queries
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Conflict, Forbidden, Invalid, OverQuota
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
@@ -29,20 +30,20 @@ class VolumeCreate(Body, wrap="volume"):
     """The body of POST /os-volumes."""
 
     size: int | str
-    volume_type: str | None = None
+    volume_type: Annotated[str | None, NotNull()] = None
     metadata: dict[str, str] = {}
-    snapshot_id: str | None = None
-    availability_zone: str | None = None
-    display_name: str | None = None
-    display_description: str | None = None
+    snapshot_id: Annotated[str | None, NotNull()] = None
+    availability_zone: Annotated[str | None, NotNull()] = None
+    display_name: Annotated[str | None, NotNull()] = None
+    display_description: Annotated[str | None, NotNull()] = None
 
 
 class SnapshotCreate(Body, wrap="snapshot"):
     """The body of POST /os-snapshots."""
 
     volume_id: str
-    display_name: str | None = None
-    display_description: str | None = None
+    display_name: Annotated[str | None, NotNull()] = None
+    display_description: Annotated[str | None, NotNull()] = None
     force: bool | str = False
 
 
