@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body, Name, Reading, convert, decode, encode
+from minicloud.api.microversions import NotNull
 from minicloud.base.errors import Invalid
 
 
@@ -176,3 +177,14 @@ def test_a_part_of_a_document_is_converted_by_the_same_rules() -> None:
 def test_an_answer_stands_under_its_key() -> None:
     assert encode(Bare(name="n"), None) == b'{"name":"n"}'
     assert msgspec.json.decode(encode(Thing(name="n"), None))["thing"]["name"] == "n"
+
+
+class Choosy(Body, wrap="choosy"):
+    name: Annotated[str | None, NotNull()] = None
+
+
+def test_what_may_be_left_out_may_still_not_be_null() -> None:
+    assert decode(b'{"choosy": {}}', Choosy, None, STRICT).name is None
+    assert decode(b'{"choosy": {"name": "x"}}', Choosy, None, STRICT).name == "x"
+    with pytest.raises(Invalid, match="name"):
+        decode(b'{"choosy": {"name": null}}', Choosy, None, STRICT)

@@ -84,7 +84,7 @@ async def test_every_field_that_is_offered_arrives(cloud: TestedCloud) -> None:
     assert key.status_code == 201, key.text
     auto: dict[str, Any] = {"OS-DCF:diskConfig": "AUTO"}
     server = await cloud.a_server(
-        name=" spaces around ",
+        name="spaces around",
         networks=[{"uuid": network["id"], "fixed_ip": "10.10.0.77", "tag": "nic1"}],
         metadata={"a": "b"},
         accessIPv4="192.0.2.1",

@@ -161,7 +161,7 @@ async def test_a_server_that_is_not_there_or_not_ones_own(cloud: TestedCloud) ->
 async def test_what_a_server_is_called_can_be_changed(cloud: TestedCloud) -> None:
     server = await cloud.a_server()
     changes = {
-        "name": " new name ",
+        "name": "new name",
         "description": "what it is for",
         "accessIPv4": "192.0.2.1",
         "accessIPv6": "2001:db8::1",
