@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from minicloud.base.errors import NotFound
+from minicloud.base.errors import Conflict, NotFound
 from minicloud.base.ids import is_request_id
 from minicloud.conductor import log
 from minicloud.conductor.log import LogLine, SagaRow
@@ -17,11 +17,13 @@ from minicloud.core.identity.projects import Project
 from minicloud.core.identity.users import User
 from minicloud.core.image.images import Image
 from minicloud.core.network.rows import Network, Subnet
-from minicloud.core.records import Condition, Query, Record
+from minicloud.core.records import AnyOf, Condition, Query, Record
+from minicloud.core.volume.snapshots import VolumeSnapshot
+from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 from minicloud.operations import bearers, ways
 
-_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet)
+_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet, Volume, VolumeSnapshot)
 _NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
 
 
@@ -85,16 +87,42 @@ def subject(tx: Transaction, text: str) -> Subject:
     try:
         server = overview.ever(tx, text)
     except NotFound as error:
-        raise NotFound(
-            f"nothing here is called {text}: give a server's name or id, a request id (req-...), or a saga's id"
-        ) from error
-    rows = log.of_resource(tx, server.id)
+        stored = _stored(tx, text)
+        if stored is None:
+            raise NotFound(
+                f"nothing here is called {text}: give a server's or volume's name or id, a request id (req-...), or a "
+                "saga's id"
+            ) from error
+        return stored
+    return _about(tx, "server", server.id, server.name, server.status)
+
+
+def _stored(tx: Transaction, text: str) -> Subject | None:
+    """A volume or snapshot by id, or by name if only one has it; one that is no more, by the work that was done on it."""
+    kinds: tuple[tuple[str, type[Volume] | type[VolumeSnapshot]], ...] = (
+        ("volume", Volume),
+        ("snapshot", VolumeSnapshot),
+    )
+    for word, kind in kinds:
+        found = records.page(tx, kind, Query(where=[AnyOf([Condition("id", "=", text), Condition("name", "=", text)])]))
+        if len(found) > 1:
+            ids = ", ".join(one.id for one in found)
+            raise Conflict(f"{len(found)} {word}s are named {text}: use an id ({ids})")
+        if found:
+            return _about(tx, word, found[0].id, found[0].name or found[0].id, found[0].status)
+    if log.of_resource(tx, text):
+        return _about(tx, "resource", text, text, "gone")
+    return None
+
+
+def _about(tx: Transaction, kind: str, resource_id: str, name: str, state: str) -> Subject:
+    rows = log.of_resource(tx, resource_id)
     return Subject(
-        kind="server",
-        id=server.id,
-        name=server.name,
-        state=server.status,
-        resource=server.id,
+        kind=kind,
+        id=resource_id,
+        name=name,
+        state=state,
+        resource=resource_id,
         request_ids=list(dict.fromkeys(row.request_id for row in rows if row.request_id)),
         sagas=_with_logs(tx, rows),
     )

@@ -10,6 +10,7 @@ from minicloud.base.errors import Conflict, NotFound
 from minicloud.cli import explain, story
 from minicloud.operations import reads
 from tests.support.clouds import TestedCloud, a_cloud
+from tests.support.volume import a_volume, volume_client
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +59,7 @@ async def test_requests_and_sagas_are_subjects_too() -> None:
 async def test_what_nobody_knows_and_what_two_servers_are_called_is_refused() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)
-        with pytest.raises(NotFound, match="nothing here is called ghost: give a server's name or id"):
+        with pytest.raises(NotFound, match="nothing here is called ghost: give a server's or volume's name or id"):
             await the_subject(cloud, "ghost")
         for _ in range(2):
             await cloud.a_server(name="twin")
@@ -123,3 +124,17 @@ async def test_images_are_listed() -> None:
         cloud = await a_cloud(stack)
         [image] = await cloud.read(reads.images)
         assert (image["name"], image["status"], image["visibility"]) == ("minilinux", "active", "public")
+
+
+async def test_a_volume_is_found_by_name_and_one_that_is_no_more_by_what_was_done_to_it() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo = await volume_client(cloud)
+        volume = await a_volume(cloud, demo, name="data")
+        found = await cloud.read(lambda tx: reads.subject(tx, "data"))
+        assert (found.kind, found.id, found.state) == ("volume", volume["id"], "available")
+        assert [saga.kind for saga in found.sagas] == ["CreateVolume"]
+        await demo.delete(f"/volume/v3/volumes/{volume['id']}")
+        await cloud.settled()
+        gone = await cloud.read(lambda tx: reads.subject(tx, volume["id"]))
+        assert (gone.kind, [saga.kind for saga in gone.sagas]) == ("resource", ["CreateVolume", "DeleteVolume"])

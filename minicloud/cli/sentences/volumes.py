@@ -1,0 +1,65 @@
+"""Sentences of block storage: which backend was chosen and why not another, what a volume became, who has it."""
+
+from minicloud.cli.sentences.facts import Facts, Said, Tell
+
+
+def _backend(f: Facts) -> Said:
+    if f["passed"]:
+        return f"storage backend {f['host']} can take it: {f['left_gb']} GiB are left to promise"
+    return f"storage backend {f['host']} cannot take it: {f['why']}"
+
+
+def _volume_asked(f: Facts) -> Said:
+    made_of = f" of image {f.name('image')}" if f.get("image") else ""
+    return f"a volume of {f['size_gb']} GiB and type {f['type']}{made_of} is written down; from now on it is promised"
+
+
+def _volume_made(f: Facts) -> Said:
+    return f"the volume lies in {f['path']}"
+
+
+def _status(what: str) -> Tell:
+    def tell(f: Facts) -> Said:
+        return f"{what} {f.name(what)} was {f['was']} and is {f['now']}"
+
+    return tell
+
+
+def _hands(done: str) -> Tell:
+    def tell(f: Facts) -> Said:
+        who = f.name("server") if f.get("server") else "somebody outside of this cloud"
+        return f"volume {f.name('volume')} is {done} {who}"
+
+    return tell
+
+
+def _not_grown(f: Facts) -> Said:
+    return f"the host {f['host']} has no guest {f.name('server')} that could grow it: {f['why']}"
+
+
+def _copied_when_off(f: Facts) -> Said:
+    if f.get("volume"):
+        return f"no guest of {f.name('server')} writes to volume {f.name('volume')}: its file is frozen as it is"
+    return f"the disk of {f.name('machine')} lies still and is copied as a file: {f['why']}"
+
+
+SENTENCES: dict[str, Tell] = {
+    "backend": _backend,
+    "volume_asked": _volume_asked,
+    "volume_placed": lambda f: f"the volume will be on {f['host']}",
+    "volume_made": _volume_made,
+    "volume_status": _status("volume"),
+    "volume_deleted": lambda f: f"nothing is left of volume {f.name('volume')}",
+    "volume_left": lambda f: f"volume {f.name('volume')} could not be removed with its server: {f['why']}",
+    "volume_reserved": _hands("reserved for"),
+    "volume_attached": _hands("in use by"),
+    "volume_detached": _hands("let go of by"),
+    "volumes_connected": lambda f: f"the server is told where its {len(f['volumes'])} volumes lie",
+    "volume_upload": lambda f: f"volume {f.name('volume')} becomes image {f.name('image')} ({f['format']})",
+    "snapshot_asked": lambda f: f"a snapshot of volume {f.name('volume')} is promised",
+    "snapshot_status": _status("snapshot"),
+    "snapshot_deleted": lambda f: f"nothing is left of snapshot {f.name('snapshot')}",
+    "not_grown": _not_grown,
+    "copied_when_off": _copied_when_off,
+}
+"""By word."""
