@@ -1,5 +1,6 @@
-"""``minicloud net``: why a packet would or would not arrive."""
+"""``minicloud net``: why a packet would or would not arrive, and a way to floating addresses."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,6 +55,27 @@ def trace(
         show.lines(written(found))
     if found.arrives is False:
         raise typer.Exit(1)
+
+
+@app.command("connect")
+def connect(
+    address: Annotated[str, typer.Argument(help="The address, such as a floating one.")],
+    port: Annotated[int, typer.Argument(help="The TCP port.")],
+    data: Data = None,
+) -> None:
+    """Join stdin and stdout to a TCP port of an address outside of guests' own networks, such as a floating address.
+
+    It is meant as the proxy command of ssh and its like where the cloud runs without root, and this machine itself has no
+    route to floating addresses. As root it connects directly.
+
+    Example: ssh -o ProxyCommand='minicloud net connect %h %p' root@172.24.4.10
+    """
+    from minicloud.operations.doors import to_address
+
+    folder = folder_of(data)
+    folder.need_running()
+    argv = to_address(folder.path, address, port)
+    os.execv(argv[0], argv)
 
 
 def written(found: "Way") -> list[str]:
