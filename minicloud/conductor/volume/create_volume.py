@@ -10,7 +10,7 @@ from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.volume.told import ALLOCATE, COPY_IMAGE, CREATE, tell
 from minicloud.conductor.world import World
 from minicloud.core.image import images
-from minicloud.core.volume import backends, messages, snapshots, types, volumes
+from minicloud.core.volume import backends, messages, snapshots, types, unmanaged, volumes
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
@@ -18,11 +18,15 @@ CLAIMED = (volumes.CREATING, volumes.DOWNLOADING)
 
 
 class CreateVolume(Saga):
-    """``image_id``: what is put on it; snapshot and source volume stand in its record."""
+    """``image_id``: what is put on it; snapshot and source volume stand in its record.
+
+    ``adopted``: what an administrator let go of on ``host`` and takes up again.
+    """
 
     volume_id: str
     image_id: str | None = None
     host: str | None = None
+    adopted: str | None = None
 
     @property
     def about(self) -> str:
@@ -40,7 +44,7 @@ class CreateVolume(Saga):
 def place(tx: Transaction, saga: CreateVolume, world: World) -> None:
     """Choose the backend: that of what it is made of, else the one with most room."""
     volume = _unless_taken(tx, saga)
-    host = _host_of_source(tx, volume)
+    host = saga.host or _host_of_source(tx, volume)
     if host is None:
         found = backends.choose(
             tx,
@@ -62,7 +66,11 @@ async def ensure_made(saga: CreateVolume, world: World) -> None:
     volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
     image = None if saga.image_id is None else await world.database.read(lambda tx: _image(tx, saga))
     message: volume_calls.EnsureVolume | volume_calls.EnsureClone
-    if volume.source_volid is not None:
+    if saga.adopted is not None:
+        message = volume_calls.EnsureClone(
+            volume_id=volume.id, size_gb=volume.size, source_id=saga.adopted, shared=volume.multiattach
+        )
+    elif volume.source_volid is not None:
         copied = await ensure_copied(world, saga.host, volume.source_volid, volume.id)
         message = volume_calls.EnsureClone(
             volume_id=volume.id,
@@ -95,6 +103,8 @@ async def ensure_gone(saga: CreateVolume, world: World) -> None:
 def mark_available(tx: Transaction, saga: CreateVolume, world: World) -> None:
     """The volume is there for its user; what an image was put on can be booted."""
     volume = _unless_taken(tx, saga)
+    if saga.adopted is not None:
+        unmanaged.taken(tx, saga.adopted, done=True)
     volumes.settle(
         tx,
         volume.id,
@@ -107,6 +117,8 @@ def mark_available(tx: Transaction, saga: CreateVolume, world: World) -> None:
 
 def mark_error(tx: Transaction, saga: CreateVolume, world: World) -> None:
     """The record stays in ``error``, unless it was taken for deletion already; its users are told why."""
+    if saga.adopted is not None:
+        unmanaged.taken(tx, saga.adopted, done=False)
     volume = volumes.settle(tx, saga.volume_id, CLAIMED, status=volumes.ERROR, host=saga.host)
     if volume is not None and volume.status == volumes.ERROR:
         action = ALLOCATE if saga.host is None else COPY_IMAGE if saga.image_id is not None else CREATE

@@ -56,7 +56,8 @@ async def test_extra_specs_change_while_no_volume_has_the_type() -> None:
             "extra_specs": {"a": "1", "b": "2"}
         }
         assert (await admin.put(f"{path}/a", json={"a": "3"})).json() == {"a": "3"}
-        for bad in ({"b": "1"}, {"a": "1", "b": "2"}, {}, {"a": {}}, []):
+        wrong: list[Any] = [{"b": "1"}, {"a": "1", "b": "2"}, {}, {"a": {}}, []]
+        for bad in wrong:
             assert (await admin.put(f"{path}/a", json=bad)).status_code == 400
         assert (await admin.post(path, json={"extra_specs": {"a b": "1"}})).status_code == 400
         assert (await admin.get(f"{path}/a")).json() == {"a": "3"}
@@ -69,7 +70,7 @@ async def test_extra_specs_change_while_no_volume_has_the_type() -> None:
 
 async def test_a_private_type_is_for_those_who_were_given_it() -> None:
     async with with_storage() as (cloud, admin, demo):
-        kind = await a_type(admin, **{"os-volume-type-access:is_public": False})
+        kind = await a_type(admin, "gold", **{"os-volume-type-access:is_public": False})
         path = f"{VOLUME}/types/{kind['id']}"
         assert (await demo.get(path)).status_code == 404
         assert (
