@@ -17,6 +17,7 @@ from minicloud.conductor.world import World
 from minicloud.core import records
 from minicloud.core.compute import actions, lifecycle, migrations, servers
 from minicloud.core.compute.servers import Server
+from minicloud.core.volume import attachments
 from minicloud.engines.database import Transaction
 
 
@@ -164,6 +165,7 @@ def now_at(
     """A server lives on a host with a flavor, and its ports are bound there."""
     server = servers.living(tx, server_id)
     moved.bind_all(tx, server_id, host, world)
+    attachments.follow(tx, server_id, host)
     return records.change(
         tx,
         server,

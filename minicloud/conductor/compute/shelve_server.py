@@ -15,6 +15,7 @@ from minicloud.core.image import uploads
 from minicloud.core.image.uploads import Received
 from minicloud.core.network import ports
 from minicloud.core.scheduler import asking
+from minicloud.core.volume import attachments
 from minicloud.engines.database import Transaction
 
 
@@ -163,6 +164,7 @@ def mark_offloaded(tx: Transaction, saga: ShelveServer | OffloadServer, world: W
         ports.unbind(tx, port.id)
     tx.after_commit(world.wiring.members_changed)
     asking.free(tx, server.id)
+    attachments.follow(tx, server.id, None)
     servers.settle(
         tx,
         server.id,

@@ -14,6 +14,7 @@ from minicloud.core.compute import actions, hosts, lifecycle, servers, shelves
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.scheduler import asking, moving
+from minicloud.core.volume import attachments
 from minicloud.engines.database import Transaction
 
 
@@ -72,6 +73,7 @@ def place(tx: Transaction, saga: UnshelveServer, world: World) -> None:
     asking.claim(tx, server, chosen)
     saga.host = chosen.host
     moved.bind_all(tx, server.id, chosen.host, world)
+    attachments.follow(tx, server.id, chosen.host)
     advance(tx, saga, "spawning", host=chosen.host, node=chosen.node, zone=chosen.zone)
     actions.next_event(tx, saga.action_id, "compute_unshelve_instance", chosen.host)
 
@@ -89,6 +91,7 @@ def unplace(tx: Transaction, saga: UnshelveServer, world: World) -> None:
         for port in ports.of_server(tx, server.id):
             ports.unbind(tx, port.id)
         tx.after_commit(world.wiring.members_changed)
+        attachments.follow(tx, server.id, None)
         records.change(tx, server, host=None, node=None, zone=None, updated_at=tx.now)
 
 

@@ -204,6 +204,15 @@ def complete(
     )
 
 
+def follow(tx: Transaction, server_id: str, host: str | None) -> None:
+    """A server that has volumes is on another host from now on, or on none: so are those who have them."""
+    for attachment in records.select(tx, VolumeAttachment, "server_id = ?", [server_id]):
+        connector = attachment.connector
+        if connector is not None and host is not None:
+            connector = {**connector, "host": host}
+        records.change(tx, attachment, attached_host=host, connector=connector, updated_at=tx.now)
+
+
 def release(tx: Transaction, attachment: VolumeAttachment) -> None:
     """They do not have the volume any more; it is what the others who have it make of it."""
     records.remove(tx, attachment)
