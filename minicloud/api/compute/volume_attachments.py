@@ -77,7 +77,6 @@ async def index(call: Call, server_id: str) -> Any:
 
 async def show(call: Call, server_id: str, volume_id: str) -> Any:
     """One volume of a server."""
-    queries.only(call, since="2.102")
 
     def work(tx: Transaction) -> BlockDevice:
         return block_devices.get(tx, servers.get(tx, call.context, server_id).id, volume_id)
