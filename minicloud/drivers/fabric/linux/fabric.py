@@ -207,25 +207,24 @@ class LinuxFabric:
             await self.check_room()
             await self._wires.ensure_none(port)
 
-    async def facts(self) -> FabricFacts:
+    def standing(self) -> tuple[list[str], list[str]]:
+        """Ids of the networks and of the routers that stand."""
         found: dict[str, list[str]] = {"n": [], "r": []}
-        taps: list[str] = []
-
-        async def look(namespace: str) -> None:
-            taps.extend(await self._wires.standing(namespace))
-
-        jobs = []
         for namespace in self._standing():
             kind, identity = parse_namespace(self._cloud_id, namespace) or ("", "")
             found[kind].append(identity)
-            jobs += [partial(look, namespace)] if kind == "n" else []
-        await together(*jobs)
+        return sorted(found["n"]), sorted(found["r"])
+
+    async def facts(self) -> FabricFacts:
+        networks, routers = self.standing()
+        taps: list[str] = []
+
+        async def look(network_id: str) -> None:
+            taps.extend(await self._wires.standing(network_namespace(self._cloud_id, network_id)))
+
+        await together(*(partial(look, network_id) for network_id in networks))
         return FabricFacts(
-            kind="linux",
-            rootless=self._room.rootless,
-            networks=sorted(found["n"]),
-            routers=sorted(found["r"]),
-            ports=sorted(taps),
+            kind="linux", rootless=self._room.rootless, networks=networks, routers=routers, ports=sorted(taps)
         )
 
     async def purge(self) -> None:

@@ -113,7 +113,7 @@ class LinuxHostFabric:
             await self._wires.ensure_none(port)
 
     async def facts(self) -> FabricFacts:
-        centre = await self._centre.facts()
+        networks, routers = self._centre.standing()
         found: dict[str, list[str]] = {}
 
         async def look(network_id: str, namespace: str) -> None:
@@ -122,9 +122,9 @@ class LinuxHostFabric:
         await together(*(partial(look, network_id, namespace) for network_id, namespace in self._standing()))
         return FabricFacts(
             kind="linux",
-            rootless=centre.rootless,
-            networks=[network_id for network_id in centre.networks if network_id in found],
-            routers=centre.routers,
+            rootless=self._room.rootless,
+            networks=[network_id for network_id in networks if network_id in found],
+            routers=routers,
             ports=sorted(port_id for ports in found.values() for port_id in ports),
         )
 
