@@ -1,5 +1,6 @@
 """The hand that loads rule sets: all or nothing, with nft's own words, and replaced or done without when it dies."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from minicloud.base import trace
 from minicloud.base.errors import ToolFailed
 from minicloud.drivers.fabric.linux import handy
+from minicloud.drivers.fabric.linux.hand import Tap
 from minicloud.drivers.fabric.linux.handy import Gone, Hand
 from minicloud.drivers.fabric.linux.room import Room
 from tests.support.fabrics import a_cloud_id
@@ -46,7 +48,7 @@ def test_a_rule_set_is_loaded_whole_or_not_at_all(namespace: str) -> None:
     hand.load(None, path, "add table inet one\n")
     with pytest.raises(ToolFailed, match=r"nft failed: .*No such file"):
         hand.load(None, path, "add table inet two\nadd chain inet nowhere c\n")
-    with pytest.raises(ToolFailed, match="cannot enter the network at /run/netns/nowhere"):
+    with pytest.raises(ToolFailed, match="in the network at /run/netns/nowhere"):
         hand.load(None, "/run/netns/nowhere", "add table inet two\n")
     assert tables(namespace) == "table inet one\n"
     process = hand._process
@@ -56,6 +58,30 @@ def test_a_rule_set_is_loaded_whole_or_not_at_all(namespace: str) -> None:
     hand.load(None, path, "add table inet three\n")
     hand.close()
     assert tables(namespace) == "table inet one\ntable inet three\n"
+
+
+async def test_a_tap_is_the_same_by_the_hand_and_by_ip(namespace: str, tmp_path: Path) -> None:
+    room = Room(a_cloud_id(), tmp_path, rootless=False)
+    await room.open()
+    await room.ip(namespace, ["link add name br0 type bridge", "link set dev br0 up"])
+    tap = Tap(name="tap0", bridge="br0", mtu=1450, alias="me", up=True)
+    looks = []
+    for useless in (False, True):
+        room._hand._useless = useless
+        for up in (True, False, True):
+            await room.tap(namespace, Tap(**(tap | {"up": up})))
+            link = (await room.links(namespace))["tap0"]
+            looks.append((link.mtu, link.up, link.master, link.alias, link.addresses))
+        raw = json.loads(await room.run(namespace, "ip", "-details", "-json", "link", "show", "dev", "tap0"))[0]
+        looks.append((raw["inet6_addr_gen_mode"], raw["linkinfo"]["info_data"]))
+        await room.ip(namespace, ["link delete dev tap0"])
+        room.let_go()
+    assert looks[:4] == looks[4:]
+    assert looks[0] == (1450, True, "br0", "me", frozenset())
+    room._hand._useless = False
+    with pytest.raises(ToolFailed, match=r"tap tap0 could not be made: .*nowhere"):
+        await room.tap("nowhere", tap)
+    room.let_go()
 
 
 async def test_rule_sets_are_loaded_without_a_hand_as_well(

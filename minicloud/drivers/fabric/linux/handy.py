@@ -1,4 +1,4 @@
-"""The caller's side of the hand: a process that loads rule sets for us, started when it is first needed."""
+"""The caller's side of the hand: a process that loads rule sets and makes taps for us, started when it is first needed."""
 
 import json
 import select
@@ -15,7 +15,7 @@ _PATIENCE_S = 20.0
 
 
 class Gone(Exception):
-    """There is no hand: it could not start, or it died over this rule set."""
+    """There is no hand: it could not start, or it died over this request."""
 
 
 class Hand:
@@ -29,15 +29,24 @@ class Hand:
 
     def load(self, user_of: int | None, path: str | None, text: str) -> None:
         """Load a rule set in the namespace at this path, all or nothing. Raises ToolFailed, Gone."""
+        wrong = self._do(user_of, path, text)
+        if wrong is not None:
+            first = next((line for line in wrong.splitlines() if line.strip()), "nftables refused it")
+            raise ToolFailed(f"nft failed: {first}", argv=["nft", "-f", "-"], code=1, stderr=wrong)
+
+    def ensure_tap(self, user_of: int | None, path: str | None, tap: hand.Tap) -> None:
+        """The tap stands in the namespace at this path. Raises ToolFailed, Gone."""
+        wrong = self._do(user_of, path, tap)
+        if wrong is not None:
+            raise ToolFailed(f"tap {tap['name']} could not be made: {wrong}", argv=["ip"], code=1, stderr=wrong)
+
+    def _do(self, user_of: int | None, path: str | None, what: str | hand.Tap) -> str | None:
         with self._lock:
             if self._process is not None and (self._for != user_of or self._process.poll() is not None):
                 self._end()
             if self._process is None:
                 self._start(user_of)
-            wrong = self._ask(json.dumps([path, text]).encode() + b"\n")
-        if wrong is not None:
-            first = next((line for line in wrong.splitlines() if line.strip()), "nftables refused it")
-            raise ToolFailed(f"nft failed: {first}", argv=["nft", "-f", "-"], code=1, stderr=wrong)
+            return self._ask(json.dumps([path, what]).encode() + b"\n")
 
     def close(self) -> None:
         """No process is left; the next rule set starts another one."""

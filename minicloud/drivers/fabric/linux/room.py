@@ -21,6 +21,7 @@ from minicloud.base.errors import Failed, ToolFailed, Unavailable
 from minicloud.base.tools import need, run
 from minicloud.drivers.fabric import relay
 from minicloud.drivers.fabric.linux import enter
+from minicloud.drivers.fabric.linux.hand import Tap
 from minicloud.drivers.fabric.linux.handy import Gone, Hand
 from minicloud.drivers.fabric.linux.holder import ENTER, PYTHON, end_holder, ensure_holder, find_holder
 from minicloud.drivers.fabric.linux.names import prefix
@@ -148,6 +149,21 @@ class Room:
             await anyio.to_thread.run_sync(self._hand.load, self.holder_pid, path, text)
         except Gone:
             await run(*self.inside(namespace), need("nft"), "-f", "-", input=text.encode())
+
+    async def tap(self, namespace: str, tap: Tap) -> None:
+        """The tap stands on its bridge, whether or not it did. Raises ToolFailed."""
+        state = "up" if tap["up"] else "down"
+        lines = [
+            f"tuntap add dev {tap['name']} mode tap vnet_hdr",
+            f"link set dev {tap['name']} mtu {tap['mtu']} master {tap['bridge']} addrgenmode none alias {tap['alias']} {state}",
+        ]
+        try:
+            await anyio.to_thread.run_sync(self._hand.ensure_tap, self.holder_pid, self.path(namespace), tap)
+        except Gone:
+            # One that stands already answers "busy".
+            await self.ip_as_far_as_possible(namespace, lines, may_fail="TUNSETIFF.*busy")
+        else:
+            trace.note("script", program="ip", namespace=namespace, lines=lines)
 
     def let_go(self) -> None:
         """No process of ours stays behind that only saves time."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from minicloud.drivers.fabric import Network, Port, TapPlug
 from minicloud.drivers.fabric.linux.filters import Filters
+from minicloud.drivers.fabric.linux.hand import Tap
 from minicloud.drivers.fabric.linux.names import BRIDGE, DETOUR, TAP, device
 from minicloud.drivers.fabric.linux.room import GONE, Room
 from minicloud.drivers.fabric.linux.shapes import Shapes
@@ -26,15 +27,11 @@ class Wires:
         """The port is wired to its bridge, which stands. Raises ToolFailed."""
         namespace, before = self._home(port.network_id), self._ports.get(port.id)
         self._ports.put(port)
-        tap, state = device(TAP, port.id), "up" if port.up else "down"
-        lines = [
-            f"tuntap add dev {tap} mode tap vnet_hdr",
-            f"link set dev {tap} mtu {port.mtu} master {BRIDGE} addrgenmode none alias {port.id} {state}",
-        ]
-        # Both at once: a tap without rules of its own lets nothing in. One that stands already answers "busy".
+        tap = device(TAP, port.id)
+        # Both at once: a tap without rules of its own lets nothing in.
         await together(
             partial(self.filters.port, namespace, port, fresh=before is None),
-            partial(self._room.ip_as_far_as_possible, namespace, lines, may_fail="TUNSETIFF.*busy"),
+            partial(self._room.tap, namespace, Tap(name=tap, bridge=BRIDGE, mtu=port.mtu, alias=port.id, up=port.up)),
         )
         await self._shapes.ensure(namespace, port, fresh=before is None)
         return TapPlug(namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid)
