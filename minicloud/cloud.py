@@ -297,24 +297,26 @@ async def _background() -> AsyncIterator[anyio.abc.TaskGroup]:
 async def _start_all(stack: AsyncExitStack, agents: Sequence[HostAgent | BackendAgent]) -> None:
     """Bring all hosts up side by side, so that their registrations share commits."""
     starting = anyio.create_task_group()
-    stop = anyio.Event()
-    ready = [anyio.Event() for _ in agents]
-
+    stop, all_up = anyio.Event(), anyio.Event()
+    waiting_for = len(agents)
     limiter = anyio.CapacityLimiter(STARTING_AT_ONCE)
 
-    async def live(agent: HostAgent | BackendAgent, up: anyio.Event) -> None:
+    async def live(agent: HostAgent | BackendAgent) -> None:
+        nonlocal waiting_for
         async with AsyncExitStack() as life:
             async with limiter:
                 await life.enter_async_context(agent.running())
-            up.set()
+            waiting_for -= 1
+            if waiting_for == 0:
+                all_up.set()
             await stop.wait()
 
     await stack.enter_async_context(starting)
     stack.callback(stop.set)
-    for agent, up in zip(agents, ready, strict=True):
-        starting.start_soon(live, agent, up)
-    for up in ready:
-        await up.wait()
+    for agent in agents:
+        starting.start_soon(live, agent)
+    if agents:
+        await all_up.wait()
 
 
 def options_of(settings: Settings, driver: str) -> Options:

@@ -6,6 +6,7 @@ tasks in any order.
 """
 
 import contextvars
+import functools
 import logging
 import time
 from collections import deque
@@ -54,15 +55,22 @@ class _Delivery:
             self.pending.arrived.set()
 
 
+@functools.cache
+def _decoders(messages: tuple[type[Message[Any]], ...]) -> dict[str, msgspec.msgpack.Decoder[Any]]:
+    """A decoder for each message by its tag; thousands of hosts that hear the same share them."""
+    found = {wire.name_of(kind): msgspec.msgpack.Decoder(kind) for kind in messages}
+    if len(found) != len(messages):
+        raise ValueError("two messages with one tag: " + ", ".join(sorted(wire.name_of(kind) for kind in messages)))
+    return found
+
+
 class _Listener:
     """Who hears a queue. ``workers`` counts all of its tasks, ``starting`` those that have not run yet."""
 
     __slots__ = ("concurrency", "context", "decoders", "handler", "scopes", "starting", "stopped", "workers")
 
     def __init__(self, messages: tuple[type[Message[Any]], ...], handler: Handler, concurrency: int) -> None:
-        self.decoders = {wire.name_of(kind): msgspec.msgpack.Decoder(kind) for kind in messages}
-        if len(self.decoders) != len(messages):
-            raise ValueError("two messages with one tag: " + ", ".join(sorted(wire.name_of(kind) for kind in messages)))
+        self.decoders = _decoders(messages)
         self.handler = handler
         self.concurrency = concurrency
         # Handlers run in the listener's context, not in that of whoever sent: over a broker there is no other.
