@@ -40,6 +40,7 @@ GROUP = Resource(
     "address_groups",
     [
         Attribute("name", values.name, "", filter="text", sort=True),
+        Attribute("description", values.text(1024), "", filter="text", sort=True),
         Attribute("addresses", _addresses, [], change=False),
         Attribute("shared", filter="special"),
     ],

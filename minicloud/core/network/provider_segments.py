@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from minicloud.base.errors import Conflict, Invalid
+from minicloud.base.errors import Conflict, Invalid, Unavailable
 from minicloud.engines.database import Transaction
 
 TUNNELS = {"vxlan": 2**24 - 1, "geneve": 2**24 - 1, "gre": 2**32 - 1}
@@ -77,12 +77,7 @@ def choose(
         return kind, physical_network, None
     largest = TUNNELS.get(kind, 4094)
     if segmentation_id is None:
-        row = tx.one(
-            "SELECT segmentation_id FROM network_segments WHERE network_type = ? AND COALESCE(physical_network, '') = ? "
-            "ORDER BY segmentation_id DESC LIMIT 1",
-            [kind, physical_network or ""],
-        )
-        segmentation_id = 1 if row is None else int(row[0]) + 1
+        segmentation_id = _next_free(tx, kind, physical_network or "", largest)
     elif not 1 <= segmentation_id <= largest:
         raise Invalid(
             f"Invalid input for operation: segmentation_id out of range (1 through {largest}).", kind="InvalidInput"
@@ -101,3 +96,26 @@ def choose(
             f"Unable to create the network. The tunnel ID {segmentation_id} is in use.", kind="TunnelIdInUse"
         )
     return kind, physical_network, segmentation_id
+
+
+def _next_free(tx: Transaction, kind: str, physical_network: str, largest: int) -> int:
+    """The number after the largest one in use or, where that is the last, the lowest that is free. Raises Unavailable."""
+    row = tx.one(
+        "SELECT max(segmentation_id) FROM network_segments WHERE network_type = ? AND COALESCE(physical_network, '') = ?",
+        [kind, physical_network],
+    )
+    last = 0 if row is None or row[0] is None else int(row[0])
+    if last < largest:
+        return last + 1
+    row = tx.one(
+        "SELECT min(free) FROM (SELECT 1 AS free UNION SELECT segmentation_id + 1 FROM network_segments "
+        "WHERE network_type = ?1 AND COALESCE(physical_network, '') = ?2) "
+        "WHERE free <= ?3 AND free NOT IN (SELECT segmentation_id FROM network_segments "
+        "WHERE network_type = ?1 AND COALESCE(physical_network, '') = ?2)",
+        [kind, physical_network, largest],
+    )
+    if row is None or row[0] is None:
+        raise Unavailable(
+            "Unable to create the network. No project network is available for allocation.", kind="NoNetworkAvailable"
+        )
+    return int(row[0])

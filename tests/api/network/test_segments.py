@@ -4,6 +4,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from minicloud.core.network import network_segments
+from minicloud.engines.database import Transaction
 from tests.support.clouds import a_cloud
 from tests.support.network import MOUNT, a_network_service, a_subnet, ann, error, made, root
 
@@ -141,3 +143,24 @@ async def test_a_server_that_takes_any_network_gets_one_made() -> None:
         assert [one["admin_state_up"] for one in networks] == [True]
         taken = (await admin.get(f"{MOUNT}/ports?device_id={server['id']}")).json()["ports"]
         assert [one["network_id"] for one in taken] == [networks[0]["id"]]
+
+
+async def test_numbers_of_segments_come_round_and_come_to_an_end() -> None:
+    async with a_network_service() as door, root(door) as admin:
+        await admin.put("/quotas/admin", json={"quota": {"network": -1}})
+        vlan = {"provider:network_type": "vlan", "provider:physical_network": "p"}
+        last = await made(admin, "network", **vlan, **{"provider:segmentation_id": 4094})
+        assert last["provider:segmentation_id"] == 4094
+        assert [(await made(admin, "network", **vlan))["provider:segmentation_id"] for _ in range(3)] == [1, 2, 3]
+
+        def fill(tx: Transaction) -> None:
+            for number in range(4, 4094):
+                network_segments.add(tx, last["id"], ("vlan", "p", number))
+
+        await door.database.write(fill)
+        full = await admin.post("/networks", json={"network": vlan})
+        assert error(full) == (
+            503,
+            "NoNetworkAvailable",
+            "Unable to create the network. No project network is available for allocation.",
+        )
