@@ -1,4 +1,4 @@
-"""A storm: 200 servers with a port each, 16 requests at once, until all are ACTIVE; and one server, from POST to ACTIVE."""
+"""A storm: 200 servers with a port each, 16 requests at once, until all are ACTIVE; one server, from POST to ACTIVE; 1,000 on 100 hosts."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ from bench import figures, floors
 from bench.clouds import Client, a_cloud
 
 SERVERS = 200
+MANY, MANY_HOSTS = 1000, 100
 AT_ONCE = 16
 POLL_S = 0.02
 
@@ -53,6 +54,37 @@ async def storm(client: Client, count: int) -> float:
     return seconds
 
 
+async def large_network(client: Client) -> None:
+    """Servers are asked onto a network that has room for all of them."""
+    made = (await client.post("/network/v2.0/networks", json={"network": {"name": "large"}})).json()["network"]
+    subnet = {"network_id": made["id"], "ip_version": 4, "cidr": "10.77.0.0/16"}
+    answer = await client.post("/network/v2.0/subnets", json={"subnet": subnet})
+    assert answer.status_code == 201, answer.text
+    client.network = made["id"]
+
+
+async def actions(client: Client, count: int) -> float:
+    """How many actions a second, from the first request until all servers have stopped and started again."""
+    found = (await client.get("/compute/v2.1/servers", params={"limit": str(count), "name": "storm-"})).json()[
+        "servers"
+    ]
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def act(server_id: str, name: str) -> None:
+        async with limit:
+            answer = await client.post(f"/compute/v2.1/servers/{server_id}/action", json={name: None})
+            assert answer.status_code == 202, answer.text
+
+    began = time.perf_counter()
+    for name, status in (("os-stop", "SHUTOFF"), ("os-start", "ACTIVE")):
+        await asyncio.gather(*(act(server["id"], name) for server in found))
+        wished = {"status": status, "name": "storm-", "limit": "1000"}
+        want = count if name == "os-stop" else MANY
+        while len((await client.get("/compute/v2.1/servers", params=wished)).json()["servers"]) < want:
+            await asyncio.sleep(0.05)
+    return 2 * count / (time.perf_counter() - began)
+
+
 async def floor_per_s(count: int) -> float:
     """The same number of POSTs and a GET each, answered by a bare application."""
     async with floors.bare_application(400) as client:
@@ -85,6 +117,13 @@ async def main() -> None:
             "boot_storm_per_s", SERVERS / seconds, "servers/s", floor=floor, peer="boot_storm_per_s", target="> 108",
             more=f"floor: bare POSTs/s; bare sqlite: {commits:.0f} commits/s of 10 rows",
         )  # fmt: skip
+    async with a_cloud(hosts=MANY_HOSTS) as client:
+        await client.unlimited()
+        await client.look_around()
+        await large_network(client)
+        seconds = await storm(client, MANY)
+        figures.show("boot_storm_1000_on_100_hosts_per_s", MANY / seconds, "servers/s", target="> 100")
+        figures.show("actions_per_s", await actions(client, 200), "actions/s", more="stop and start, 16 at once")
 
 
 if __name__ == "__main__":
