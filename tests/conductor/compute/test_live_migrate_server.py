@@ -77,4 +77,4 @@ class LiveStory(ServerStory):
 
 
 async def test_it_keeps_the_contract() -> None:
-    assert await check_contract(LiveStory(), LiveMigrateServer, deaths=120, pairs=30) > 50
+    assert await check_contract(LiveStory(), LiveMigrateServer, deaths=60, pairs=20) > 50

@@ -59,8 +59,8 @@ class OnTheSameHost(RevertStory):
 
 
 async def test_it_keeps_the_contract() -> None:
-    assert await check_contract(RevertStory(), RevertResize, deaths=60, pairs=15) > 50
+    assert await check_contract(RevertStory(), RevertResize, deaths=40, pairs=10) > 50
 
 
 async def test_on_the_same_host_it_keeps_the_contract() -> None:
-    assert await check_contract(OnTheSameHost(), RevertResize, deaths=30, pairs=10) > 50
+    assert await check_contract(OnTheSameHost(), RevertResize, deaths=15, pairs=5, troubles=15) > 20

@@ -79,11 +79,11 @@ class OnItsHost(UnshelveStory):
 
 
 async def test_it_keeps_the_contract() -> None:
-    assert await check_contract(UnshelveStory(), UnshelveServer, deaths=80, pairs=20) > 50
+    assert await check_contract(UnshelveStory(), UnshelveServer, deaths=40, pairs=10) > 50
 
 
 async def test_on_its_host_it_keeps_the_contract() -> None:
-    assert await check_contract(OnItsHost(), UnshelveServer, deaths=40, pairs=10) > 50
+    assert await check_contract(OnItsHost(), UnshelveServer, deaths=10, pairs=5, troubles=12) > 20
 
 
 async def test_without_its_image_it_is_lost() -> None:
