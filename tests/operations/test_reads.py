@@ -134,6 +134,7 @@ async def test_a_volume_is_found_by_name_and_one_that_is_no_more_by_what_was_don
         found = await cloud.read(lambda tx: reads.subject(tx, "data"))
         assert (found.kind, found.id, found.state) == ("volume", volume["id"], "available")
         assert [saga.kind for saga in found.sagas] == ["CreateVolume"]
+        await anyio.sleep(1)
         await demo.delete(f"/volume/v3/volumes/{volume['id']}")
         await cloud.settled()
         gone = await cloud.read(lambda tx: reads.subject(tx, volume["id"]))
