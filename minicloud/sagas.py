@@ -39,6 +39,7 @@ from minicloud.conductor.volume.delete_backup import DeleteBackup
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.extend_volume import ExtendVolume
+from minicloud.conductor.volume.reimage_volume import ReimageVolume
 from minicloud.conductor.volume.restore_backup import RestoreBackup
 from minicloud.conductor.volume.revert_volume import RevertVolume
 from minicloud.conductor.volume.upload_volume import UploadVolume
@@ -81,6 +82,7 @@ SAGAS: tuple[type[Saga], ...] = (
     ExtendVolume,
     RevertVolume,
     UploadVolume,
+    ReimageVolume,
     CreateBackup,
     RestoreBackup,
     DeleteBackup,

@@ -38,11 +38,24 @@ async def force_delete(call: Call, volume_id: str) -> None:
     await remove(call, volume_id, force=True)
 
 
+async def complete_extension(call: Call, volume_id: str) -> None:
+    """No extension of this cloud waits for its completion: backends and hosts end it by themselves."""
+
+    def work(tx: Transaction) -> None:
+        volume = volumes.get(tx, call.context, volume_id)
+        if volume.status != volumes.EXTENDING:
+            raise volumes.refused("Volume is not being extended.")
+        raise volumes.refused("Required volume admin metadata is malformed or missing.")
+
+    await call.read(work)
+
+
 def _admin(name: str) -> dict[str, Any]:
     return {"path": PATH, "policy": f"{POLICY}:{name}", "allow": ADMIN}
 
 
 routes = [
     Action("os-reset_status", reset_status, **_admin("reset_status")),
+    Action("os-extend_volume_completion", complete_extension, since="3.71", **_admin("extend_volume_completion")),
     Action("os-force_delete", force_delete, **_admin("force_delete")),
 ]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from minicloud.api.bodies import Body
+from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Action
@@ -12,15 +12,18 @@ from minicloud.api.volume import values
 from minicloud.api.volume.values import Flag
 from minicloud.api.volume.volume_actions import PATH
 from minicloud.base.errors import Invalid, NotFound
+from minicloud.conductor.volume.reimage_volume import ReimageVolume
 from minicloud.conductor.volume.upload_volume import UploadVolume
 from minicloud.core.image.images import Image
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
-from minicloud.core.volume import image_uploads, types, volumes
+from minicloud.core.volume import image_uploads, reimages, types, volumes
 from minicloud.core.volume.volumes import Volume
 
 METADATA = "volume_extension:volume_image_metadata"
 UPLOAD, PUBLIC = "volume_extension:volume_actions:upload_image", "volume_extension:volume_actions:upload_public"
+
+REIMAGE, REIMAGE_RESERVED = "volume:reimage", "volume:reimage_reserved"
 
 
 class Upload(Body):
@@ -32,6 +35,13 @@ class Upload(Body):
     container_format: Annotated[str, msgspec.Meta(max_length=255)] | None = "bare"
     visibility: Annotated[Literal["community", "public", "private", "shared"], Since("3.1")] = "private"
     protected: Annotated[Flag, Since("3.1")] = False
+
+
+class Reimage(Body):
+    """The body of ``os-reimage``."""
+
+    image_id: UUID
+    reimage_reserved: Flag = False
 
 
 class SetMetadata(Body):
@@ -91,6 +101,20 @@ async def upload(call: Call, volume_id: str, body: Upload) -> Any:
     }
 
 
+async def reimage(call: Call, volume_id: str, body: Reimage) -> None:
+    """Put another image on it."""
+    reserved = values.truth("reimage_reserved", body.reimage_reserved)
+
+    def work(tx: Transaction) -> None:
+        volume = volumes.get(tx, call.context, volume_id)
+        call.enforce(REIMAGE_RESERVED if volume.status == volumes.RESERVED else REIMAGE)
+        taken, image = reimages.take(tx, call.context, volume, body.image_id, reserved=reserved)
+        back_to = volumes.RESERVED if taken.previous_status == volumes.RESERVED else volumes.AVAILABLE
+        call.begin(tx, ReimageVolume(volume_id=taken.id, image_id=image.id, back_to=back_to))
+
+    await call.write(work)
+
+
 async def show_metadata(call: Call, volume_id: str) -> Any:
     """What the volume remembers of its image."""
     volume = await call.read(lambda tx: volumes.get(tx, call.context, volume_id))
@@ -126,6 +150,7 @@ async def unset_metadata(call: Call, volume_id: str, body: UnsetMetadata) -> Non
 
 
 routes = [
+    Action("os-reimage", reimage, path=PATH, policy=None, since="3.68", extra=((REIMAGE, PROJECT_MEMBER_OR_ADMIN), (REIMAGE_RESERVED, PROJECT_MEMBER_OR_ADMIN))),
     Action("os-volume_upload_image", upload, path=PATH, policy=UPLOAD, allow=PROJECT_MEMBER_OR_ADMIN, extra=((PUBLIC, ADMIN),)),
     Action("os-show_image_metadata", show_metadata, path=PATH, policy=f"{METADATA}:show", allow=PROJECT_READER_OR_ADMIN, status=200),
     Action("os-set_image_metadata", set_metadata, path=PATH, policy=f"{METADATA}:set", allow=PROJECT_MEMBER_OR_ADMIN, status=200),

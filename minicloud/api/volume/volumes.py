@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body
-from minicloud.api.call import Call
+from minicloud.api.call import Call, Reply
 from minicloud.api.listing import truth as oslo_truth
 from minicloud.api.microversions import Beside, Since
 from minicloud.api.routes import Delete, Get, Post, Put
@@ -25,6 +25,7 @@ from minicloud.core.volume.volume_requests import VolumeRequest
 from minicloud.core.volume.volumes import Volume
 
 POLICY = "volume"
+ENCRYPTION = "volume_extension:volume_encryption_metadata"
 Choice = Annotated[str, msgspec.Meta(max_length=255)]
 Zone = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 _COLUMNS = {
@@ -188,6 +189,20 @@ async def show(call: Call, volume_id: str) -> Any:
     return volume_views.detailed(call, [volume], around)[0]
 
 
+async def encryption(call: Call, volume_id: str) -> Any:
+    """How a volume is encrypted: none of this cloud's is."""
+    volume = await call.read(lambda tx: volumes.get(tx, call.context, volume_id))
+    return {"encryption_key_id": volume.encryption_key_id}
+
+
+async def encryption_item(call: Call, volume_id: str, key: str) -> Any:
+    """One fact of how a volume is encrypted."""
+    found = await encryption(call, volume_id)
+    if key not in found:
+        raise call.absent()
+    return Reply(msgspec.json.encode(found[key]), headers={"Content-Type": "application/json"})
+
+
 async def update(call: Call, volume_id: str, body: VolumeUpdate) -> Any:
     """Another name, description or metadata."""
     name = values.either("name", body.name, body.display_name)
@@ -250,6 +265,8 @@ routes = [
     Get("/volumes/detail", detail, policy=f"{POLICY}:get_all", allow=PROJECT_READER_OR_ADMIN, extra=volume_views.EXTRA),
     Get("/volumes/summary", summary, policy=f"{POLICY}:get_all", allow=PROJECT_READER_OR_ADMIN, since="3.12"),
     Get("/volumes/{volume_id}", show, policy=f"{POLICY}:get", allow=PROJECT_READER_OR_ADMIN),
+    Get("/volumes/{volume_id}/encryption", encryption, policy=ENCRYPTION, allow=PROJECT_READER_OR_ADMIN),
+    Get("/volumes/{volume_id}/encryption/{key}", encryption_item, policy=ENCRYPTION, allow=PROJECT_READER_OR_ADMIN),
     Put("/volumes/{volume_id}", update, policy=f"{POLICY}:update", allow=PROJECT_MEMBER_OR_ADMIN),
     Delete("/volumes/{volume_id}", delete, policy=f"{POLICY}:delete", allow=PROJECT_MEMBER_OR_ADMIN, status=202, extra=(("volume:force_delete", ADMIN),)),
 ]  # fmt: skip

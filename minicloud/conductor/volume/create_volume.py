@@ -1,5 +1,7 @@
 """Bring a new volume to ``available``, or leave nothing of it but a record in ``error``."""
 
+import functools
+
 from minicloud.agent import volume_calls
 from minicloud.agent.calls import ImageSource
 from minicloud.base import trace
@@ -64,7 +66,9 @@ async def ensure_made(saga: CreateVolume, world: World) -> None:
     """The volume lies on its backend."""
     assert saga.host is not None
     volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
-    image = None if saga.image_id is None else await world.database.read(lambda tx: _image(tx, saga))
+    image = None
+    if saga.image_id is not None:
+        image = await world.database.read(functools.partial(image_source, image_id=saga.image_id))
     message: volume_calls.EnsureVolume | volume_calls.EnsureClone
     if saga.adopted is not None:
         message = volume_calls.EnsureClone(
@@ -144,11 +148,11 @@ def _host_of_source(tx: Transaction, volume: Volume) -> str | None:
     return host
 
 
-def _image(tx: Transaction, saga: CreateVolume) -> ImageSource:
-    assert saga.image_id is not None
-    image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
+def image_source(tx: Transaction, image_id: str) -> ImageSource:
+    """Where a backend gets an image. Raises Failed when it is not active any more."""
+    image = images.find_many(tx, [image_id]).get(image_id)
     if image is None or image.status != images.ACTIVE or image.os_hash_value is None:
-        raise Failed(f"Image {saga.image_id} is not active any more")
+        raise Failed(f"Image {image_id} is not active any more")
     # Amazon's machine images are plain file systems.
     format = "raw" if image.disk_format in ("ami", "aki", "ari") else image.disk_format or "raw"
     return ImageSource(blob=image.id, checksum=image.os_hash_value, format=format, size=image.size or 0)

@@ -57,7 +57,7 @@ def ask(tx: Transaction, context: Context, request: VolumeRequest) -> Volume:
         raise volumes.refused("Originating source volume status must be one of 'available, in-use' values")
     size = _size(request, snapshot, source)
     if image is not None:
-        _check_image(image, size)
+        check_image(image, size)
     volume_type = wanted_type or _inherited_type(tx, project_id, snapshot, source, image)
     if type_encryptions.of(tx, volume_type.id) is not None:
         # Whoever wants this wants it badly: a volume in the clear would be a lie.
@@ -135,7 +135,8 @@ def _size(request: VolumeRequest, snapshot: VolumeSnapshot | None, source: Volum
     return size
 
 
-def _check_image(image: Image, size: int) -> None:
+def check_image(image: Image, size: int) -> None:
+    """Raises Invalid when a volume of so many GiB cannot be made of the image."""
     if image.status != images.ACTIVE:
         raise Invalid(f"Invalid input received: Image {image.id} is not active.")
     if image.container_format not in images.INSPECTED:
@@ -198,6 +199,11 @@ def _image_metadata(
         return {} if volume is None else volume.image_metadata
     if image is None:
         return {}
+    return image_metadata_of(image)
+
+
+def image_metadata_of(image: Image) -> dict[str, str]:
+    """What a volume remembers of the image that is put on it."""
     told = {name: getattr(image, name) for name in IMAGE_FACTS}
     return {
         "image_id": image.id,

@@ -303,3 +303,21 @@ async def test_a_backend_that_is_away_fails_at_once_and_is_told() -> None:
         assert (await demo.delete(f"{VOLUME}/volumes/{volume['id']}")).status_code == 202
         await cloud.settled()
         assert (await read(demo, "volume", volume["id"]))["status"] == "error_deleting"
+
+
+async def test_another_image_is_put_on_a_volume() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        demo, admin = await volume_client(cloud), await volume_admin(cloud)
+        image, volume = await cloud.image_id(), await a_volume(cloud, demo)
+        assert (await act(demo, volume["id"], "os-reimage", {"image_id": NOBODY})).status_code == 400
+        assert (await act(demo, volume["id"], "os-reimage", {"image_id": image})).status_code == 202
+        await cloud.settled()
+        after = await read(demo, "volume", volume["id"])
+        assert (after["status"], after["bootable"]) == ("available", "true")
+        assert after["volume_image_metadata"]["image_id"] == image
+        old = await volume_client(cloud, version="volume 3.67")
+        assert (await act(old, volume["id"], "os-reimage", {"image_id": image})).status_code in (400, 404)
+        assert (await demo.get(f"{VOLUME}/volumes/{volume['id']}/encryption")).json() == {"encryption_key_id": None}
+        done = await act(admin, volume["id"], "os-extend_volume_completion", {})
+        assert (done.status_code, message(done)) == (400, "Invalid volume: Volume is not being extended.")
