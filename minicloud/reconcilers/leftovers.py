@@ -27,8 +27,10 @@ class Leftovers:
     async def mend(self, at: Mending) -> list[str]:
         mended: list[str] = []
         # Hosts are asked first and the records after: what came to be in between is in the records, and so is never left over.
-        for host, report in (await reports.of_hosts(at)).items():
-            if host in await at.world.database.read(hosts.forced_down):
+        found = await reports.of_hosts(at)
+        away = await at.world.database.read(hosts.forced_down)
+        for host, report in found.items():
+            if host in away:
                 # Its servers may be on their way elsewhere: it is cleaned when somebody says that it is back.
                 continue
             try:
