@@ -52,3 +52,25 @@ def test_a_project_builds_its_own_way_out_and_takes_it_down_again(tmp_path: Path
         with pytest.raises(NotFoundException):
             net.get_network(inside.id)
         assert {found.name for found in net.networks()} == {"private", "public"}
+
+
+def test_a_port_outlives_its_servers_and_serves_the_next_one(tmp_path: Path) -> None:
+    with a_journey(tmp_path, driver="fake") as journey:
+        journey.up()
+        cloud = journey.connect("minicloud-demo")
+        network = cloud.network.find_network("private")
+        port = cloud.network.create_port(network_id=network.id, name="kept")
+        image, flavor = cloud.image.find_image("minilinux").id, cloud.compute.find_flavor("m1.tiny").id
+        for name in ("first", "second"):
+            made = cloud.compute.create_server(
+                name=name, image_id=image, flavor_id=flavor, networks=[{"port": port.id}]
+            )
+            server = cloud.compute.wait_for_server(made, wait=60)
+            assert [a["addr"] for a in server.addresses["private"]] == [port.fixed_ips[0]["ip_address"]]
+            held = cloud.network.get_port(port.id)
+            assert (held.device_id, held.status, held.mac_address) == (server.id, "ACTIVE", port.mac_address)
+            cloud.compute.delete_server(server)
+            cloud.compute.wait_for_delete(server, interval=0.1, wait=60)
+            free = cloud.network.get_port(port.id)
+            assert (free.device_id, free.device_owner, free.status) == ("", "", "DOWN")
+            assert free.fixed_ips == port.fixed_ips
