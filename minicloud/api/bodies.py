@@ -113,8 +113,10 @@ def _as_invalid(error: msgspec.ValidationError) -> Invalid:
     text = str(error)
     match = re.fullmatch(r"(?s)(.*?)(?: - at `(.*)`)?", text)
     reason, path = (match[1], match[2] or "$") if match else (text, "$")
-    # What long expressions mean in words: only those of printable characters are long.
-    reason = re.sub(r"matching regex '.{80,}'", "of printable characters without white space at its ends", reason)
+    # What the expression of printable characters means in words: nobody can read it.
+    reason = re.sub(
+        r"matching regex '\^[^']*u2028[^']*'", "of printable characters without white space at its ends", reason
+    )
     field = re.sub(r"\[\.\.\.\]|\[\d+\]", "", path).rpartition(".")[2].removeprefix("$")
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", reason)
     missing = re.fullmatch(r"Object missing required field `(.*)`", reason)

@@ -1,9 +1,10 @@
 """Runs in the environment of nova: asks every GET route of a cloud at every version where nova's own schemas change, and holds
 the answers to them. Prints ``outcome test`` for each, and with a failure why.
 
-Four kinds of tests for a route and version: ``body`` (the answer has nova's form), ``query`` (an unknown parameter is refused
+Five kinds of tests for a route and version: ``body`` (the answer has nova's form), ``query`` (an unknown parameter is refused
 exactly where nova refuses it), ``there`` (the route is there, not there, or gone, as in nova), and for those that take a
-document ``request`` (what nova's schema refuses is refused; the paths lead to nothing, so that nothing happens).
+document ``request`` (what nova's schema refuses is refused; the paths lead to nothing, so that nothing happens) and ``accepted``
+(the form of what it takes is not refused).
 """
 
 import json
@@ -27,6 +28,7 @@ from nova.api.openstack.compute.routes import ROUTE_LIST  # noqa: E402
 from nova.api.validation.validators import _SchemaValidator  # noqa: E402
 
 NOBODY = "00000000-0000-4000-8000-00000000dead"
+OF_FORM = re.compile("Invalid input for field|Additional properties|is a required property|Invalid request body")
 NEWEST = int(versions._MAX_API_VERSION.split(".")[1])
 
 
@@ -151,6 +153,15 @@ def requests(cloud: Cloud, method: str, pattern: str, function: Any, name: str) 
                 seen.add(what)
                 taken.append(f"{what} {status}")
         yield test, f"{len(taken)} are taken: {', '.join(taken[:12])}" if taken else ""
+        refused = [_refusal(cloud, method, path, minor, document) for document in (smallest, whole)]
+        yield f"{method} {pattern}{name} 2.{minor} accepted", " ".join(refused).strip()
+
+
+def _refusal(cloud: Cloud, method: str, path: str, minor: int, document: Any) -> str:
+    """Why the form of a valid document is refused; what else is wrong with it (there is no such flavor) does not count."""
+    status, answer = cloud.ask(method, path, minor, document)
+    told = json.dumps(answer)
+    return f"{json.dumps(document)[:200]}: {told[:200]}" if status == 400 and OF_FORM.search(told) else ""
 
 
 def fault(schema: Any, status: int, document: Any) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from minicloud.api.bodies import UUID, Body
+from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
 from minicloud.api.routes import Delete, Post
@@ -27,7 +27,7 @@ class CreateInfo(Body):
 class Snapshot(Body, wrap="snapshot"):
     """The body of POST."""
 
-    volume_id: UUID
+    volume_id: Path
     create_info: CreateInfo
 
 

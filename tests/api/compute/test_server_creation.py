@@ -343,3 +343,10 @@ async def a_reader(cloud: TestedCloud) -> httpx.AsyncClient:
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl test"
+
+
+async def test_a_name_that_is_refused_is_told_in_words(cloud: TestedCloud) -> None:
+    answer = await cloud.ask_server(name=" x")
+    assert "printable characters without white space at its ends" in message(answer)
+    answer = await cloud.ask_server(networks=[{"uuid": "q"}])
+    assert "printable" not in message(answer)
