@@ -1,4 +1,4 @@
-"""Limits that identity keeps bind in compute, image and network, where that is switched on; told through the doors."""
+"""Limits that identity keeps bind in compute, image, network and block storage, where that is switched on; told through the doors."""
 
 from contextlib import AsyncExitStack
 
@@ -122,3 +122,21 @@ async def test_a_service_that_there_is_not_is_named() -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(Invalid, match="unified_limits names dns; there are compute, image, network, volume"):
             await a_cloud(stack, unified_limits="dns")
+
+
+async def test_block_storage_takes_limits_of_a_project_and_keeps_its_own_for_the_rest() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="volume")
+        project = await _project(cloud)
+        await _registered(cloud, "block-storage", volumes=5, gigabytes=100)
+        await _own(cloud, "block-storage", project, volumes=1)
+        volume = {"volume": {"size": 1}}
+        assert (await cloud.demo.post(f"/volume/v3/{project}/volumes", json=volume)).status_code == 202
+        refused = await cloud.demo.post(f"/volume/v3/{project}/volumes", json=volume)
+        assert (refused.status_code, refused.json()["overLimit"]["message"]) == (
+            413,
+            "VolumeLimitExceeded: Maximum number of volumes allowed (1) exceeded for quota 'volumes'.",
+        )
+        shown = (await cloud.admin.get(f"/volume/v3/{project}/os-quota-sets/{project}")).json()["quota_set"]
+        assert (shown["volumes"], shown["gigabytes"], shown["snapshots"]) == (1, 100, 10)
+        await cloud.settled()

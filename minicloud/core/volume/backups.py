@@ -176,11 +176,13 @@ def _check_quota(tx: Transaction, project_id: str, size: int) -> None:
         if "backup_gigabytes" in overs:
             asked, used, allowed = (detail[name]["backup_gigabytes"] for name in ("requested", "used", "allowed"))
             message = (
-                f"Requested backup exceeds allowed Backup gigabytes quota. Requested {asked}G, quota is {allowed}G and "
-                f"{used}G has been consumed."
+                f"VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes quota. "
+                f"Requested {asked}G, quota is {allowed}G and {used}G has been consumed."
             )
         else:
-            message = f"Maximum number of backups allowed ({detail['allowed']['backups']}) exceeded"
+            message = (
+                f"BackupLimitExceeded: Maximum number of backups allowed ({detail['allowed']['backups']}) exceeded"
+            )
         raise OverQuota(message, kind="OverQuota", **detail) from error
 
 

@@ -131,7 +131,7 @@ def _insert(tx: Transaction, context: Context, **values: Any) -> Group:
         quota.check(tx, quotas.SERVICE, project_id, {"groups": 1}, lambda: quotas.usage(tx, project_id))
     except OverQuota as error:
         allowed = error.detail["allowed"]["groups"]
-        message = f"Maximum number of groups allowed ({allowed}) exceeded"
+        message = f"GroupLimitExceeded: Maximum number of groups allowed ({allowed}) exceeded"
         raise OverQuota(message, kind="OverQuota", **error.detail) from error
     made = Group(id=tx.ids.uuid(), project_id=project_id, user_id=context.user_id, created_at=tx.now, **values)
     trace.note("volume_group", id=made.id, status=made.status)

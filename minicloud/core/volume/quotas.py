@@ -105,20 +105,27 @@ def check_size(tx: Transaction, project_id: str, size: int) -> None:
     """Whether one volume may be so large. Raises OverQuota."""
     limit = quota.limits(tx, SERVICE, project_id)["per_volume_gigabytes"]
     if limit != quota.UNLIMITED and size > limit:
-        raise OverQuota(f"Requested volume size {size}G is larger than maximum allowed limit {limit}G.")
+        raise OverQuota(
+            f"VolumeSizeExceedsLimit: Requested volume size {size}G is larger than maximum allowed limit {limit}G."
+        )
 
 
 def _in_words(error: OverQuota, suffix: str) -> OverQuota:
+    """Cinder names the kind of what nobody expected, quotas among it, before its words (cinder 29: api/middleware/fault.py)."""
     overs, detail = error.detail["overs"], error.detail
     if "gigabytes" in overs:
         asked, used, allowed = (detail[name]["gigabytes"] for name in ("requested", "used", "allowed"))
         message = (
-            f"Requested volume or snapshot exceeds allowed gigabytes{suffix} quota. Requested {asked}G, quota is "
-            f"{allowed}G and {used}G has been consumed."
+            f"VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes{suffix} quota. "
+            f"Requested {asked}G, quota is {allowed}G and {used}G has been consumed."
         )
     elif "snapshots" in overs:
-        message = f"Maximum number of snapshots allowed ({detail['allowed']['snapshots']}) exceeded"
+        message = (
+            f"SnapshotLimitExceeded: Maximum number of snapshots allowed ({detail['allowed']['snapshots']}) exceeded"
+        )
     else:
         allowed = detail["allowed"]["volumes"]
-        message = f"Maximum number of volumes allowed ({allowed}) exceeded for quota 'volumes{suffix}'."
+        message = (
+            f"VolumeLimitExceeded: Maximum number of volumes allowed ({allowed}) exceeded for quota 'volumes{suffix}'."
+        )
     return OverQuota(message, kind="OverQuota", **detail)

@@ -187,7 +187,7 @@ async def test_ten_volumes_are_the_most_that_a_project_has_however_fast_it_asks(
                 tasks.start_soon(ask)
         assert sorted(answer.status_code for answer in answers) == [202] * 10 + [413] * 4
         [words] = {message(answer) for answer in answers if answer.status_code == 413}
-        assert words == "Maximum number of volumes allowed (10) exceeded for quota 'volumes'."
+        assert words == "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded for quota 'volumes'."
 
 
 async def test_an_administrator_writes_statuses_down_and_deletes_by_force() -> None:
