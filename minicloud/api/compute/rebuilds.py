@@ -21,7 +21,7 @@ from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILE, RebuildServer
-from minicloud.core.compute import rebuilds, servers
+from minicloud.core.compute import rebuilds, servers, volumed_images
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
@@ -52,11 +52,12 @@ class RebuildBody(Body):
 
 async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
     """Promise the rebuild; the answer shows what the server will be."""
-    wanted = _wanted(body)
+    wanted = _wanted(body, reimage=call.at_least("2.93"))
 
     def work(tx: Transaction) -> Server:
         before, server, action_id = rebuilds.ask(tx, call.context, server_id, wanted)
         claimed = server.task_state or ""
+        root = volumed_images.root_volume(tx, server.id) if server.on_volume and wanted.reimage else None
         call.begin(
             tx,
             RebuildServer(
@@ -64,8 +65,11 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
                 action_id=action_id,
                 claimed=claimed,
                 was=before.vm_state,
-                other_image=before.image_id != server.image_id,
+                other_image=before.image_properties.properties != server.image_properties.properties
+                or before.image_id != server.image_id,
                 kept=[EPHEMERAL_FILE] if body.preserve_ephemeral else [],
+                reimaged=None if root is None else root.id,
+                reimaged_with=None if root is None else wanted.image_id,
             ),
         )
         return server
@@ -84,7 +88,7 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
     return Reply({"server": document}, headers={"Location": call.url(f"/servers/{server_id}")})
 
 
-def _wanted(body: RebuildBody) -> Rebuild:
+def _wanted(body: RebuildBody, *, reimage: bool) -> Rebuild:
     if body.trusted_image_certificates:
         raise NotOffered("Trusted image certificates are not offered by this cloud")
     for address, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
@@ -105,6 +109,7 @@ def _wanted(body: RebuildBody) -> Rebuild:
         access_ip_v4=body.access_ip_v4 if body.access_ip_v4 is UNSET else body.access_ip_v4 or None,
         access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
         disk_config=body.disk_config,
+        reimage=reimage,
     )
 
 

@@ -7,9 +7,11 @@ from minicloud.conductor.compute.taken import TakenServer, give_back_in_error, h
 from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.volume import reimage_volume
 from minicloud.conductor.world import World
 from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.core.scheduler import asking, moving
+from minicloud.core.volume import volumes
 from minicloud.engines.database import Transaction
 
 EPHEMERAL_FILE = "disk.eph0"
@@ -19,20 +21,24 @@ EPHEMERAL_FILE = "disk.eph0"
 class RebuildServer(TakenServer):
     """A server that was off is off afterwards. One whose rebuild failed is in ERROR; it has its old disks, or none any more.
 
-    ``other_image``: its host is asked again whether it may run that. ``kept`` are disks that outlast the rebuild.
+    ``other_image``: its host is asked again whether it may run that. ``kept`` are disks that outlast the rebuild. ``reimaged`` is
+    the volume that it boots from, which was taken (``downloading``) to be made of the image ``reimaged_with``.
     """
 
     was: str = lifecycle.ACTIVE
     other_image: bool = False
     kept: list[str] = []
+    reimaged: str | None = None
+    reimaged_with: str | None = None
 
     @classmethod
     def steps(cls) -> Steps["RebuildServer"]:
         return [
-            Step("claim", record=keep, unrecord=give_back_in_error),
+            Step("claim", record=keep, unrecord=give_all_back_in_error),
             Step("place", record=place_again),
             Step("wire", act=ensure_wired),
             Step("destroy", act=ensure_gone),
+            Step("reimage", act=ensure_reimaged, record=publish_volume, unrecord=spoil_volume),
             Step("spawn", act=ensure_running, undo=ensure_nothing),
             Step("settle", act=ensure_power, record=mark_rebuilt),
         ]
@@ -66,6 +72,31 @@ async def ensure_gone(saga: RebuildServer, world: World) -> None:
         # The host never made the machine, or this was done before.
         pass
     await world.agents.ask(host, calls.EnsureServerGone(server_id=saga.server_id, kept=saga.kept))
+
+
+def give_all_back_in_error(tx: Transaction, saga: RebuildServer, world: World) -> None:
+    """The server is in ERROR; its volume, if nobody has touched that, is what it was."""
+    if saga.reimaged is not None:
+        volumes.settle(tx, saga.reimaged, [volumes.DOWNLOADING], status=volumes.IN_USE)
+    give_back_in_error(tx, saga, world)
+
+
+async def ensure_reimaged(saga: RebuildServer, world: World) -> None:
+    """The volume that the server boots from stands on the image, where that is asked for."""
+    if saga.reimaged is not None and saga.reimaged_with is not None:
+        await reimage_volume.ensure_image(world, saga.reimaged, saga.reimaged_with)
+
+
+def publish_volume(tx: Transaction, saga: RebuildServer, world: World) -> None:
+    """The volume tells its new image."""
+    if saga.reimaged is not None and saga.reimaged_with is not None:
+        reimage_volume.settle(tx, saga.reimaged, saga.reimaged_with, volumes.IN_USE)
+
+
+def spoil_volume(tx: Transaction, saga: RebuildServer, world: World) -> None:
+    """Nobody knows what the volume holds."""
+    if saga.reimaged is not None:
+        reimage_volume.spoil(tx, saga, saga.reimaged)
 
 
 async def ensure_running(saga: RebuildServer, world: World) -> None:

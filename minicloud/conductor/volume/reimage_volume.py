@@ -29,8 +29,23 @@ class ReimageVolume(Saga):
 
 async def ensure_put(saga: ReimageVolume, world: World) -> None:
     """The volume's file stands on the image."""
-    volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
-    source = await world.database.read(lambda tx: image_source(tx, saga.image_id))
+    await ensure_image(world, saga.volume_id, saga.image_id)
+
+
+def publish(tx: Transaction, saga: ReimageVolume, world: World) -> None:
+    """The volume is what it was, and tells its new image."""
+    settle(tx, saga.volume_id, saga.image_id, saga.back_to)
+
+
+def mark_error(tx: Transaction, saga: ReimageVolume, world: World) -> None:
+    """Nobody knows what it holds."""
+    spoil(tx, saga, saga.volume_id)
+
+
+async def ensure_image(world: World, volume_id: str, image_id: str) -> None:
+    """A volume's file stands on an image. Raises what its backend raises."""
+    volume = await world.database.read(lambda tx: volumes.existing(tx, volume_id))
+    source = await world.database.read(lambda tx: image_source(tx, image_id))
     if volume.host is None:
         return
     await ask(world, volume.host, volume_calls.EnsureNoVolume(volume_id=volume.id))
@@ -40,17 +55,15 @@ async def ensure_put(saga: ReimageVolume, world: World) -> None:
     await ask(world, volume.host, message, timeout_s=3600)
 
 
-def publish(tx: Transaction, saga: ReimageVolume, world: World) -> None:
-    """The volume is what it was, and tells its new image."""
-    image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
+def settle(tx: Transaction, volume_id: str, image_id: str, status: str) -> None:
+    """A volume that was taken is of its new image."""
+    image = images.find_many(tx, [image_id]).get(image_id)
     told = {} if image is None else volume_requests.image_metadata_of(image)
-    volumes.settle(
-        tx, saga.volume_id, [volumes.DOWNLOADING], status=saga.back_to, bootable=True, image_metadata=told
-    )  # fmt: skip
+    volumes.settle(tx, volume_id, [volumes.DOWNLOADING], status=status, bootable=True, image_metadata=told)
 
 
-def mark_error(tx: Transaction, saga: ReimageVolume, world: World) -> None:
-    """Nobody knows what it holds."""
-    volume = volumes.settle(tx, saga.volume_id, [volumes.DOWNLOADING], status=volumes.ERROR)
+def spoil(tx: Transaction, saga: Saga, volume_id: str) -> None:
+    """A volume that was taken holds nobody knows what; its owner is told."""
+    volume = volumes.settle(tx, volume_id, [volumes.DOWNLOADING], status=volumes.ERROR)
     if volume is not None:
         tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, COPY_IMAGE)

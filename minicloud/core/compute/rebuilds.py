@@ -9,10 +9,11 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import quota, records
 from minicloud.core.compute import keypairs, requests, server_files, servers, volumed_images
 from minicloud.core.compute.server_files import GivenFile
-from minicloud.core.compute.servers import Server
+from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
+from minicloud.core.image.images import Image
 from minicloud.engines.database import Transaction
 
 
@@ -31,6 +32,8 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     access_ip_v6: str | UnsetType | None = UNSET
     disk_config: str | UnsetType = UNSET
     files: list[GivenFile] = []
+    reimage: bool = False
+    """Whether the volume that a server boots from is made of the image anew (2.93); else its image must be the same."""
 
 
 def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> tuple[Server, Server, int]:
@@ -44,7 +47,9 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
         image = images.for_boot(tx, context, wanted.image_id)
     except NotFound as error:
         raise Invalid("Cannot find image for rebuild") from error
-    if server.on_volume:
+    if server.on_volume and wanted.reimage:
+        volumed_images.take_root(tx, context, server, image.id)
+    elif server.on_volume:
         volumed_images.check_rebuild(tx, server, image)
     else:
         requests.check_fit(image, server.flavor)
@@ -71,11 +76,18 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
         server,
         **changes,
         image_id=server.image_id if server.on_volume else image.id,
-        image_properties=(server.image_properties if server.on_volume else requests.image_source(tx, context, image)),
+        image_properties=_properties(tx, context, server, image, wanted),
         admin_password=wanted.admin_password,
         progress=0,
     )
     return before, changed, action_id
+
+
+def _properties(tx: Transaction, context: Context, server: Server, image: Image, wanted: Rebuild) -> ServerImage:
+    """The image as the server remembers it from now on; of one that lies on a volume, it remembers the properties alone."""
+    if not server.on_volume:
+        return requests.image_source(tx, context, image)
+    return ServerImage(format="raw", properties=image.properties) if wanted.reimage else server.image_properties
 
 
 def _keep_topology(server: Server, properties: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from minicloud.base.errors import Invalid
+from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.compute import actions, block_devices, lifecycle, server_images, servers
 from minicloud.core.compute.block_devices import BlockDevice
@@ -12,8 +12,9 @@ from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.volume import snapshots, volumes
+from minicloud.core.volume import reimages, snapshots, volumes
 from minicloud.core.volume.snapshots import VolumeSnapshot
+from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
 DIFFERENT = "Unable to rebuild with a different image for a volume-backed server."
@@ -73,11 +74,26 @@ def _mapping(device: BlockDevice, snapshot: VolumeSnapshot) -> dict[str, Any]:
 
 def check_rebuild(tx: Transaction, server: Server, image: Image) -> None:
     """A server on a volume is rebuilt only with the image that its volume was made of. Raises Invalid."""
-    for device in block_devices.of_server(tx, server.id):
-        volume = volumes.find(tx, device.volume_id) if device.is_root and device.volume_id else None
-        if volume is not None and volume.image_metadata.get("image_id") == image.id:
-            return
+    volume = root_volume(tx, server.id)
+    if volume is not None and volume.image_metadata.get("image_id") == image.id:
+        return
     raise Invalid(f"Image {image.id} is unacceptable: {DIFFERENT}")
+
+
+def take_root(tx: Transaction, context: Context, server: Server, image_id: str) -> None:
+    """Take the volume that a server boots from for another image. Raises Conflict, Invalid."""
+    volume = root_volume(tx, server.id)
+    if volume is None:
+        raise Conflict(f"Unable to find root block device mapping for volume-backed instance {server.id}.")
+    reimages.take_attached(tx, context, volume, image_id)
+
+
+def root_volume(tx: Transaction, server_id: str) -> Volume | None:
+    """The volume that a server boots from."""
+    for device in block_devices.of_server(tx, server_id):
+        if device.is_root and device.volume_id is not None:
+            return volumes.find(tx, device.volume_id)
+    return None
 
 
 def root_snapshot(tx: Transaction, image_id: str) -> str | None:

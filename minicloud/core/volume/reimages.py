@@ -18,9 +18,20 @@ def take(tx: Transaction, context: Context, volume: Volume, image_id: str, *, re
         Conflict: several servers have it.
         Invalid: its status, or the image, does not allow it.
     """
+    expected = [volumes.AVAILABLE, volumes.ERROR, *([volumes.RESERVED] if reserved else [])]
+    return _take(tx, context, volume, image_id, expected)
+
+
+def take_attached(tx: Transaction, context: Context, volume: Volume, image_id: str) -> tuple[Volume, Image]:
+    """Take a volume that one server has, for that server's rebuild. Raises as ``take``."""
+    return _take(tx, context, volume, image_id, [volumes.IN_USE])
+
+
+def _take(
+    tx: Transaction, context: Context, volume: Volume, image_id: str, expected: list[str]
+) -> tuple[Volume, Image]:
     if len(attachments.of_volume(tx, volume.id)) > 1:
         raise Conflict("Cannot re-image a volume which is attached to more than one server.")
-    expected = [volumes.AVAILABLE, volumes.ERROR, *([volumes.RESERVED] if reserved else [])]
     image = volume_images.find(tx, context, image_id)
     taken = volumes.move(
         tx,

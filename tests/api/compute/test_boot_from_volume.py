@@ -12,6 +12,7 @@ from tests.support.volume import VOLUME, a_snapshot, a_volume, message, read, vo
 
 pytestmark = pytest.mark.anyio
 NOBODY = "11111111-2222-4333-8444-555555555555"
+OTHER = {"name": "other", "disk_format": "raw", "container_format": "bare"}
 
 
 def disk(source: str, uuid: str | None, **more: Any) -> dict[str, Any]:
@@ -163,7 +164,9 @@ async def test_an_image_of_a_server_on_volumes_names_snapshots_of_which_a_new_on
         assert (copy["status"], copy["size"], copy["bootable"]) == ("available", 2, "true")
         backup = await cloud.act(server["id"], {"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}})
         assert (backup.status_code, "volume-backed" in message(backup)) == (400, True)
-        other = await cloud.act(server["id"], {"rebuild": {"imageRef": image["id"]}})
+        other = await cloud.act(
+            server["id"], {"rebuild": {"imageRef": image["id"]}}, await cloud.as_demo(version="compute 2.92")
+        )
         assert (other.status_code, "different image" in message(other)) == (400, True)
 
 
@@ -188,4 +191,36 @@ async def test_a_server_on_a_volume_is_stopped_started_resized_and_rebuilt_with_
             "ACTIVE",
             server["os-extended-volumes:volumes_attached"],
         )
+        assert await cloud.stuck() == []
+
+
+async def test_since_2_93_a_rebuild_makes_the_volume_of_the_image_anew() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        volumes, image = await volume_client(cloud), await cloud.image_id()
+        server = await on_volume(cloud, disk("image", image, volume_size=2))
+        [attached] = server["os-extended-volumes:volumes_attached"]
+        made = (await cloud.demo.post("/image/v2/images", json=OTHER)).json()
+        headers = {"Content-Type": "application/octet-stream"}
+        await cloud.demo.put(f"/image/v2/images/{made['id']}/file", content=bytes(1 << 20), headers=headers)
+        answer = await cloud.act(server["id"], {"rebuild": {"imageRef": made["id"]}})
+        assert answer.status_code == 202, answer.text
+        assert (await read(volumes, "volume", attached["id"]))["status"] == "downloading"
+        await cloud.settled()
+        after = await cloud.server(server["id"])
+        assert (after["status"], after["image"], after["os-extended-volumes:volumes_attached"]) == (
+            "ACTIVE",
+            "",
+            [attached],
+        )
+        volume = await read(volumes, "volume", attached["id"])
+        assert (volume["status"], volume["volume_image_metadata"]["image_id"]) == ("in-use", made["id"])
+        assert cloud.cloud.fake is not None
+        cloud.cloud.fake.faults.add(
+            Fault(verb="ensure_volume", count=None, error=ErrorFacts("failed", "The disk is full"))
+        )
+        await cloud.act(server["id"], {"rebuild": {"imageRef": image}})
+        await cloud.settled()
+        assert (await cloud.server(server["id"]))["status"] == "ERROR"
+        assert (await read(volumes, "volume", attached["id"]))["status"] == "error"
         assert await cloud.stuck() == []
