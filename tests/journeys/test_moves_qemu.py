@@ -12,8 +12,9 @@ import httpx
 import msgspec
 import pytest
 
+from minicloud.operations import offline
 from tests.support.bootsector import boot_disk
-from tests.support.killable import Killable, end_guests
+from tests.support.killable import Killable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.journey, pytest.mark.qemu]
 LIMIT_S = 120.0
@@ -44,7 +45,8 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Killable]:
         yield killable
     finally:
         killable.end()
-        end_guests(tmp_path / "data")
+        with anyio.CancelScope(shield=True):
+            await offline.purge(tmp_path / "data", lambda _: None)
 
 
 class Mover:
