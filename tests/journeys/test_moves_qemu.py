@@ -147,8 +147,14 @@ class Mover:
         assert answer.status_code == 200, answer.text
 
 
-async def test_a_guest_moves_and_what_it_wrote_goes_along(cloud: Killable) -> None:
-    web = Mover(cloud, await cloud.sign_in("admin", "admin"))
+@pytest.fixture
+async def web(cloud: Killable) -> AsyncIterator[Mover]:
+    mover = Mover(cloud, await cloud.sign_in("admin", "admin"))
+    async with mover.http:
+        yield mover
+
+
+async def test_a_guest_moves_and_what_it_wrote_goes_along(web: Mover) -> None:
     await web.made()
     source = (await web.shown())["OS-EXT-SRV-ATTR:host"]
     other = {"host-1": "host-2", "host-2": "host-1"}[source]
