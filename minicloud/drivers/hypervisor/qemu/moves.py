@@ -74,7 +74,7 @@ class QemuMoves:
         if not vm.record.awaited:
             return True
         async with vm.by_itself() as (record, qmp):
-            if qmp is None or (await qmp.status()).status == "inmigrate":
+            if qmp is None or await _waits(qmp):
                 return False
             await qmp.execute("nbd-server-stop")
             vm.keep(msgspec.structs.replace(record, awaited=False))
@@ -260,6 +260,14 @@ async def _until(qmp: Qmp, wanted: str) -> None:
         if found.get("status") == "failed":
             raise Failed(f"QEMU gave the move up: {found.get('error-desc', 'it does not say why')}")
         await anyio.sleep(_POLL_S)
+
+
+async def _waits(qmp: Qmp) -> bool:
+    """Whether a QEMU still waits for a guest; one whose source has given up ends by itself, perhaps while it is asked."""
+    try:
+        return (await qmp.status()).status == "inmigrate"
+    except Unavailable:
+        return True
 
 
 async def _migration(qmp: Qmp) -> dict[str, Any]:
