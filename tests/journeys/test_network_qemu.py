@@ -102,13 +102,16 @@ def built(admin: Connection, key: Path) -> dict[str, Any]:
 def neighbours_and_strangers(cloud: Journey, admin: Connection, key: Path) -> None:
     assert inside(cloud, key, "east", "ping -c 2 -W 10 10.60.0.12").returncode == 0
     assert inside(cloud, key, "east", "ping -c 1 -W 2 10.60.0.13").returncode == 1, "the island is another network's"
-    [port] = [p for p in admin.network.ports() if any(f["ip_address"] == "10.60.0.12" for f in p.fixed_ips)]
-    [six] = [fixed["ip_address"] for fixed in port.fixed_ips if ":" in fixed["ip_address"]]
-    until(
-        lambda: f"inet6 {six}/64" in inside(cloud, key, "west", "ip -6 address show eth0").stdout,
-        f"west made the address {six} out of what the router advertised",
-    )
-    assert inside(cloud, key, "east", f"ping6 -c 2 -W 10 {six}").returncode == 0
+    sixes = {}
+    for name in ("east", "west"):
+        fixed = port_of(admin, name).fixed_ips
+        [six] = [each["ip_address"] for each in fixed if ":" in each["ip_address"]]
+        until(
+            lambda name=name, six=six: f"inet6 {six}/64" in inside(cloud, key, name, "ip -6 address show eth0").stdout,
+            f"{name} made the address {six} out of what the router advertised",
+        )
+        sixes[name] = six
+    assert inside(cloud, key, "east", f"ping6 -c 2 -W 10 {sixes['west']}").returncode == 0
     lie = "ip address add 10.60.0.99/24 dev eth0; ping -c 1 -W 2 -I 10.60.0.99 10.60.0.12"
     assert inside(cloud, key, "east", lie).returncode == 1, "a source that is not the port's does not arrive"
     inside(cloud, key, "east", "ip address delete 10.60.0.99/24 dev eth0")
