@@ -125,4 +125,5 @@ def _unsupported(what: str) -> Invalid:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isdigit() else 0
+    # Before 2.86 any text could be stored as an extra spec; no host hears of a number that does not fit into 63 bits.
+    return min(int(text), 2**63 - 1) if text is not None and text.strip().isdecimal() else 0

@@ -7,6 +7,7 @@ import msgspec
 
 from minicloud.agent import calls
 from minicloud.base.errors import CloudError, NotFound
+from minicloud.conductor.network import cards
 from minicloud.core.network import wishes
 from minicloud.engines.database import Transaction
 
@@ -74,7 +75,7 @@ def for_host(
             for network_id in sorted(needed.union(told))
         },
         routers={router.id: spec(router, calls.Router) for router in found.values()},
-        ports={wish.id: spec(wish, calls.Port) for wish in wishes.port_wishes(tx, ports) if wish.host == host},
+        ports={wish.id: spec(wish, calls.Port) for wish in cards.wishes_for(tx, ports) if wish.host == host},
         gone_networks=sorted(set(networks) - known_networks),
         gone_routers=sorted(set(routers) - served),
     )

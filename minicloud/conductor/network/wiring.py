@@ -13,8 +13,7 @@ from minicloud.agent import calls
 from minicloud.agent.calls import Agents
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, NotFound
-from minicloud.conductor.network import wanted
-from minicloud.core.network import wishes
+from minicloud.conductor.network import cards, wanted
 from minicloud.core.network.wished import PortWish
 from minicloud.engines.database import Database, Transaction
 
@@ -70,16 +69,16 @@ class Wiring:
 
         Raises NotFound (no such port), Conflict (kind ``not_bound``: its record says another host), and what hosts raise.
         """
-        await self._ensure(host, await self._database.read(lambda tx: wishes.port_wish(tx, port_id)))
+        await self._ensure(host, await self._database.read(lambda tx: cards.wish(tx, port_id)))
 
     async def ensure_ports(self, host: str, server_id: str) -> None:
         """All ports of a server, as ``ensure_port`` has it."""
-        for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
+        for wish in await self._database.read(lambda tx: cards.wishes_of(tx, server_id)):
             await self._ensure(host, wish)
 
     async def ensure_ports_ahead(self, host: str, server_id: str) -> None:
         """All ports of a server stand on a host to which it is on its way, while they are bound elsewhere."""
-        for wish in await self._database.read(lambda tx: wishes.port_wishes_of(tx, server_id)):
+        for wish in await self._database.read(lambda tx: cards.wishes_of(tx, server_id)):
             await self._ensure(host, wish, ahead=True)
 
     async def _ensure(self, host: str, wish: PortWish, *, ahead: bool = False) -> None:
@@ -261,9 +260,9 @@ class Wiring:
 
 def port_specs_of(tx: Transaction, server_id: str) -> list[calls.Port]:
     """A server's ports as its host is told, in the order of its cards."""
-    return [wanted.spec(wish, calls.Port) for wish in wishes.port_wishes_of(tx, server_id)]
+    return [wanted.spec(wish, calls.Port) for wish in cards.wishes_of(tx, server_id)]
 
 
 def port_spec(tx: Transaction, port_id: str) -> calls.Port:
     """A port as its host is told. Raises NotFound."""
-    return wanted.spec(wishes.port_wish(tx, port_id), calls.Port)
+    return wanted.spec(cards.wish(tx, port_id), calls.Port)

@@ -1,6 +1,8 @@
-"""What ports' traffic is held to: by a policy of their own, else by their network's."""
+"""What ports' traffic is held to: by a policy of their own, else by their network's; and by their server's flavor as well."""
 
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from minicloud.core.network import qos_rules
 from minicloud.core.network.qos_rules import QosRule
@@ -29,3 +31,22 @@ def quality_of(rules: Sequence[QosRule]) -> QualityWish:
         ingress=limits.get(qos_rules.INGRESS),
         dscp=next((rule.amount for rule in rules if rule.type == "dscp_marking"), None),
     )
+
+
+def both(one: QualityWish, other: QualityWish) -> QualityWish:
+    """What passes where two qualities are kept one after the other. Pure."""
+    return QualityWish(
+        egress=_narrower(one.egress, other.egress),
+        ingress=_narrower(one.ingress, other.ingress),
+        dscp=one.dscp if one.dscp is not None else other.dscp,
+    )
+
+
+def _narrower(one: LimitWish | None, other: LimitWish | None) -> LimitWish | None:
+    """The slower of two limits, in bursts no faster than anything that the other one lets through."""
+    limits = sorted((limit for limit in (one, other) if limit is not None and limit.kbps), key=lambda limit: limit.kbps)
+    if len(limits) < 2:
+        return limits[0] if limits else None
+    slow, fast = limits
+    peak = min(peak for peak in (slow.peak_kbps, fast.peak_kbps, fast.kbps) if peak)
+    return msgspec.structs.replace(slow, peak_kbps=peak if peak > slow.kbps else 0)

@@ -106,10 +106,11 @@ class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitWish(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may pass one way."""
+    """How much may pass one way; while a burst lasts, no faster than ``peak_kbps``, unless that is 0."""
 
     kbps: int
     burst_kb: int
+    peak_kbps: int = 0
 
 
 class QualityWish(msgspec.Struct, frozen=True, kw_only=True):

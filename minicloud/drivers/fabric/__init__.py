@@ -149,10 +149,14 @@ class Router(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may pass one way: kilobits per second, and kilobits that may pass at once."""
+    """How much may pass one way: kilobits per second, and kilobits that may pass at once.
+
+    What passes at once does so at the speed of the wire, or at ``peak_kbps`` where that is more than ``kbps``.
+    """
 
     kbps: int
     burst_kb: int = 0
+    peak_kbps: int = 0
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):

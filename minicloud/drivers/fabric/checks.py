@@ -105,7 +105,7 @@ def check_port(port: Port) -> None:
         for group_id in port.groups or ():
             check_id("security group", group_id)
         for limit in (port.quality.egress, port.quality.ingress):
-            if limit is not None and (limit.kbps < 0 or limit.burst_kb < 0):
+            if limit is not None and min(limit.kbps, limit.burst_kb, limit.peak_kbps) < 0:
                 raise ValueError("a limit cannot be negative")
         if port.quality.dscp is not None and not 0 <= port.quality.dscp <= 63:
             raise ValueError(f"there is no DSCP mark {port.quality.dscp}")

@@ -6,6 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from minicloud.conductor.compute.specs import server_spec
+from minicloud.core.compute import servers
+from minicloud.drivers.fabric import Limit, Quality
+from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor import Hardware, Machine, Throttle
 from tests.support.clouds import TestedCloud, a_cloud
 
@@ -115,3 +119,60 @@ async def test_hardware_that_no_host_has_fails_the_build_and_says_so() -> None:
         server = await cloud.a_server(imageRef=await an_image(cloud, hw_disk_bus="fdc"))
         assert server["status"] == "ERROR"
         assert server["fault"]["message"] == "Requested hardware 'fdc' is not supported by the 'qemu' virt driver"
+
+
+def limits_of(cloud: TestedCloud, server_id: str) -> Quality:
+    """What the only card of a server is held to, on the host where it is wired."""
+    fabrics = [agent.fabric for agent in cloud.cloud.agents.values()]
+    ports = [port for fabric in fabrics if isinstance(fabric, FakeFabric) for port in fabric.state().ports.values()]
+    [quality] = [port.quality for port in ports if port.machine_id == server_id]
+    return quality
+
+
+async def test_cards_are_held_to_what_the_flavor_lets_through_and_a_resize_changes_that() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        specs = {
+            "quota:vif_inbound_average": "1000",
+            "quota:vif_inbound_peak": "2000",
+            "quota:vif_inbound_burst": "500",
+            "quota:vif_outbound_average": "250",
+        }
+        server = await cloud.a_server(flavorRef=await a_flavor(cloud, specs, disk=1))
+        slow = Quality(ingress=Limit(kbps=8000, burst_kb=4096, peak_kbps=16000), egress=Limit(kbps=2000))
+        assert limits_of(cloud, server["id"]) == slow
+        body = {"interfaceAttachment": {}}
+        added = await cloud.demo.post(f"/compute/v2.1/servers/{server['id']}/os-interface", json=body)
+        assert added.status_code == 200, added.text
+        path = f"/compute/v2.1/servers/{server['id']}/os-interface/{added.json()['interfaceAttachment']['port_id']}"
+        told = await cloud.read(lambda tx: server_spec(tx, servers.living(tx, server["id"])))
+        assert [msgspec.convert(nic.port.quality, Quality, from_attributes=True) for nic in told.nics] == [slow, slow]
+        assert (await cloud.demo.delete(path)).status_code == 202
+        await cloud.settled()
+        other = await a_flavor(cloud, {"quota:vif_outbound_average": "125"}, name="other")
+        assert (await cloud.act(server["id"], {"resize": {"flavorRef": other}})).status_code == 202
+        await cloud.settled()
+        assert limits_of(cloud, server["id"]) == Quality(egress=Limit(kbps=1000))
+        assert (await cloud.act(server["id"], {"revertResize": None})).status_code == 202
+        await cloud.settled()
+        assert limits_of(cloud, server["id"]) == slow
+
+
+async def test_flavor_and_policy_both_hold_a_card() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        flavor = await a_flavor(cloud, {"quota:vif_inbound_average": "1000", "quota:vif_outbound_average": "1000"})
+        server = await cloud.a_server(flavorRef=flavor)
+        made = await cloud.admin.post("/network/v2.0/qos/policies", json={"policy": {"name": "p", "shared": True}})
+        policy = made.json()["policy"]["id"]
+        for way, kbps in (("ingress", 3000), ("egress", 9000)):
+            rule = {"bandwidth_limit_rule": {"max_kbps": kbps, "max_burst_kbps": 100, "direction": way}}
+            path = f"/network/v2.0/qos/policies/{policy}/bandwidth_limit_rules"
+            assert (await cloud.admin.post(path, json=rule)).status_code == 201
+        ports = await cloud.demo.get("/network/v2.0/ports", params={"device_id": server["id"]})
+        path = f"/network/v2.0/ports/{ports.json()['ports'][0]['id']}"
+        assert (await cloud.admin.put(path, json={"port": {"qos_policy_id": policy}})).status_code == 200
+        await cloud.reconciled()
+        assert limits_of(cloud, server["id"]) == Quality(
+            ingress=Limit(kbps=3000, burst_kb=100, peak_kbps=8000), egress=Limit(kbps=8000, peak_kbps=9000)
+        )

@@ -41,6 +41,17 @@ def test_a_burst_that_nobody_chose_is_four_fifths_of_a_second() -> None:
     assert shaping.wish(an_id(11), Quality(dscp=10, egress=Limit(kbps=0))) == ([], [])
 
 
+def test_a_peak_holds_the_burst_back_and_nothing_is_more_than_tc_can_be_told() -> None:
+    _, queues = shaping.wish(an_id(11), Quality(ingress=Limit(kbps=1000, burst_kb=800, peak_kbps=16000)))
+    assert queues == [
+        "qdisc add dev tap00000011-00 root tbf rate 1000kbit burst 100000b latency 50ms peakrate 16000kbit mtu 8000b"
+    ]
+    _, queues = shaping.wish(an_id(11), Quality(ingress=Limit(kbps=1000, peak_kbps=1000)))
+    assert "peakrate" not in queues[0]
+    _, queues = shaping.wish(an_id(11), Quality(ingress=Limit(kbps=10**18, burst_kb=10**18)))
+    assert queues == ["qdisc add dev tap00000011-00 root tbf rate 2147483647kbit burst 2147483647b latency 50ms"]
+
+
 async def seconds(listener: TapGuest, address: str) -> float:
     begun = time.monotonic()
     said = await blocking(listener.hear, address, 80)
@@ -66,6 +77,22 @@ async def test_limits_hold_both_ways_and_end_with_the_policy(lab: Lab) -> None:
     assert await seconds(two, "10.0.0.11") < held
     links = await lab.fabric._room.links(lab.namespace(network))
     assert [name for name in links if name.startswith("ifb") and links[name].alias] == []
+
+
+async def test_a_peak_holds_and_no_limit_is_too_large_to_be_laid(lab: Lab) -> None:
+    network = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"})
+    await lab.fabric.ensure_network(network)
+    one, two = await lab.guest(a_port(11, network, "10.0.0.11")), await lab.guest(a_port(12, network, "10.0.0.12"))
+    await blocking(one.serve, 80, bytes(BYTES))
+    # All of it is one burst, at 4 Mbit/s.
+    held = Quality(egress=Limit(kbps=1000, burst_kb=16_000, peak_kbps=4000))
+    huge = Quality(egress=Limit(kbps=10**18, burst_kb=10**18), ingress=Limit(kbps=10**17, peak_kbps=10**18))
+    took = []
+    for quality in (held, huge):
+        await lab.fabric.ensure_port(a_port(11, network, "10.0.0.11", quality=quality))
+        took.append(await seconds(two, "10.0.0.11"))
+    assert 0.6 < took[0] < 2.5
+    assert took[1] < took[0]
 
 
 async def test_what_a_guest_sends_is_marked(lab: Lab) -> None:

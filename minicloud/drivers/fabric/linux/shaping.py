@@ -13,6 +13,10 @@ NOTHING_THERE = "Invalid handle|handle of zero|Cannot find|No such file|No such 
 _LATENCY_MS = 50
 _SMALLEST = 4000
 """Bytes that a bucket must hold at least: two full frames and their headers."""
+_MOST = 2**31 - 1
+"""The most that ``tc`` can be told: terabits a second, and gigabytes."""
+_PEAK_MS = 4
+"""How long the wire's own speed may last where there is a peak: the kernel counts no finer."""
 
 
 def clear(port_id: str) -> tuple[list[str], list[str]]:
@@ -38,6 +42,12 @@ def wish(port_id: str, quality: Quality) -> tuple[list[str], list[str]]:
 
 
 def _bucket(limit: Limit) -> str:
+    rate, peak = min(limit.kbps, _MOST), min(limit.peak_kbps, _MOST)
     # Unsaid, a burst is four fifths of a second's worth, as Neutron has it for TCP's sake.
-    burst = (limit.burst_kb or limit.kbps * 4 // 5) * 125
-    return f"tbf rate {limit.kbps}kbit burst {max(burst, _SMALLEST)}b latency {_LATENCY_MS}ms"
+    burst = (limit.burst_kb or rate * 4 // 5) * 125
+    words = f"tbf rate {rate}kbit burst {_bytes(burst)} latency {_LATENCY_MS}ms"
+    return words if peak <= rate else f"{words} peakrate {peak}kbit mtu {_bytes(peak * 125 * _PEAK_MS // 1000)}"
+
+
+def _bytes(wanted: int) -> str:
+    return f"{min(max(wanted, _SMALLEST), _MOST)}b"
