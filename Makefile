@@ -41,9 +41,11 @@ bench: .venv/.ready-test  ## Measure; each figure beside a floor of the same run
 conformance: .venv/.ready-test  ## Run a suite that others wrote and show its score: make conformance SUITE=identity
 	@$(BIN)/python -m tests.conformance $(SUITE) $(T)
 
-fuzz: .venv/.ready-test  ## Send identity and network 20,000 odd requests each; none may be answered with 500.
+fuzz: .venv/.ready-test  ## Send each service 20,000 odd requests; none may be answered with 500.
 	@$(BIN)/python -m tests.support.odd_identity 20000
 	@$(BIN)/python -m tests.support.odd_network 20000
+	@$(BIN)/python -m tests.support.odd_requests volume 20000
+	@$(BIN)/python -m tests.support.odd_requests image 20000
 
 docs: .venv/.ready  ## Write the generated pages of docs/ anew.
 	@$(BIN)/python scripts/pages.py

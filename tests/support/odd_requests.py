@@ -5,6 +5,7 @@ there, a query string from the route's listing. ``python -m tests.support.odd_re
 service of a whole cloud; the tests send a sample.
 """
 
+import json
 import random
 import sys
 import types
@@ -20,6 +21,7 @@ from minicloud.api.bodies import Body
 from minicloud.api.microversions import Version, exists, marks_of
 from minicloud.api.routes import Route
 from minicloud.api.service import Service
+from tests.support import odd_image
 from tests.support.clouds import TestedCloud, a_cloud
 
 ODD: tuple[Any, ...] = (
@@ -142,7 +144,8 @@ async def _ids(client: httpx.AsyncClient, collections: dict[str, str]) -> dict[s
         answer = await client.get(path)
         if answer.status_code == 200:
             lists = [items for items in answer.json().values() if isinstance(items, list)]
-            found[kind] = [str(item["id"]) for items in lists for item in items[:4] if "id" in item]
+            every = [item.get("id", item.get("namespace")) for items in lists for item in items[:4]]
+            found[kind] = [str(one) for one in every if one is not None]
     return found
 
 
@@ -160,6 +163,30 @@ COLLECTIONS = {
         "project": "/identity/v3/projects",
         "volume": "/volume/v3/volumes",
     },
+    "volume": {
+        "volume": "/volume/v3/volumes?all_tenants=1",
+        "volid": "/volume/v3/volumes?all_tenants=1",
+        "snapshot": "/volume/v3/snapshots?all_tenants=1",
+        "backup": "/volume/v3/backups?all_tenants=1",
+        "group_snapshot": "/volume/v3/group_snapshots?all_tenants=1",
+        "group_type": "/volume/v3/group_types",
+        "group": "/volume/v3/groups?all_tenants=1",
+        "type": "/volume/v3/types",
+        "spec": "/volume/v3/qos-specs",
+        "attachment": "/volume/v3/attachments?all_tenants=1",
+        "transfer": "/volume/v3/volume-transfers?all_tenants=1",
+        "message": "/volume/v3/messages",
+        "uuid": "/compute/v2.1/servers?all_tenants=1",
+        "image": "/image/v2/images",
+        "project": "/identity/v3/projects",
+    },
+    "image": {
+        "image": "/image/v2/images",
+        "member": "/identity/v3/projects",
+        "owner": "/identity/v3/projects",
+        "task": "/image/v2/tasks",
+        "name": "/image/v2/metadefs/namespaces",
+    },
 }
 """Where the ids come from that stand in paths and bodies, by a part of the name that they stand under."""
 
@@ -174,7 +201,7 @@ async def send(name: str, seed: int, requests: int, *, per_cloud: int = 1000) ->
             service = next(one for one in cloud.cloud.api.services if one.name == name)
             for number in range(begin, min(begin + per_cloud, requests)):
                 if number % 100 == 0:
-                    await _some_things(cloud)
+                    await SOME_THINGS[name](cloud)
                     odd = Odd(dice, await _ids(cloud.admin, COLLECTIONS[name]))
                 status, told = await _one(cloud, service, odd, dice)
                 statuses[status] += 1
@@ -189,12 +216,55 @@ UPSTREAMS_OWN = ("Failed to attach network adapter device",)
 """What upstream itself answers with 500: a guest that could not be given a card, because it went away meanwhile."""
 
 
-async def _some_things(cloud: TestedCloud) -> None:
+async def _some_servers(cloud: TestedCloud) -> None:
     for client in (cloud.demo, cloud.admin):
         await cloud.ask_server(client, name="odd")
         await client.post("/compute/v2.1/os-server-groups", json={"server_group": {"name": "g", "policy": "affinity"}})
     await cloud.admin.post("/compute/v2.1/os-aggregates", json={"aggregate": {"name": "a"}})
     await cloud.settled()
+
+
+async def _some_volumes(cloud: TestedCloud) -> None:
+    newest = {"OpenStack-API-Version": "volume latest"}
+    for path, body in (
+        ("types", {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}),
+        ("qos-specs", {"qos_specs": {"name": "slow", "total_iops_sec": "10"}}),
+        ("group_types", {"group_type": {"name": "pack"}}),
+    ):
+        await cloud.admin.post(f"/volume/v3/{path}", json=body, headers=newest)
+    for client in (cloud.demo, cloud.admin):
+        server = await cloud.ask_server(client, name="odd")
+        for kind in ("__DEFAULT__", "shared"):
+            asked = await client.post("/volume/v3/volumes", json={"volume": {"size": 1, "volume_type": kind}})
+        group = {"name": "g", "group_type": "pack", "volume_types": ["__DEFAULT__"]}
+        await client.post("/volume/v3/groups", json={"group": group}, headers=newest)
+        await cloud.settled()
+        if asked.status_code != 202:
+            continue
+        volume_id = asked.json()["volume"]["id"]
+        for path, body in (
+            ("snapshots", {"snapshot": {"volume_id": volume_id}}),
+            ("backups", {"backup": {"volume_id": volume_id, "container": "odd"}}),
+            ("attachments", {"attachment": {"volume_uuid": volume_id, "instance_uuid": server.json()["server"]["id"]}}),
+            ("volume-transfers", {"transfer": {"volume_id": volume_id}}),
+        ):
+            await client.post(f"/volume/v3/{path}", json=body, headers=newest)
+            await cloud.settled()
+
+
+async def _some_images(cloud: TestedCloud) -> None:
+    for client in (cloud.demo, cloud.admin):
+        image = {"name": "odd", "disk_format": "raw", "container_format": "bare"}
+        made = (await client.post("/image/v2/images", json=image)).json()
+        content = {"Content-Type": "application/octet-stream"}
+        await client.put(f"/image/v2/images/{made.get('id')}/file", content=b"x" * 512, headers=content)
+        await client.post("/image/v2/images", json={"name": "empty"})
+    await cloud.admin.post("/image/v2/metadefs/namespaces", json={"namespace": "Odd", "visibility": "public"})
+    await cloud.settled()
+
+
+SOME_THINGS = {"compute": _some_servers, "volume": _some_volumes, "image": _some_images}
+"""What is made now and then, so that requests find something."""
 
 
 async def _one(cloud: TestedCloud, service: Service, odd: Odd, dice: random.Random) -> tuple[int, str]:
@@ -210,7 +280,11 @@ async def _one(cloud: TestedCloud, service: Service, odd: Odd, dice: random.Rand
         headers["OpenStack-API-Version"] = f"{service.negotiation.word} {version}"
     client = cloud.admin if dice.random() < 0.8 else cloud.demo
     path, document = odd.path(service, route), odd.document(route, version)
-    answer = await client.request(route.method, path, json=None if route.method == "GET" else document, headers=headers)
+    if service.name == "image":
+        document, headers["Content-Type"] = odd_image.content(route, dice)
+    sent = document if isinstance(document, bytes) else json.dumps(document).encode()
+    headers.setdefault("Content-Type", "application/json")
+    answer = await client.request(route.method, path, content=b"" if route.method == "GET" else sent, headers=headers)
     if dice.random() < 0.3:
         await cloud.settled()
     return answer.status_code, f"{route.method} {path} {headers} {document}: {answer.status_code} {answer.text[:500]}"

@@ -23,6 +23,7 @@ Choice = Annotated[str, msgspec.Meta(max_length=255)]
 GROUP_SNAPSHOTS = Resource(
     name="group_snapshot",
     collection="group_snapshots",
+    links="group_snapshot_links",
     filters=("name", "status", "group_id"),
     columns={
         **{name: name for name in ("id", "name", "description", "status", "group_id", "group_type_id", "created_at")},
@@ -64,10 +65,7 @@ async def _list(call: Call, *, long: bool) -> Any:
     find = group_snapshots.find
     found = await call.read(lambda tx: lists.page(tx, wanted, group_snapshots.page, GroupSnapshot, find))
     shown = [detailed(call, one) if long else brief(one) for one in found]
-    answer = lists.document(call, GROUP_SNAPSHOTS, wanted, shown, [one.id for one in found], None)
-    if "group_snapshots_links" in answer:
-        answer["group_snapshot_links"] = answer.pop("group_snapshots_links")
-    return answer
+    return lists.document(call, GROUP_SNAPSHOTS, wanted, shown, [one.id for one in found], None)
 
 
 async def index(call: Call) -> Any:

@@ -23,6 +23,7 @@ _SEEN = "group:access_group_types_specs"
 GROUP_TYPES = Resource(
     name="group_type",
     collection="group_types",
+    links="group_type_links",
     filters=("is_public",),
     columns={name: name for name in ("id", "name", "description", "is_public", "created_at", "updated_at")},
     flags=frozenset({"is_public"}),
@@ -71,12 +72,9 @@ async def index(call: Call) -> Any:
     if public is not None:
         wanted.query.where.append(Condition("is_public", "=", public))
     found = await call.read(lambda tx: lists.page(tx, wanted, group_types.page, GroupType, group_types.find))
-    answer = lists.document(
+    return lists.document(
         call, GROUP_TYPES, wanted, [view(call, one) for one in found], [one.id for one in found], None
     )
-    if "group_types_links" in answer:
-        answer["group_type_links"] = answer.pop("group_types_links")
-    return answer
 
 
 async def create(call: Call, body: GroupTypeCreate) -> Any:

@@ -27,6 +27,7 @@ Choice = Annotated[str, msgspec.Meta(max_length=255)]
 GROUPS = Resource(
     name="group",
     collection="groups",
+    links="group_links",
     filters=("name",),
     columns={
         **{name: name for name in ("id", "name", "description", "status", "group_type_id", "created_at", "updated_at")},
@@ -126,10 +127,7 @@ async def _list(call: Call, *, long: bool) -> Any:
         return found, detailed(call, tx, found) if long else [brief(group) for group in found]
 
     found, shown = await call.read(work)
-    answer = lists.document(call, GROUPS, wanted, shown, [group.id for group in found], None)
-    if "groups_links" in answer:
-        answer["group_links"] = answer.pop("groups_links")
-    return answer
+    return lists.document(call, GROUPS, wanted, shown, [group.id for group in found], None)
 
 
 async def index(call: Call) -> Any:

@@ -28,7 +28,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     ``filters`` are those offered to everybody; ``columns`` the record's columns by the API's names, for filters and sorting;
     ``flags`` columns of truths, ``maps`` columns of JSON objects, ``times`` filters that compare; ``since`` the version from
     which a filter exists. What is not ``owned`` by projects, as the column ``owner``
-    says, is everybody's.
+    says, is everybody's. ``links`` is the key of the link to the next page, where it is not made of the collection's name.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     since: Mapping[str, str] = {}
     owned: bool = True
     owner: str = "project_id"
+    links: str | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ def document(
         kept = [(key, value) for key, value in call.parameters if key != "marker"]
         path = call.request.scope["path"][len(call.mount) :]
         href = f"{call.base_url}{path}?{urlencode([*kept, ('marker', ids[-1])])}"
-        found[f"{resource.collection}_links"] = [{"rel": "next", "href": href}]
+        found[resource.links or f"{resource.collection}_links"] = [{"rel": "next", "href": href}]
     if count is not None:
         found["count"] = count
     return found
@@ -191,10 +192,11 @@ def _conditions(call: Call, resource: Resource, name: str, value: str) -> list[C
         return _map(column, value)
     found = value if name == "name" else _literal(value)
     if isinstance(found, list | tuple | set):
-        return [Condition(column, "in", [str(one) for one in found])]
+        return [Condition(column, "in", [_text(one) for one in found])]
     if found is None:
         return [Condition(column, "is null")]
-    return [Condition(column, "=", found if isinstance(found, int) else str(found))]
+    number = isinstance(found, int) and abs(found) <= values.LARGEST
+    return [Condition(column, "=", found if number else _text(found))]
 
 
 def _flag(call: Call, name: str, value: str) -> bool:
@@ -211,7 +213,7 @@ def _map(column: str, value: str) -> list[Condition | AnyOf]:
     found = _literal(value)
     if not isinstance(found, dict):
         return [NOTHING]
-    return [Condition(f"{column}", "holds", [str(key), str(wanted)]) for key, wanted in found.items()]
+    return [Condition(f"{column}", "holds", [_text(key), _text(wanted)]) for key, wanted in found.items()]
 
 
 def _literal(value: str) -> Any:
@@ -219,6 +221,11 @@ def _literal(value: str) -> Any:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return value
+
+
+def _text(value: Any) -> str:
+    """As a column may hold it: an escape in a literal can stand for what is no character."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _times(column: str, value: str) -> list[Condition | AnyOf]:
