@@ -1,6 +1,6 @@
 """What a disk image really is: told from its bytes as they stream by, in pure Python, before any other program may open it.
 
-``Inspector`` keeps the first megabytes and the last sector, names the format, reads the size that a guest will see, and
+``Inspector`` keeps the first megabytes and the last sectors, names the format, reads the size that a guest will see, and
 refuses what is dangerous (references to other files) or broken. A file per family of formats: ``qcow2``, ``vmdk``,
 ``virtualdisk`` (vdi, vhd, vhdx).
 """
@@ -13,7 +13,7 @@ from minicloud.base.imageformat import qcow2, virtualdisk, vmdk
 SECTOR = 512
 _HEAD = 1 << 20
 _HEAD_VHDX = 8 << 20
-_TAIL = SECTOR
+_TAIL = 3 * SECTOR
 _ISO_MAGIC_AT = 32769
 _EARLY = 64 << 10
 
@@ -77,16 +77,16 @@ class Inspector:
         if not self._looked:
             self._look()
         head = bytes(self._head)
-        form = detect(head, self._tail)
+        form = detect(head, self._tail[-SECTOR:])
         self._agree(form)
         if form == "qcow2":
             virtual = qcow2.check(head, self._size)
         elif form == "vmdk":
-            virtual = vmdk.check(head)
+            virtual = vmdk.check(head, self._tail, self._size)
         elif form == "vdi":
             virtual = virtualdisk.check_vdi(head)
         elif form == "vhd":
-            virtual = virtualdisk.check_vhd(head, self._tail)
+            virtual = virtualdisk.check_vhd(head, self._tail[-SECTOR:], self._size)
         elif form == "vhdx":
             virtual = virtualdisk.check_vhdx(head)
         else:

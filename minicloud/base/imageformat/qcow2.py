@@ -10,6 +10,8 @@ _DATA_FILE_NAME = 0x44415441
 _ENCRYPTION = 0x0537BE77
 _BACKING_FORMAT = 0xE2792ACA
 _L1_LIMIT = 32 << 20
+_REFCOUNTS_LIMIT = 8 << 20
+"""What QEMU reads at most of each table, in bytes."""
 
 
 def backing_file(head: bytes) -> str | None:
@@ -57,9 +59,7 @@ def check(head: bytes, file_size: int | None) -> int:
     """
     if len(head) < 72:
         raise Invalid("the qcow2 image is broken: it ends within its header")
-    version, backing, _, cluster_bits, virtual, crypt, l1_entries, l1_at, refcounts_at, _, snapshots, _ = (
-        struct.unpack_from(">IQIIQIIQQIIQ", head, 4)
-    )
+    version, backing, _, cluster_bits, virtual, crypt = struct.unpack_from(">IQIIQI", head, 4)
     if version not in (2, 3):
         raise Invalid(f"the qcow2 image has version {version}: only 2 and 3 are known")
     if backing:
@@ -74,7 +74,7 @@ def check(head: bytes, file_size: int | None) -> int:
     if version == 3:
         header_length = _check_version_3(head)
     _check_extensions(head, header_length, 1 << cluster_bits)
-    _check_tables(1 << cluster_bits, virtual, l1_entries, l1_at, refcounts_at, snapshots, file_size)
+    _check_tables(head, 1 << cluster_bits, virtual, file_size)
     return int(virtual)
 
 
@@ -114,9 +114,10 @@ def _check_extensions(head: bytes, at: int, end: int) -> None:
             raise Invalid("the qcow2 image is broken: a header extension is longer than the header")
 
 
-def _check_tables(
-    cluster: int, virtual: int, l1_entries: int, l1_at: int, refcounts_at: int, snapshots: int, file_size: int | None
-) -> None:
+def _check_tables(head: bytes, cluster: int, virtual: int, file_size: int | None) -> None:
+    l1_entries, l1_at, refcounts_at, refcount_clusters, snapshots, snapshots_at = struct.unpack_from(
+        ">IQQIIQ", head, 36
+    )
     if virtual >= 1 << 63:
         raise Invalid("the qcow2 image is broken: its size is impossible")
     # One L2 table covers (cluster / 8) clusters; an extended entry has 16 bytes, so it may take twice as many tables.
@@ -125,7 +126,17 @@ def _check_tables(
         raise Invalid("the qcow2 image is broken: its first table does not cover its size")
     if l1_at % cluster or refcounts_at % cluster or not refcounts_at or (l1_entries and not l1_at):
         raise Invalid("the qcow2 image is broken: its tables do not begin where clusters do")
+    if refcount_clusters * cluster > _REFCOUNTS_LIMIT:
+        raise Invalid("the qcow2 image is broken: its table of reference counts is too long")
     if snapshots > 65536:
         raise Invalid("the qcow2 image is broken: it claims too many snapshots")
-    if file_size is not None and (l1_at + l1_entries * 8 > file_size or refcounts_at >= file_size):
+    if snapshots and (not snapshots_at or snapshots_at % cluster):
+        raise Invalid("the qcow2 image is broken: its snapshots do not begin where clusters do")
+    if file_size is None:
+        return
+    # The tables are read whole; of the last cluster a file may lack what nobody uses.
+    ends = [l1_at + l1_entries * 8, refcounts_at + max(refcount_clusters - 1, 0) * cluster + 1]
+    if snapshots:
+        ends.append(snapshots_at + snapshots * 40)
+    if max(ends) > file_size:
         raise Invalid(f"the qcow2 image is cut off: its tables lie beyond its {file_size} bytes; upload it again")

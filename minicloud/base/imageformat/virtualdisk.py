@@ -8,6 +8,8 @@ from minicloud.base.errors import Invalid
 _VHDX_METADATA = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
 _VHDX_PARAMETERS = uuid.UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le
 _VHDX_SIZE = uuid.UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
+_SIZE_COUNTS = (b"win ", b"qem2", b"d2v ", b"tap\0", b"CTXS")
+_LARGEST_GEOMETRY = 65535 * 16 * 255
 _REGIONS_AT = 192 << 10
 
 
@@ -26,8 +28,8 @@ def check_vdi(head: bytes) -> int:
     return int(size)
 
 
-def check_vhd(head: bytes, tail: bytes) -> int:
-    """The virtual size in bytes. Raises Invalid."""
+def check_vhd(head: bytes, tail: bytes, file_size: int) -> int:
+    """The virtual size in bytes; ``tail`` are the last 512 bytes. Raises Invalid."""
     footer = head[:512] if head[:8] == b"conectix" else tail
     if len(footer) < 512:
         raise Invalid("the vhd image is broken: it ends within its header")
@@ -41,6 +43,13 @@ def check_vhd(head: bytes, tail: bytes) -> int:
         raise Invalid("the vhd image is broken: its checksum is wrong")
     if size == 0 or size >= 1 << 63:
         raise Invalid("the vhd image is broken: its header states no possible size")
+    cylinders, heads, sectors = struct.unpack_from(">HBB", footer, 56)
+    geometry = cylinders * heads * sectors
+    # QEMU believes the geometry rather than the size where these programs did not make the image, unless it is the largest.
+    if footer[28:32] not in _SIZE_COUNTS and geometry != _LARGEST_GEOMETRY and geometry * 512 > size:
+        raise Invalid("the vhd image is broken: its size and its geometry contradict each other")
+    if kind == 2 and size > file_size - 512:
+        raise Invalid("the vhd image is cut off: it is smaller than the disk that it holds; upload it again")
     return -(-int(size) // 512) * 512
 
 

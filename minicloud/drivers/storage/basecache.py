@@ -21,6 +21,7 @@ from minicloud.drivers.storage.qemuimg import qemu_img
 _PIECE = 1 << 20
 _BLOCK = 64 << 10
 _ZEROS = bytes(_BLOCK)
+_LEFT_FREE = 1 << 30
 _QEMU_NAMES = {"vhd": "vpc"}
 _SOUND = (0, 3)
 """What ``qemu-img check`` answers for images without damage; 3: some of their room is wasted."""
@@ -71,6 +72,8 @@ class BaseCache:
                     *("convert", "-q", "-f", name, "-O", "qcow2", str(part), str(converted)),
                     cpu_s=600,
                     timeout_s=1800.0,
+                    # A packed image may hold a thousand times what it has bytes.
+                    file_bytes=room_for_file(self._folder),
                 )
                 whole = converted
             await anyio.to_thread.run_sync(_publish, whole, path)
@@ -114,6 +117,12 @@ def free_bytes(folder: Path) -> int:
         folder = folder.parent
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
+
+
+def room_for_file(folder: Path) -> int:
+    """Bytes that one more file below this folder may have, so that guests still find room for what they write."""
+    free = free_bytes(folder)
+    return free - min(_LEFT_FREE, free // 10)
 
 
 async def _download(part: Path, checksum: str, format: str, fetch: Fetch) -> int:

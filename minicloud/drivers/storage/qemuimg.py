@@ -1,24 +1,53 @@
-"""Runs qemu-img under limits of memory and time, always with stated formats."""
+"""Runs qemu-img under limits of memory, time and room, always with stated formats; what a limit ends says which one."""
 
+import signal
 from collections.abc import Sequence
 
 from minicloud.base import tools
 from minicloud.base.errors import ToolFailed
 
-_ADDRESS_SPACE = 2 << 30
+MEMORY = 2 << 30
+"""Bytes of address space that one qemu-img may take."""
+_NO_MEMORY = ("Cannot allocate memory", "failed to allocate", "Could not allocate", "Out of memory")
 
 
-async def qemu_img(*arguments: str, cpu_s: int = 30, timeout_s: float = 120.0, accept: Sequence[int] = (0,)) -> None:
-    """Run one qemu-img command. Raises ToolMissing, ToolFailed with qemu-img's own words."""
+async def qemu_img(
+    *arguments: str,
+    cpu_s: int = 30,
+    timeout_s: float = 120.0,
+    accept: Sequence[int] = (0,),
+    memory_bytes: int = MEMORY,
+    file_bytes: int | None = None,
+) -> None:
+    """Run one qemu-img command; it may take so much processor time, and no file that it writes may grow larger than this.
+
+    Raises ToolMissing, ToolFailed with qemu-img's own words, or with the limit that it ran into.
+    """
     program = tools.need("qemu-img")
-    limits = (f"--as={_ADDRESS_SPACE}", f"--cpu={cpu_s}")
+    limits = [f"--as={memory_bytes}", f"--cpu={cpu_s}", "--core=0"]
+    if file_bytes is not None:
+        limits.append(f"--fsize={file_bytes}")
     try:
         await tools.run("prlimit", *limits, "--", program, *arguments, timeout_s=timeout_s, accept=accept)
     except ToolFailed as error:
-        words = str(error.detail.get("stderr", "")).strip().splitlines()
-        if not words:
-            raise
-        raise ToolFailed(f"qemu-img {arguments[0]} failed: {_own_words(words)}", **error.detail) from error
+        why = _why(error, cpu_s=cpu_s, timeout_s=timeout_s, memory_bytes=memory_bytes, file_bytes=file_bytes)
+        raise ToolFailed(f"qemu-img {arguments[0]} {why}", **error.detail) from error
+
+
+def _why(error: ToolFailed, *, cpu_s: int, timeout_s: float, memory_bytes: int, file_bytes: int | None) -> str:
+    code, words = error.detail.get("code"), str(error.detail.get("stderr", ""))
+    if code is None:
+        return f"did not end within {timeout_s:g} s"
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"took more than {cpu_s} s of processor time, which is all that it may have"
+    if file_bytes is not None and (code == -signal.SIGXFSZ or "File too large" in words):
+        return f"wrote more than {file_bytes >> 20} MiB, for which there is no room"
+    if any(sign in words for sign in _NO_MEMORY):
+        return f"wanted more than the {memory_bytes >> 20} MiB of memory that it may have"
+    lines = words.strip().splitlines()
+    if not lines:
+        return f"failed: it ended with {code}"
+    return f"failed: {_own_words(lines)}"
 
 
 def _own_words(lines: list[str]) -> str:

@@ -164,6 +164,25 @@ async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
         call("umount", str(small))
 
 
+async def test_a_packed_image_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """What has a thousandth of its size as a file is written out only as far as there is room."""
+    if os.getuid() != 0:
+        pytest.skip("a small file system needs root")
+    raw, bomb, small = tmp_path / "raw", tmp_path / "bomb.vmdk", tmp_path / "small"
+    raw.write_bytes(b"\x55" * (64 * MiB))
+    call("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", str(raw), str(bomb))
+    assert bomb.stat().st_size < MiB
+    small.mkdir()
+    call("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(small))
+    try:
+        storage = FilesStorage(small)
+        with pytest.raises(Failed, match=r"qemu-img convert wrote more than 1\d MiB, for which there is no room"):
+            await base_of(storage, bomb.read_bytes(), "vmdk")
+        assert list((small / "_base").iterdir()) == []
+    finally:
+        call("umount", str(small))
+
+
 async def test_a_fetch_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
     storage, content = FilesStorage(tmp_path), a_qcow2(size=MiB)
     closed = []
