@@ -10,12 +10,13 @@ from minicloud.api.network.port_forwardings import view as forwarding_view
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.network import floatingips, port_forwardings, standard
+from minicloud.core.network import floatingips, port_forwardings, qos_policies, standard
 from minicloud.core.network.port_forwardings import PortForwarding
 from minicloud.core.network.rows import FloatingIp, Port
 from minicloud.core.records import Transaction
 
-Found = tuple[FloatingIp, Port | None, list[PortForwarding]]
+Found = tuple[FloatingIp, Port | None, list[PortForwarding], str | None]
+"""A floating address, its port, what it forwards, and its network's policy of quality of service."""
 
 FLOATING = Resource(
     "floatingip",
@@ -38,6 +39,8 @@ FLOATING = Resource(
         Attribute("fixed_ip_address", values.or_none(values.ip), None, filter="text", sort=True),
         Attribute("dns_name", dns.floating_host, "", change=False, filter="text"),
         Attribute("dns_domain", dns.domain, "", change=False, filter="text"),
+        Attribute("qos_policy_id", values.or_none(values.uuid), None),
+        Attribute("qos_network_policy_id"),
         Attribute("router_id", filter="text", sort=True),
         Attribute("status", filter="text", sort=True),
         Attribute("port_details"),
@@ -80,6 +83,7 @@ async def create(call: Call, body: bytes) -> Any:
             given = dict(one.values)
             given["network_id"] = given.pop("floating_network_id")
             given["address"] = given.pop("floating_ip_address")
+            qos_policies.check(tx, call.context, given["qos_policy_id"])
             made.append(floatingips.create(tx, call.context, project_id=one.project_id, **given))
         return _with_ports(tx, made)
 
@@ -97,6 +101,8 @@ async def update(call: Call, floatingip_id: str, body: bytes) -> Any:
         guard.permit(call, "update_floatingip", {"project_id": floating.project_id})
         standard.expect(floating, revision)
         changes = dict(wanted.values)
+        if "qos_policy_id" in changes:
+            qos_policies.check_change(tx, call.context, floating.qos_policy_id, changes["qos_policy_id"])
         # A document without anything in it takes the address from its port, as it did when there was nothing else to change.
         named = "port_id" in changes or not wanted.given
         port_id, fixed = changes.pop("port_id", None), changes.pop("fixed_ip_address", None)
@@ -129,7 +135,9 @@ async def delete(call: Call, floatingip_id: str) -> Any:
     return Reply()
 
 
-def view(floating: FloatingIp, port: Port | None, forwardings: list[PortForwarding]) -> dict[str, Any]:
+def view(
+    floating: FloatingIp, port: Port | None, forwardings: list[PortForwarding], network_qos: str | None
+) -> dict[str, Any]:
     """A floating address as clients read it."""
     return common(floating) | {
         "floating_ip_address": floating.floating_ip_address,
@@ -140,6 +148,8 @@ def view(floating: FloatingIp, port: Port | None, forwardings: list[PortForwardi
         "status": floating.status,
         "dns_name": floating.dns_name,
         "dns_domain": floating.dns_domain,
+        "qos_policy_id": floating.qos_policy_id,
+        "qos_network_policy_id": network_qos,
         "port_forwardings": [_told(one) for one in forwardings],
         "port_details": None
         if port is None
@@ -163,11 +173,13 @@ def _with_ports(tx: Transaction, found: list[FloatingIp]) -> list[Found]:
     ids = [floating.port_id for floating in found if floating.port_id is not None]
     ports = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
     led = port_forwardings.of_floating(tx, [floating.id for floating in found])
+    policies = qos_policies.of_networks(tx, sorted({floating.floating_network_id for floating in found}))
     return [
         (
             floating,
             ports.get(floating.port_id or ""),
             led.get(floating.id, []),
+            policies.get(floating.floating_network_id),
         )
         for floating in found
     ]

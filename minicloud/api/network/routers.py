@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written, parse
@@ -15,13 +17,15 @@ from minicloud.core.network.routers import Gateway, GatewayWish
 from minicloud.core.network.rows import HostRoute, Router
 from minicloud.core.records import Transaction
 
+_GATEWAY = ("network_id", "enable_snat", "external_fixed_ips", "qos_policy_id")
+
 
 def _gateway(value: Any) -> GatewayWish | None:
     if not value:
         return None
     if not isinstance(value, dict):
         raise ValueError(f"'{value}' is not a dictionary")
-    unknown = sorted(set(value) - {"network_id", "enable_snat", "external_fixed_ips"})
+    unknown = sorted(set(value) - set(_GATEWAY))
     if unknown:
         raise ValueError(f"Unexpected keys supplied: {', '.join(unknown)}")
     if "network_id" not in value:
@@ -33,6 +37,9 @@ def _gateway(value: Any) -> GatewayWish | None:
         network_id=values.uuid(value["network_id"]),
         snat=None if value.get("enable_snat") is None else values.boolean(value["enable_snat"]),
         fixed_ips=None if fixed is None else values.fixed_ips(fixed),
+        qos_policy_id=values.or_none(values.uuid)(value["qos_policy_id"])
+        if "qos_policy_id" in value
+        else msgspec.UNSET,
     )
 
 
@@ -183,6 +190,8 @@ def view(router: Router, gateway: Gateway | None) -> dict[str, Any]:
             "network_id": gateway.network_id,
             "external_fixed_ips": gateway.fixed_ips,
             "enable_snat": router.enable_snat,
+            # Upstream speaks of it only where there is a policy.
+            **({"qos_policy_id": router.gateway_qos_policy_id} if gateway.limited else {}),
         },
         "routes": router.routes,
         "availability_zone_hints": router.availability_zone_hints,
@@ -225,7 +234,8 @@ def _ruled(wanted: Written) -> list[str]:
     if "external_gateway_info" not in wanted.named:
         return found
     inner: Mapping[str, Any] = wanted.given["external_gateway_info"] or {}
-    return [*found, "external_gateway_info", *(f"external_gateway_info:{name}" for name in sorted(inner))]
+    ruled = [f"external_gateway_info:{name}" for name in sorted(inner) if name != "qos_policy_id"]
+    return [*found, "external_gateway_info", *ruled]
 
 
 def _rules(verb: str) -> list[tuple[str, str]]:

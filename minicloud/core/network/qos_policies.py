@@ -1,4 +1,4 @@
-"""Policies of quality of service, which ports and networks may have."""
+"""Policies of quality of service, which ports, networks, floating addresses and gateways of routers may have."""
 
 from collections.abc import Sequence
 from typing import Any, LiteralString
@@ -15,6 +15,8 @@ from minicloud.engines.database import Transaction
 _USERS: list[tuple[str, LiteralString]] = [
     ("network", "SELECT id FROM networks WHERE qos_policy_id = ? ORDER BY id LIMIT 1"),
     ("port", "SELECT id FROM ports WHERE qos_policy_id = ? ORDER BY id LIMIT 1"),
+    ("fip", "SELECT id FROM floating_ips WHERE qos_policy_id = ? ORDER BY id LIMIT 1"),
+    ("router", "SELECT id FROM routers WHERE gateway_qos_policy_id = ? ORDER BY id LIMIT 1"),
 ]
 
 

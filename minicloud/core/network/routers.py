@@ -10,7 +10,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context, administrator
-from minicloud.core.network import addressing, hostings, ports, quotas, rbac, standard, zones
+from minicloud.core.network import addressing, hostings, ports, qos_policies, quotas, rbac, standard, zones
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import ROUTER_GATEWAY, ROUTER_INTERFACE, HostRoute, Network, Port, Router, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -20,18 +20,20 @@ MOST_ROUTES = 30
 
 
 class GatewayWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway that a router shall have; ``snat`` None leaves that as it is."""
+    """A gateway that a router shall have; ``snat`` None and ``qos_policy_id`` unset leave that as it is."""
 
     network_id: str
     snat: bool | None = None
+    qos_policy_id: str | msgspec.UnsetType | None = msgspec.UNSET
     fixed_ips: list[FixedIpWish] | None = None
 
 
 class Gateway(msgspec.Struct, frozen=True):
-    """The gateway that a router has."""
+    """The gateway that a router has. ``limited``: by a policy of its own or its network's."""
 
     network_id: str
     fixed_ips: list[FixedIp]
+    limited: bool = False
 
 
 def visible(context: Context) -> list[Condition | AnyOf]:
@@ -88,13 +90,17 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
     """Give a router this gateway, or none. Raises NotFound, Invalid, Conflict while floating addresses need the old one."""
     old = None if router.gateway_port_id is None else records.get(tx, Port, router.gateway_port_id)
     snat = router.enable_snat if wish is None or wish.snat is None else wish.snat
+    policy_id = router.gateway_qos_policy_id
     if wish is not None:
         _refuse_gateway(tx, context, router, wish)
+        if wish.qos_policy_id is not msgspec.UNSET:
+            policy_id = wish.qos_policy_id
+            qos_policies.check_change(tx, context, router.gateway_qos_policy_id, policy_id)
         if old is not None and old.network_id == wish.network_id:
             if wish.fixed_ips:
                 ports.change(tx, old, fixed_ips=wish.fixed_ips)
-                return standard.touch(tx, router, enable_snat=snat)
-            return standard.change(tx, router, enable_snat=snat)
+                return standard.touch(tx, router, enable_snat=snat, gateway_qos_policy_id=policy_id)
+            return standard.change(tx, router, enable_snat=snat, gateway_qos_policy_id=policy_id)
     if old is not None:
         if tx.one("SELECT 1 FROM floating_ips WHERE router_id = ? LIMIT 1", [router.id]):
             raise Conflict(
@@ -105,7 +111,7 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
         router = standard.touch(tx, router, gateway_port_id=None)
         ports.remove(tx, old)
     if wish is None:
-        return standard.change(tx, router, enable_snat=True)
+        return standard.change(tx, router, enable_snat=True, gateway_qos_policy_id=None)
     made = ports.create(
         tx,
         records.get(tx, Network, wish.network_id),
@@ -115,7 +121,7 @@ def set_gateway(tx: Transaction, context: Context, router: Router, wish: Gateway
         device_owner=ROUTER_GATEWAY,
         status="ACTIVE",
     )
-    return standard.touch(tx, router, gateway_port_id=made.port.id, enable_snat=snat)
+    return standard.touch(tx, router, gateway_port_id=made.port.id, enable_snat=snat, gateway_qos_policy_id=policy_id)
 
 
 def delete(tx: Transaction, router: Router) -> None:
@@ -140,7 +146,14 @@ def gateways_of(tx: Transaction, routers: Sequence[Router]) -> dict[str, Gateway
     ids = [router.gateway_port_id for router in routers if router.gateway_port_id is not None]
     found = {port.id: port for port in records.select_in(tx, Port, "id", ids)} if ids else {}
     held = addressing.held_by(tx, ids) if ids else {}
-    return {port.device_id: Gateway(port.network_id, held.get(port.id, [])) for port in found.values()}
+    outside = qos_policies.of_networks(tx, sorted({port.network_id for port in found.values()})) if found else {}
+    own = {router.id for router in routers if router.gateway_qos_policy_id is not None}
+    return {
+        port.device_id: Gateway(
+            port.network_id, held.get(port.id, []), port.device_id in own or port.network_id in outside
+        )
+        for port in found.values()
+    }
 
 
 def attached(tx: Transaction, router: Router) -> list[tuple[Port, list[FixedIp], list[Subnet]]]:

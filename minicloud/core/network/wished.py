@@ -86,25 +86,6 @@ class ForwardWish(msgspec.Struct, frozen=True, kw_only=True):
     fixed_first: int
 
 
-class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
-    """A router as a host shall have it."""
-
-    id: str
-    interfaces: list[RouterPortWish]
-    gateway: RouterPortWish | None
-    next_hops: list[str]
-    snat: bool
-    floating: dict[str, str]
-    forwards: list[ForwardWish]
-    routes: list[tuple[str, str]]
-
-    @property
-    def network_ids(self) -> list[str]:
-        """The networks that it joins."""
-        ends = [*self.interfaces, *([self.gateway] if self.gateway else [])]
-        return list(dict.fromkeys(end.network_id for end in ends))
-
-
 class LimitWish(msgspec.Struct, frozen=True, kw_only=True):
     """How much may pass one way; while a burst lasts, no faster than ``peak_kbps``, unless that is 0."""
 
@@ -114,11 +95,31 @@ class LimitWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QualityWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a port's traffic is held to."""
+    """What the traffic of a port, or of an address at a router's gateway, is held to."""
 
     egress: LimitWish | None = None
     ingress: LimitWish | None = None
     dscp: int | None = None
+
+
+class RouterWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A router as a host shall have it; ``limits`` are those of addresses at its gateway, its own and floating ones."""
+
+    id: str
+    interfaces: list[RouterPortWish]
+    gateway: RouterPortWish | None
+    next_hops: list[str]
+    snat: bool
+    floating: dict[str, str]
+    forwards: list[ForwardWish]
+    routes: list[tuple[str, str]]
+    limits: dict[str, QualityWish] = {}
+
+    @property
+    def network_ids(self) -> list[str]:
+        """The networks that it joins."""
+        ends = [*self.interfaces, *([self.gateway] if self.gateway else [])]
+        return list(dict.fromkeys(end.network_id for end in ends))
 
 
 class PortWish(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,6 +108,7 @@ def router_of(
     subnets: Mapping[str, Subnet],
     floating: Mapping[str, str],
     forwards: Sequence[ForwardWish] = (),
+    limits: Mapping[str, QualityWish] | None = None,
 ) -> RouterWish:
     """The wish for a router, from its ports with their addresses. One that is administratively down joins nothing."""
     up = [(port, fixed) for port, fixed in ends if router.admin_state_up and port.admin_state_up]
@@ -126,6 +127,7 @@ def router_of(
         floating=dict(floating) if gateway is not None else {},
         forwards=list(forwards) if gateway is not None else [],
         routes=[(route.destination, route.nexthop) for route in router.routes] if up else [],
+        limits=dict(limits or {}) if gateway is not None else {},
     )
 
 
@@ -214,12 +216,18 @@ def router_wish(tx: Transaction, router_id: str) -> RouterWish:
         "SELECT floating_ip_address, fixed_ip_address FROM floating_ips WHERE router_id = ? ORDER BY floating_ip_address",
         [router_id],
     )
+    gateway = next((port for port in ports if port.device_owner == ROUTER_GATEWAY), None)
     return router_of(
         router,
         [(port, held.get(port.id, [])) for port in ports],
         subnets,
         {address: fixed for address, fixed in floating if fixed is not None},
         [wish for address, one in port_forwardings.of_router(tx, router_id) for wish in forwards_of(address, one)],
+        {}
+        if gateway is None
+        else qualities.at_gateway(
+            tx, router, gateway.network_id, [fixed.ip_address for fixed in held.get(gateway.id, [])]
+        ),
     )
 
 

@@ -131,23 +131,6 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
     fixed_first: int
 
 
-class Router(msgspec.Struct, frozen=True, kw_only=True):
-    """A router as this host shall have it. ``floating`` maps floating to fixed addresses, ``routes`` are (CIDR, next hop).
-
-    ``next_hops`` are where what has no other route goes, at most one of each IP version. A floating address of which only
-    some ports lead inside stands in ``forwards`` alone.
-    """
-
-    id: str
-    interfaces: list[RouterPort] = []
-    gateway: RouterPort | None = None
-    next_hops: list[str] = []
-    snat: bool = True
-    floating: dict[str, str] = {}
-    forwards: list[Forward] = []
-    routes: list[tuple[str, str]] = []
-
-
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """How much may pass one way: kilobits per second, and kilobits that may pass at once.
 
@@ -160,11 +143,30 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """What a port's traffic is held to: limits as the guest sees the directions, and the DSCP mark of what it sends."""
+    """What the traffic of a port is held to: limits as the guest sees the directions, and the DSCP mark of what it sends."""
 
     egress: Limit | None = None
     ingress: Limit | None = None
     dscp: int | None = None
+
+
+class Router(msgspec.Struct, frozen=True, kw_only=True):
+    """A router as this host shall have it. ``floating`` maps floating to fixed addresses, ``routes`` are (CIDR, next hop).
+
+    ``next_hops`` are where what has no other route goes, at most one of each IP version. A floating address of which only
+    some ports lead inside stands in ``forwards`` alone. ``limits`` hold what passes the gateway from and to single IPv4
+    addresses there, its own and floating ones: as the cloud sees the directions, ``egress`` is what leaves it.
+    """
+
+    id: str
+    interfaces: list[RouterPort] = []
+    gateway: RouterPort | None = None
+    next_hops: list[str] = []
+    snat: bool = True
+    floating: dict[str, str] = {}
+    forwards: list[Forward] = []
+    routes: list[tuple[str, str]] = []
+    limits: dict[str, Quality] = {}
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):

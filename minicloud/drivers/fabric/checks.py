@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minicloud.base.errors import Invalid
-from minicloud.drivers.fabric import Forward, Network, Port, Router, RouterPort, Rule
+from minicloud.drivers.fabric import Forward, Network, Port, Quality, Router, RouterPort, Rule
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
@@ -87,6 +87,10 @@ def check_router(router: Router) -> None:
         for floating, fixed in pairs:
             if _address(floating).version != 4 or _address(fixed).version != 4:
                 raise ValueError(f"the floating address {floating} for {fixed} is not IPv4")
+        for address, quality in router.limits.items():
+            if _address(address).version != 4:
+                raise ValueError(f"{address} cannot be limited: it is not IPv4")
+            _check_limits(quality)
 
 
 def check_port(port: Port) -> None:
@@ -104,9 +108,7 @@ def check_port(port: Port) -> None:
             _mac(mac)
         for group_id in port.groups or ():
             check_id("security group", group_id)
-        for limit in (port.quality.egress, port.quality.ingress):
-            if limit is not None and min(limit.kbps, limit.burst_kb, limit.peak_kbps) < 0:
-                raise ValueError("a limit cannot be negative")
+        _check_limits(port.quality)
         if port.quality.dscp is not None and not 0 <= port.quality.dscp <= 63:
             raise ValueError(f"there is no DSCP mark {port.quality.dscp}")
 
@@ -126,6 +128,12 @@ def _check_rule(rule: Rule, network: Network) -> None:
     for number, most in ((rule.protocol, 255), (rule.first, 65535), (rule.last, 65535)):
         if number is not None and not 0 <= number <= most:
             raise ValueError(f"a rule has a number of {number}; at most {most} is possible")
+
+
+def _check_limits(quality: Quality) -> None:
+    for limit in (quality.egress, quality.ingress):
+        if limit is not None and min(limit.kbps, limit.burst_kb, limit.peak_kbps) < 0:
+            raise ValueError("a limit cannot be negative")
 
 
 def _mode(mode: str | None) -> None:

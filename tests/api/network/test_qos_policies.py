@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.doors import Door
-from tests.support.network import MOUNT, a_network_service, ann, error, made, root
+from tests.support.network import MOUNT, a_network_service, a_way_out, ann, error, made, root
 
 pytestmark = pytest.mark.anyio
 
@@ -146,3 +146,45 @@ async def test_a_policy_that_an_administrator_laid_on_a_network_stays_there() ->
         freed = await member.put(path, json={"network": {"qos_policy_id": None}})
         assert freed.json()["network"]["qos_policy_id"] is None
         assert (await member.delete(f"/qos/policies/{policy['id']}")).status_code == 403
+
+
+async def test_a_floating_address_and_a_gateway_have_policies_of_their_own_or_their_networks() -> None:
+    async with a_network_service() as door, ann(door) as member, root(door) as admin:
+        _, outside, router = await a_way_out(door)
+        policy, other = await _policy(admin, shared=True), await _policy(admin)
+        held = await made(member, "floatingip", floating_network_id=outside["id"], qos_policy_id=policy["id"])
+        assert (held["qos_policy_id"], held["qos_network_policy_id"]) == (policy["id"], None)
+        plain = await made(member, "floatingip", floating_network_id=outside["id"])
+        unseen = {"floatingip": {"floating_network_id": outside["id"], "qos_policy_id": other["id"]}}
+        assert error(await member.post("/floatingips", json=unseen))[:2] == (404, "QosPolicyNotFound")
+        assert "qos_policy_id" not in router["external_gateway_info"]
+
+        def gateway(**values: Any) -> dict[str, Any]:
+            return {"router": {"external_gateway_info": {"network_id": outside["id"]} | values}}
+
+        there = f"/routers/{router['id']}"
+        given = await member.put(there, json=gateway(qos_policy_id=policy["id"]))
+        assert given.json()["router"]["external_gateway_info"]["qos_policy_id"] == policy["id"]
+        # Whoever does not speak of it changes nothing.
+        same = await member.put(there, json=gateway())
+        assert same.json()["router"]["external_gateway_info"]["qos_policy_id"] == policy["id"]
+        for kind, user in (("fip", held), ("router", router)):
+            used = await admin.delete(f"/qos/policies/{policy['id']}")
+            assert error(used) == (
+                409,
+                "QosPolicyInUse",
+                f"QoS Policy {policy['id']} is used by {kind} {user['id']}.",
+            )
+            if kind == "fip":
+                freed = await member.put(f"/floatingips/{held['id']}", json={"floatingip": {"qos_policy_id": None}})
+                assert freed.json()["floatingip"]["qos_policy_id"] is None
+        wrong = await member.put(there, json=gateway(qos_policy_id="x"))
+        assert error(wrong)[:2] == (400, "HTTPBadRequest")
+        await admin.put(f"/networks/{outside['id']}", json={"network": {"qos_policy_id": other["id"]}})
+        by_network = (await member.get(f"/floatingips/{plain['id']}")).json()["floatingip"]
+        assert (by_network["qos_policy_id"], by_network["qos_network_policy_id"]) == (None, other["id"])
+        gone = await member.put(there, json={"router": {"external_gateway_info": None}})
+        assert gone.status_code == 200, gone.text
+        again = await member.put(there, json=gateway())
+        assert again.json()["router"]["external_gateway_info"]["qos_policy_id"] is None
+        assert (await admin.delete(f"/qos/policies/{policy['id']}")).status_code == 204

@@ -2,7 +2,18 @@
 
 import pytest
 
-from minicloud.core.network import networks, ports, qos_policies, qos_rules, router_interfaces, routers, wishes
+from minicloud.core import records
+from minicloud.core.network import (
+    floatingips,
+    networks,
+    ports,
+    qos_policies,
+    qos_rules,
+    router_interfaces,
+    routers,
+    wishes,
+)
+from minicloud.core.network.rows import QosPolicy
 from minicloud.core.network.wished import AdvertWish, LeaseWish, LimitWish, QualityWish
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
@@ -82,5 +93,50 @@ async def test_a_gateway_has_a_next_hop_of_each_ip_version() -> None:
             tx, ADMIN, project_id=PROJECT, gateway=routers.GatewayWish(network_id=outside.id, snat=None)
         )
         assert wishes.router_wish(tx, router.id).next_hops == ["203.0.113.1", "fd00:ff::"]
+
+    await InlineDatabase().write(story)
+
+
+async def test_addresses_at_a_gateway_are_held_to_their_own_policies_or_else_to_their_networks() -> None:
+    def story(tx: Transaction) -> None:
+        policies = {}
+        for name, values in (
+            ("slow", {"amount": 1000, "burst": 100, "direction": "ingress"}),
+            ("slower", {"amount": 100}),
+        ):
+            policies[name] = qos_policies.create(tx, ADMIN, project_id=PROJECT, name=name).id
+            qos_rules.create(
+                tx,
+                records.get(tx, QosPolicy, policies[name]),
+                qos_rules.TYPES["bandwidth_limit"],
+                **values,
+            )
+        marks = qos_policies.create(tx, ADMIN, project_id=PROJECT, name="marks")
+        qos_rules.create(tx, marks, qos_rules.TYPES["dscp_marking"], amount=26)
+        outside, inside = a_network(tx, external=True), a_network(tx)
+        a_subnet(tx, outside, "203.0.113.0/24")
+        subnet = a_subnet(tx, inside)
+        wish = routers.GatewayWish(network_id=outside.id, qos_policy_id=policies["slower"])
+        router = routers.create(tx, ADMIN, project_id=PROJECT, gateway=wish)
+        router_interfaces.add(tx, ADMIN, router, subnet_id=subnet.id)
+        made = {
+            name: floatingips.create(
+                tx,
+                ADMIN,
+                project_id=PROJECT,
+                network_id=outside.id,
+                qos_policy_id=policy_id,
+                port_id=a_port(tx, inside).port.id,
+            ).floating_ip_address
+            for name, policy_id in (("own", policies["slow"]), ("plain", None), ("marked", marks.id))
+        }
+        slow = QualityWish(ingress=LimitWish(kbps=1000, burst_kb=100))
+        slower = QualityWish(egress=LimitWish(kbps=100, burst_kb=0))
+        wished = wishes.router_wish(tx, router.id)
+        assert wished.gateway is not None
+        own = wished.gateway.addresses[0].partition("/")[0]
+        assert wished.limits == {own: slower, made["own"]: slow}
+        networks.change(tx, outside, qos_policy_id=policies["slower"])
+        assert wishes.router_wish(tx, router.id).limits == {own: slower, made["own"]: slow, made["plain"]: slower}
 
     await InlineDatabase().write(story)

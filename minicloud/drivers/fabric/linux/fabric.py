@@ -181,7 +181,7 @@ class LinuxFabric:
             await self.check_room()
             namespace = router_namespace(self._cloud_id, router_id)
             self._opened().shut(namespace)
-            await self._routing.advertisers.ensure_none(router_id)
+            await self._routing.ensure_none(router_id)
             await self.tear_down(namespace)
             self._routers.drop(router_id)
         self._locks.pop(router_id, None)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from minicloud.drivers.fabric import Network, Port, TapPlug
+from minicloud.drivers.fabric.linux import shaping
 from minicloud.drivers.fabric.linux.filters import Filters
 from minicloud.drivers.fabric.linux.hand import Tap
 from minicloud.drivers.fabric.linux.names import BRIDGE, DETOUR, TAP, device
@@ -33,7 +34,7 @@ class Wires:
             partial(self.filters.port, namespace, port, fresh=before is None),
             partial(self._room.tap, namespace, Tap(name=tap, bridge=BRIDGE, mtu=port.mtu, alias=port.id, up=port.up)),
         )
-        await self._shapes.ensure(namespace, port, fresh=before is None)
+        await self._shapes.ensure(namespace, port.id, shaping.at_tap(port.id, port.quality), fresh=before is None)
         return TapPlug(namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid)
 
     async def ensure_none(self, port: Port) -> None:
