@@ -41,9 +41,10 @@ bench: .venv/.ready-test  ## Measure; each figure beside a floor of the same run
 conformance: .venv/.ready-test  ## Run a suite that others wrote and show its score: make conformance SUITE=identity
 	@$(BIN)/python -m tests.conformance $(SUITE) $(T)
 
-fuzz: .venv/.ready-test  ## Send each service 20,000 odd requests; none may be answered with 500.
+fuzz: .venv/.ready-test  ## Send each service 20,000 odd requests, compute 50,000; none may be answered with 500.
 	@$(BIN)/python -m tests.support.odd_identity 20000
 	@$(BIN)/python -m tests.support.odd_network 20000
+	@$(BIN)/python -m tests.support.odd_requests compute 50000
 	@$(BIN)/python -m tests.support.odd_requests volume 20000
 	@$(BIN)/python -m tests.support.odd_requests image 20000
 

@@ -205,15 +205,10 @@ async def send(name: str, seed: int, requests: int, *, per_cloud: int = 1000) ->
                     odd = Odd(dice, await _ids(cloud.admin, COLLECTIONS[name]))
                 status, told = await _one(cloud, service, odd, dice)
                 statuses[status] += 1
-                foreseen = status < 500 or status in (501, 503) or any(words in told for words in UPSTREAMS_OWN)
-                assert foreseen, f"seed {seed}, request {number}: {told}"
+                assert status < 500 or status in (501, 503), f"seed {seed}, request {number}: {told}"
             await cloud.settled()
             assert not cloud.notes.facts("defect")
     return statuses
-
-
-UPSTREAMS_OWN = ("Failed to attach network adapter device",)
-"""What upstream itself answers with 500: a guest that could not be given a card, because it went away meanwhile."""
 
 
 async def _some_servers(cloud: TestedCloud) -> None:

@@ -10,7 +10,7 @@ from minicloud.api.compute import queries
 from minicloud.api.compute.server_creation import Tag, check_address
 from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Post
-from minicloud.base.errors import Failed, Invalid, NotFound
+from minicloud.base.errors import CloudError, Conflict, Failed, Invalid, NotFound, Unavailable
 from minicloud.conductor.compute.attach_interface import AttachInterface
 from minicloud.conductor.compute.detach_interface import DetachInterface
 from minicloud.core.compute import interfaces
@@ -84,12 +84,20 @@ async def create(call: Call, server_id: str, body: AttachmentBody) -> Any:
         return server, ports.details(tx, [port])[0], call.begin(tx, saga)
 
     server, made, saga_id = await call.write(work)
-    await call.means.executor.wait([saga_id], seconds=PATIENCE_S)
-    try:
-        server, made = await call.read(lambda tx: interfaces.get(tx, call.context, server.id, made.port.id))
-    except NotFound as error:
-        raise Failed(f"Failed to attach network adapter device to {server_id}") from error
+    failure = await call.means.executor.failure(saga_id, seconds=PATIENCE_S)
+    if failure is not None:
+        raise _told(server.id, failure) from failure
+    server, made = await call.read(lambda tx: interfaces.get(tx, call.context, server.id, made.port.id))
     return {"interfaceAttachment": _view(call, server, made)}
+
+
+def _told(server_id: str, failure: CloudError) -> CloudError:
+    """What a caller is told: of a server that went away, or whose host is silent, just that; all else is the guest's refusal."""
+    if failure.kind == "deleting":
+        return Conflict(f"Cannot 'attach_interface' instance {server_id} while it is in task_state deleting")
+    if isinstance(failure, NotFound | Unavailable):
+        return failure
+    return Failed(f"Failed to attach network adapter device to {server_id}")
 
 
 async def delete(call: Call, server_id: str, port_id: str) -> None:

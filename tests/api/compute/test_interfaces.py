@@ -2,6 +2,8 @@
 
 from contextlib import AsyncExitStack
 
+import anyio
+import httpx
 import pytest
 
 from minicloud.base.errors import ErrorFacts
@@ -129,6 +131,42 @@ async def test_a_guest_that_takes_no_card_leaves_none() -> None:
         )
         assert len((await cloud.demo.get(path)).json()["interfaceAttachments"]) == 1
         assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+
+
+async def test_who_attaches_a_card_is_told_what_became_of_the_server_meanwhile() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        path = f"/compute/v2.1/servers/{server['id']}/os-interface"
+        assert cloud.cloud.fake is not None
+        cloud.cloud.fake.faults.add(Fault(verb="ensure_nic_attached", delay_s=5))
+        answers: list[httpx.Response] = []
+
+        async def attach() -> None:
+            answers.append(await cloud.demo.post(path, json={}))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(attach)
+            await anyio.sleep(1)
+            assert (await cloud.demo.delete(f"/compute/v2.1/servers/{server['id']}")).status_code == 204
+        [answer] = answers
+        assert answer.status_code in (404, 409), answer.text
+        await cloud.settled()
+        assert await cloud.stuck() == []
+        ports = await cloud.demo.get("/network/v2.0/ports", params={"device_id": server["id"]})
+        assert ports.json()["ports"] == []
+
+
+async def test_a_silent_host_is_named_to_who_attaches_a_card() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        await cloud.host_silent("host-1")
+        path = f"/compute/v2.1/servers/{server['id']}/os-interface"
+        answer = await cloud.demo.post(path, json={})
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["serviceUnavailable"]["message"] == f"Host host-1 of instance {server['id']} is down"
+        assert len((await cloud.demo.get(path)).json()["interfaceAttachments"]) == 1
 
 
 async def test_addresses_come_and_go_before_2_44() -> None:
