@@ -37,7 +37,6 @@ from minicloud.drivers.hypervisor.fake import FakeWorld
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.blobs.directory import DirectoryBlobs
 from minicloud.engines.blobs.memory import MemoryBlobs
-from minicloud.engines.database import Database
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
 from minicloud.first_start import (
@@ -210,7 +209,7 @@ async def open_cloud(
                 case calls.PowerChanged():
                     return await host_reports.power_changed(world, message)
                 case calls.MetadataAsked():
-                    return await _metadata(database, message.request)
+                    return await _metadata(world, message.request)
                 case _:
                     raise TypeError(f"Nobody told the control side of {type(message).__name__}")
 
@@ -268,11 +267,11 @@ async def open_cloud(
             await cloud.stop_servers()
 
 
-async def _metadata(database: Database, request: calls.MetadataRequest) -> calls.MetadataReply:
+async def _metadata(world: World, request: calls.MetadataRequest) -> calls.MetadataReply:
     """A guest's question, from the words of the hosts to those of the API and back."""
     caller = request.caller
     told = await metadata_api.answer(
-        database,
+        world,
         metadata_api.Asked(
             path=request.path,
             method=request.method,

@@ -10,6 +10,7 @@ import msgspec
 
 from minicloud.agent.device_calls import (
     DEVICE_CALLS,
+    DeviceAddresses,
     EnsureDiskAttached,
     EnsureDiskCopied,
     EnsureDiskDetached,
@@ -44,6 +45,7 @@ from minicloud.drivers.fabric import (
 from minicloud.drivers.hypervisor import (
     Bus,
     Cell,
+    DeviceAddress,
     Disk,
     Hardware,
     HostFacts,
@@ -67,6 +69,8 @@ __all__ = [
     "Bus",
     "Cell",
     "ConsoleOutput",
+    "DeviceAddress",
+    "DeviceAddresses",
     "Disk",
     "EnsureDiskAttached",
     "EnsureDiskCopied",

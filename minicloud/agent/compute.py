@@ -147,6 +147,8 @@ class HostAgent:
                 )
             case calls.ServerUsage():
                 return await self.hypervisor.usage(message.server_id)
+            case calls.DeviceAddresses():
+                return await self.hypervisor.addresses(message.server_id)
             case calls.InjectNmi():
                 return await self.hypervisor.inject_nmi(message.server_id)
             case calls.EnsurePassword():

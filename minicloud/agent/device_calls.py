@@ -3,7 +3,7 @@
 import msgspec
 
 from minicloud.drivers.fabric import Port
-from minicloud.drivers.hypervisor import Disk, MachineUsage, NicModel, Throttle
+from minicloud.drivers.hypervisor import DeviceAddress, Disk, MachineUsage, NicModel, Throttle
 from minicloud.engines.messaging import Message
 
 
@@ -57,6 +57,12 @@ class EnsureDiskThrottle(Message[None], tag="ensure_disk_throttle", kw_only=True
 
 class ServerUsage(Message[MachineUsage], tag="server_usage", kw_only=True):
     """What a running server has used so far."""
+
+    server_id: str
+
+
+class DeviceAddresses(Message[dict[str, DeviceAddress]], tag="device_addresses", kw_only=True):
+    """Where a running server's guest finds its disks and cards, by their ids."""
 
     server_id: str
 
@@ -126,6 +132,7 @@ class EnsureNicDetached(Message[None], tag="ensure_nic_detached", kw_only=True):
 
 DEVICE_CALLS = (
     ServerUsage,
+    DeviceAddresses,
     InjectNmi,
     EnsurePassword,
     EnsureDiskAttached,

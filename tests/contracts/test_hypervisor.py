@@ -1,6 +1,7 @@
 """The hypervisor promise, on every keeper: states brought about, repeated, found again, and told when they change by themselves."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -246,6 +247,7 @@ async def test_an_unknown_machine_is_none_and_has_no_console(house: House) -> No
             lambda: hypervisor.ensure_nic_attached(str(uuid4()), a_nic()),
             lambda: hypervisor.ensure_nic_detached(str(uuid4()), "n", timeout_s=1),
             lambda: hypervisor.usage(str(uuid4())),
+            lambda: hypervisor.addresses(str(uuid4())),
             lambda: hypervisor.inject_nmi(str(uuid4())),
             lambda: hypervisor.ensure_password(str(uuid4()), "root", "secret"),
         ]
@@ -623,6 +625,21 @@ async def test_what_a_machine_has_used_is_measured_while_it_runs(house: House) -
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         with pytest.raises(Conflict, match="nothing of it can be measured"):
             await hypervisor.usage(machine.id)
+
+
+async def test_a_machine_that_runs_tells_where_its_devices_are(house: House) -> None:
+    machine = house.a_machine()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        found = await hypervisor.addresses(machine.id)
+        assert set(found) == {one.id for one in (*machine.disks, *machine.nics)}
+        assert {place.bus for place in found.values()} == {"pci"}
+        assert all(re.fullmatch(r"0000:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", place.address) for place in found.values())
+        assert len({place.address for place in found.values()}) == len(found)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        with pytest.raises(Conflict, match="no addresses"):
+            await hypervisor.addresses(machine.id)
 
 
 async def test_an_interrupt_reaches_a_machine_that_runs(house: House) -> None:

@@ -6,6 +6,8 @@ import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
+from minicloud.conductor.compute import device_addresses
+from minicloud.conductor.world import World
 from minicloud.core.compute import metadata, server_passwords
 from minicloud.core.compute.metadata import EC2_VERSIONS, LATEST, OPENSTACK_VERSIONS, Guest
 from minicloud.core.compute.servers import Server
@@ -35,10 +37,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 NOT_FOUND = Answer(status=404, body=b"404 Not Found\n")
 
 
-async def answer(database: Database, asked: Asked) -> Answer:
+async def answer(world: World, asked: Asked) -> Answer:
     """The document at a path, for the guest that asks; 404 where there is none, and for callers that are no server's."""
     if asked.method == "POST" and _is_password(asked.path):
-        return await _take_password(database, asked)
+        return await _take_password(world.database, asked)
     if asked.method not in ("GET", "HEAD"):
         return Answer(status=405, body=b"405 Method Not Allowed\n")
 
@@ -46,7 +48,9 @@ async def answer(database: Database, asked: Asked) -> Answer:
         server = _calling(tx, asked)
         return None if server is None else metadata.guest(tx, server)
 
-    found = await database.read(find)
+    found = await world.database.read(find)
+    if found is not None and found.has_tags:
+        found = msgspec.structs.replace(found, places=await device_addresses.of_guest(world, found))
     told = NOT_FOUND if found is None else _at(found, asked.path.partition("?")[0])
     server_id = "" if found is None else found.server.id
     with trace.about(resource=server_id):

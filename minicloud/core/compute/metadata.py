@@ -38,14 +38,27 @@ class Card(msgspec.Struct, frozen=True):
     addresses: list[tuple[str, Subnet]]
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a guest finds a device: the kind of bus, and the address on it."""
+
+    bus: str = "none"
+    address: str = "none"
+
+
 class Guest(msgspec.Struct, frozen=True):
-    """All that the documents are made of."""
+    """All that the documents are made of; ``places`` are those of devices with a tag, by port and by volume, where they are known."""
 
     server: Server
     cards: list[Card]
     floating: dict[str, str]
     files: list[ServerFile] = []
     devices: list[BlockDevice] = []
+    places: dict[str, Place] = {}
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether its owner called any card or disk something."""
+        return bool(self.server.nic_tags) or any(device.tag is not None for device in self.devices)
 
     @property
     def fixed_v4(self) -> list[str]:
@@ -156,20 +169,23 @@ def meta_data(guest: Guest, at: str = OPENSTACK_VERSIONS[-1]) -> dict[str, Any]:
 
 
 def _devices(guest: Guest, at: str) -> list[dict[str, Any]]:
-    """The cards and disks that their owner called something. Where they sit in the guest, it knows better than we."""
+    """The cards and disks that their owner called something, and where they sit in the guest."""
     told: list[dict[str, Any]] = []
     for card in guest.cards:
         if (tag := guest.server.nic_tags.get(card.port.id)) is not None:
             trust = {"vf_trusted": False} if at >= "2018-08-27" else {}
-            told.append(
-                {"type": "nic", "mac": card.port.mac_address, **trust, "bus": "none", "address": "none", "tags": [tag]}
-            )
+            place = _place_of(guest, card.port.id)
+            told.append({"type": "nic", "mac": card.port.mac_address, **trust, **place, "tags": [tag]})
     for device in guest.devices:
         if device.tag is not None and device.volume_id is not None:
-            told.append(
-                {"type": "disk", "serial": device.volume_id, "bus": "none", "address": "none", "tags": [device.tag]}
-            )
+            place = _place_of(guest, device.volume_id)
+            told.append({"type": "disk", "serial": device.volume_id, **place, "tags": [device.tag]})
     return told
+
+
+def _place_of(guest: Guest, device_id: str) -> dict[str, str]:
+    place = guest.places.get(device_id, Place())
+    return {"bus": place.bus, "address": place.address}
 
 
 def network_data(guest: Guest) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Protocol
 from minicloud.drivers.hypervisor.specs import (
     Bus,
     Cell,
+    DeviceAddress,
     Disk,
     DiskUsage,
     Hardware,
@@ -29,6 +30,7 @@ from minicloud.drivers.hypervisor.specs import (
 __all__ = [
     "Bus",
     "Cell",
+    "DeviceAddress",
     "Disk",
     "DiskUsage",
     "Hardware",
@@ -142,6 +144,9 @@ class Hypervisor(Protocol):
 
     async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
         """The machine has no such card, and its tap is let go, as ``ensure_disk_detached``. Raises the same."""
+
+    async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
+        """Where the guest finds each disk and card, by its id. Raises NotFound, Conflict (it is off)."""
 
     async def usage(self, machine_id: str) -> MachineUsage:
         """What a machine that runs or stands paused has used so far. Raises NotFound, Conflict (it is off)."""

@@ -10,6 +10,7 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, NotFound, TimedOut
 from minicloud.drivers.hypervisor import (
+    DeviceAddress,
     Disk,
     HostFacts,
     Machine,
@@ -22,7 +23,7 @@ from minicloud.drivers.hypervisor import (
 )
 from minicloud.drivers.hypervisor.fakeconsole import console_text
 from minicloud.drivers.hypervisor.fakemoves import FakeMoves
-from minicloud.drivers.hypervisor.fakeusage import usage_of
+from minicloud.drivers.hypervisor.fakeusage import addresses_of, usage_of
 from minicloud.drivers.hypervisor.fakeworld import TABLE, FakeWorld, Simulated, simulated_of
 
 __all__ = ["FakeHypervisor", "FakeWorld", "HostSize"]
@@ -221,6 +222,11 @@ class FakeHypervisor(FakeMoves):
     def _has(self, known: Simulated, **devices: Any) -> None:
         machine = msgspec.structs.replace(known.machine, **devices)
         self.keep(msgspec.structs.replace(known, machine=machine))
+
+    async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
+        async with self._meeting("addresses", machine_id) as known:
+            _require_on(known, "its bus has no addresses")
+            return addresses_of(known.machine)
 
     async def usage(self, machine_id: str) -> MachineUsage:
         async with self._meeting("usage", machine_id) as known:

@@ -1,6 +1,6 @@
 """What a simulated machine has used: what a small guest would have needed for the boots that it had, always the same."""
 
-from minicloud.drivers.hypervisor import DiskUsage, Machine, MachineUsage, NicUsage
+from minicloud.drivers.hypervisor import DeviceAddress, DiskUsage, Machine, MachineUsage, NicUsage
 
 _BOOT_NS = 1_300_000_000
 _READ, _READS = 26_214_400, 1_120
@@ -43,3 +43,16 @@ def usage_of(machine: Machine, boots: int) -> MachineUsage:
             for nic in machine.nics
         ],
     )
+
+
+def addresses_of(machine: Machine) -> dict[str, DeviceAddress]:
+    """Cards and disks stand on one PCI bus in the order of their names, as if each had been there from the start."""
+    names = sorted((*(nic.id for nic in machine.nics), *(d.id for d in machine.disks if d.bus in ("virtio", "nvme"))))
+    told = {
+        name: DeviceAddress(bus="pci", address=f"0000:{number // 29:02x}:{number % 29 + 3:02x}.0")
+        for number, name in enumerate(names)
+    }
+    for disk in machine.disks:
+        if disk.id not in told:
+            told[disk.id] = DeviceAddress(bus="scsi" if disk.bus == "scsi" else "ide")
+    return told

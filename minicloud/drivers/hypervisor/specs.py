@@ -145,6 +145,13 @@ class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
     argv: list[str] = []
 
 
+class DeviceAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a guest finds a device: its ``address`` on the PCI bus (``0000:01:00.0``); '' on other buses, and where nobody knows."""
+
+    bus: Literal["pci", "scsi", "ide"]
+    address: str = ""
+
+
 class DiskUsage(msgspec.Struct, frozen=True, kw_only=True):
     """What the disk ``id`` did since its machine started."""
 

@@ -1,6 +1,8 @@
 """What is done inside guests, over HTTP: passwords set by an agent, passwords told by the guest, crashes, diagnostics."""
 
+import json
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -70,7 +72,7 @@ async def test_a_crash_is_triggered_since_2_17() -> None:
 async def ask_metadata(cloud: TestedCloud, server_id: str, method: str, body: bytes = b"") -> tuple[int, bytes]:
     [port] = await cloud.read(lambda tx: records.select(tx, Port, "device_id = ?", [server_id]))
     asked = Asked(path="/openstack/latest/password", method=method, address="", port_id=port.id, body=body)
-    told = await metadata_service.answer(cloud.cloud.world.database, asked)
+    told = await metadata_service.answer(cloud.cloud.world, asked)
     return told.status, told.body
 
 
@@ -115,3 +117,23 @@ async def test_what_a_guest_has_used_in_both_forms() -> None:
             409,
             f"Cannot 'get_diagnostics' instance {server_id} while it is in power state shutdown",
         )
+
+
+async def test_a_guest_is_told_where_the_devices_with_a_tag_are() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        network = (await cloud.demo.get("/network/v2.0/networks?name=private")).json()["networks"][0]["id"]
+        server_id = (await cloud.a_server(networks=[{"uuid": network, "tag": "blue"}]))["id"]
+        [port] = await cloud.read(lambda tx: records.select(tx, Port, "device_id = ?", [server_id]))
+
+        async def device() -> dict[str, Any]:
+            asked = Asked(path="/openstack/latest/meta_data.json", method="GET", address="", port_id=port.id)
+            told = await metadata_service.answer(cloud.cloud.world, asked)
+            [only] = json.loads(told.body)["devices"]
+            return dict(only)
+
+        known = {"type": "nic", "mac": port.mac_address, "vf_trusted": False, "tags": ["blue"]}
+        found = await cloud.hypervisor().addresses(server_id)
+        assert await device() == {**known, "bus": "pci", "address": found[port.id].address}
+        await cloud.host_silent("host-1")
+        assert await device() == {**known, "bus": "none", "address": "none"}

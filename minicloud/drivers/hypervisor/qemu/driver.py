@@ -14,6 +14,7 @@ import msgspec
 from minicloud.base.errors import CloudError, Conflict, Invalid, NotFound, ToolMissing
 from minicloud.base.ids import is_uuid
 from minicloud.drivers.hypervisor import (
+    DeviceAddress,
     Disk,
     HostFacts,
     Machine,
@@ -24,7 +25,7 @@ from minicloud.drivers.hypervisor import (
     PowerState,
     Throttle,
 )
-from minicloud.drivers.hypervisor.qemu import copying, guestagent, hostfacts, hotplug, probe, usage
+from minicloud.drivers.hypervisor.qemu import addresses, copying, guestagent, hostfacts, hotplug, probe, usage
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.moves import QemuMoves
@@ -172,6 +173,9 @@ class QemuHypervisor(QemuMoves):
 
     async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
         await hotplug.detach_nic(self._known(machine_id), nic_id, timeout_s)
+
+    async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
+        return await addresses.addresses(self._known(machine_id))
 
     async def usage(self, machine_id: str) -> MachineUsage:
         return await usage.usage(self._known(machine_id))
