@@ -2,6 +2,7 @@
 
 from minicloud.conductor.compute.attach_interface import AttachInterface
 from minicloud.conductor.compute.attach_volume import AttachVolume
+from minicloud.conductor.compute.cache_on_hosts import CacheOnHosts
 from minicloud.conductor.compute.change_password import ChangePassword
 from minicloud.conductor.compute.confirm_resize import ConfirmResize
 from minicloud.conductor.compute.create_image import CreateImage
@@ -68,6 +69,7 @@ SAGAS: tuple[type[Saga], ...] = (
     EvacuateServer,
     ChangePassword,
     TriggerCrashDump,
+    CacheOnHosts,
     RescueServer,
     UnrescueServer,
     ShelveServer,

@@ -11,10 +11,12 @@ from minicloud.api.call import Call
 from minicloud.api.compute import queries
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Action, Delete, Get, Post, Put
-from minicloud.base.errors import Invalid, NotOffered
+from minicloud.base.errors import Invalid
+from minicloud.conductor.compute.cache_on_hosts import CacheOnHosts
 from minicloud.core.compute import aggregates
 from minicloud.core.compute.aggregates import Members
 from minicloud.core.policy import ADMIN
+from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-aggregates"
 _HOST = re.compile(r"[a-zA-Z0-9-._]+")
@@ -175,15 +177,18 @@ async def set_metadata(call: Call, aggregate_id: str, body: MetadataSet) -> Any:
 
 
 async def cache_images(call: Call, aggregate_id: str, body: ImagesCache) -> None:
-    """Images ahead of the first server that needs them: hosts of this cloud fetch an image when they first need it."""
+    """Promise to bring images to the aggregate's hosts ahead of the first server that needs them."""
     number = _number(aggregate_id)
     ids = [image.id for image in body.cache]
     if len(set(ids)) < len(ids):
         raise Invalid("Duplicate images in request")
-    await call.read(lambda tx: aggregates.get(tx, number))
-    raise NotOffered(
-        "Caching images ahead of time is not offered by this cloud: a host fetches an image at its first use"
-    )
+
+    def work(tx: Transaction) -> None:
+        hosts = aggregates.get(tx, number).hosts
+        for image_id in ids if hosts else ():
+            call.begin(tx, CacheOnHosts(image_id=image_id, hosts=hosts))
+
+    await call.write(work)
 
 
 _ACTION = "/os-aggregates/{aggregate_id}/action"

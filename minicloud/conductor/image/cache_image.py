@@ -1,5 +1,7 @@
 """Bring an image to every host that is up, so that the first boot from it there need not wait for the bytes."""
 
+from collections.abc import Sequence
+
 import anyio
 
 from minicloud.agent import calls
@@ -34,15 +36,20 @@ class CacheImage(Saga):
 
 async def ensure_on_hosts(saga: CacheImage, world: World) -> None:
     """The hosts have the image; one that cannot is passed over, none at all is a failure."""
+    all_hosts = await world.database.read(lambda tx: [node.host for node in hosts.nodes(tx)])
+    saga.reached = await bring(saga.image_id, all_hosts, world)
 
-    def look(tx: Transaction) -> tuple[calls.ImageSource | None, list[str]]:
-        image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
-        usable = image is not None and image.status == images.ACTIVE
-        return (_source(image) if image is not None and usable else None), [node.host for node in hosts.nodes(tx)]
 
-    source, all_hosts = await world.database.read(look)
+async def bring(image_id: str, wanted: Sequence[str], world: World) -> list[str]:
+    """Which of the wanted hosts have the image now. Raises Failed without a usable image; what a host said when none has it."""
+
+    def look(tx: Transaction) -> calls.ImageSource | None:
+        image = images.find_many(tx, [image_id]).get(image_id)
+        return _source(image) if image is not None and image.status == images.ACTIVE else None
+
+    source = await world.database.read(look)
     if source is None:
-        raise Failed(f"Image {saga.image_id} cannot be brought to hosts any more")
+        raise Failed(f"Image {image_id} cannot be brought to hosts any more")
     reached: list[str] = []
     failed: list[CloudError] = []
     limiter = anyio.CapacityLimiter(AT_ONCE)
@@ -53,16 +60,16 @@ async def ensure_on_hosts(saga: CacheImage, world: World) -> None:
                 await world.agents.ask(host, calls.EnsureImage(image=source), timeout_s=PATIENCE_S)
                 reached.append(host)
             except CloudError as error:
-                trace.note("image_not_cached", host=host, image=saga.image_id, why=error.message)
+                trace.note("image_not_cached", host=host, image=image_id, why=error.message)
                 failed.append(error)
 
     async with anyio.create_task_group() as tasks:
-        for host in all_hosts:
+        for host in wanted:
             if hosts.member(host) not in world.servicegroup.down:
                 tasks.start_soon(ask, host)
     if failed and not reached:
         raise failed[0]
-    saga.reached = sorted(reached)
+    return sorted(reached)
 
 
 def _source(image: Image) -> calls.ImageSource:

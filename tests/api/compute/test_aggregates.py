@@ -70,7 +70,6 @@ async def test_an_aggregate_is_made_shown_changed_and_deleted() -> None:
         ("POST", "/1/images", {"cache": []}, 400),
         ("POST", "/1/images", {"cache": [{"id": "5eed0000-0000-4000-8000-000000000001"}] * 2}, 400),
         ("POST", "/9/images", {"cache": [{"id": "5eed0000-0000-4000-8000-000000000001"}]}, 404),
-        ("POST", "/1/images", {"cache": [{"id": "5eed0000-0000-4000-8000-000000000001"}]}, 501),
     ],
 )
 async def test_odd_requests_are_refused(method: str, path: str, body: object, status: int) -> None:
@@ -169,3 +168,19 @@ async def test_an_aggregates_ratio_is_what_its_hosts_offer() -> None:
         none = {"cpu_allocation_ratio": None}
         await cloud.admin.post(f"{AGGREGATES}/1/action", json={"set_metadata": {"metadata": none}})
         assert await offered() == {"host-1": 16.0, "host-2": 16.0}
+
+
+async def test_images_are_brought_to_the_hosts_of_an_aggregate() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        await cloud.admin.post(AGGREGATES, json={"aggregate": {"name": "fast"}})
+        await cloud.admin.post(f"{AGGREGATES}/1/action", json={"add_host": {"host": "host-2"}})
+        unknown = "00000000-0000-4000-8000-000000000000"
+        body = {"cache": [{"id": await cloud.image_id()}, {"id": unknown}]}
+        answer = await cloud.admin.post(f"{AGGREGATES}/1/images", json=body)
+        assert (answer.status_code, answer.content) == (202, b"")
+        await cloud.settled()
+        assert cloud.cloud.fake is not None
+        log = cloud.cloud.fake.log
+        assert [len(log.rows("bases", host)) for host in ("host-1", "host-2")] == [0, 1]
+        assert await cloud.stuck() == []
