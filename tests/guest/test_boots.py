@@ -147,6 +147,13 @@ def test_a_guest_in_memory_follows_its_config_drive(
         assert "nameserver 10.9.0.2" in guest.console
         assert "\n1450\n" in guest.console
 
+        # What udhcpc says first: there is no lease, and what others gave the card stays.
+        guest.type("interface=eth0 /lib/minilinux/dhcp deconfig; ip -o address show dev eth0; echo over now")
+        guest.wait_for("\nover now")
+        addresses = guest.console.rpartition("deconfig")[2]
+        assert "inet 10.9.0.5/24" in addresses
+        assert "inet6 fe80::5054:ff:fe00:1/64" in addresses
+
         guest.type("poweroff")
         assert guest.end() == 0
 
@@ -189,6 +196,15 @@ def test_kernel_and_root_disk_grow_and_take_what_is_plugged_in(image: GuestImage
             "device_add", driver="virtio-blk-pci", drive="extra", id="disk1", bus="rp1", serial="0123456789abcdefghij"
         )
         guest.wait_for("minilinux: address eth0 10.0.2.15/24")
+        # A lease that was given back takes its address along and nothing else, and may be had again.
+        since = len(guest.console)
+        signal = "kill -{} $(cat /run/minilinux/dhcp.eth0)"
+        own = "until ip -6 address show eth0 | grep -q fe80; do usleep 50000; done"
+        gone = f"while ip -4 address show eth0 | grep -q inet; do {signal.format('USR2')}; usleep 200000; done"
+        guest.type(f"{own}; {gone}; ip -6 -o address show eth0; echo all that is left; {signal.format('USR1')}")
+        guest.wait_for("\nall that is left", since=since)
+        assert "inet6 fe80::" in guest.console[since:]
+        guest.wait_for("minilinux: address eth0 10.0.2.15/24", since=since)
         link = "/dev/disk/by-id/virtio-0123456789abcdefghij"
         guest.type(f"until [ -e {link} ]; do usleep 50000; done; readlink -f {link}; ls /dev/disk/by-id; echo over")
         guest.wait_for("\nover")

@@ -12,8 +12,9 @@ from minicloud.core.compute import metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.engines.database import Transaction
 
-DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw"
-"""Kernel command line of a direct boot when the image names none (its property ``os_command_line``)."""
+DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw no_timer_check"
+"""Kernel command line of a direct boot when the image names none (its property ``os_command_line``). As in Nova, no kernel
+tries its timer: an emulated one that waits for a busy machine fails, and the kernel panics."""
 
 
 def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.PackedDisk] = ()) -> calls.ServerSpec:
