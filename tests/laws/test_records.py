@@ -22,7 +22,9 @@ def kinds() -> list[type[Record]]:
     def below(kind: type[Record]) -> list[type[Record]]:
         return [k for child in kind.__subclasses__() for k in (child, *below(child))]
 
-    return sorted({k for k in below(Record) if k.__module__.startswith("minicloud.")}, key=lambda k: k.__name__)
+    ours = {kind for kind in below(Record) if kind.__module__.startswith("minicloud.")}
+    # What others are made of has no table of its own.
+    return sorted((k for k in ours if hasattr(k, "TABLE") or not k.__subclasses__()), key=lambda k: k.__name__)
 
 
 def columns(table: str) -> dict[str, tuple[bool, bool, bool]]:

@@ -196,7 +196,7 @@ def five(kind: Kind) -> list[Route]:
 
 
 def _expect(record: Record, revision: int | None) -> None:
-    if revision is not None and hasattr(record, "revision_number"):
+    if isinstance(record, standard.Resource | standard.Part):
         standard.expect(record, revision)
 
 

@@ -26,19 +26,24 @@ from minicloud.core.network import (
     trunks,
 )
 from minicloud.core.network.rows import Network, Port, QosPolicy, SecurityGroup, Subnet, SubnetPool
+from minicloud.core.network.standard import Tagged as TaggedRecord
 from minicloud.core.records import Transaction
 
-Getter = Callable[[Transaction, Context, str], records.Record]
+Getter = Callable[[Transaction, Context, str], TaggedRecord]
 
 
 class Tagged(msgspec.Struct, frozen=True):
-    """A kind of resource with tags: its collection's path, its name in policies, how one is got, and the default rules."""
+    """A kind of resource with tags: its collection's path, its name in policies, how one is got, and the default rules.
+
+    ``remove`` is the one for taking tags away, where it is not that for writing them.
+    """
 
     path: str
     name: str
     get: Getter
     read: str
     write: str
+    remove: str | None = None
 
 
 _NET_READ = f"{guard.ADMIN_OR_READER} or rule:shared or rule:external or rule:context_is_advsvc"
@@ -55,7 +60,14 @@ TAGGED = [
         f"{guard.ADMIN_OR_READER} or rule:shared_subnetpools",
         guard.ADMIN_OR_MEMBER,
     ),
-    Tagged("ports", "port", ports.get, f"{guard.ADMIN_OR_READER} or ({guard.NET_READER})", guard.ADMIN_OR_MEMBER),
+    Tagged(
+        "ports",
+        "port",
+        ports.get,
+        f"rule:context_is_advsvc or {guard.ADMIN_OR_READER} or ({guard.NET_READER})",
+        f"{guard.ADMIN_OR_MEMBER} or rule:context_is_advsvc",
+        f"rule:context_is_advsvc or {guard.ADMIN_OR_MEMBER} or ({guard.NET_MEMBER})",
+    ),
     Tagged("trunks", "trunk", trunks.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("routers", "router", routers.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
     Tagged("floatingips", "floatingip", floatingips.get, guard.ADMIN_OR_READER, guard.ADMIN_OR_MEMBER),
@@ -85,26 +97,26 @@ TAGGED = [
 
 def _routes(kind: Tagged) -> list[Route]:
     async def index(call: Call, resource_id: str) -> Any:
-        return {"tags": tags.of(await call.read(lambda tx: _got(tx, call, kind, resource_id, "get")))}
+        return {"tags": (await call.read(lambda tx: _got(tx, call, kind, resource_id, "get"))).tags}
 
     async def show(call: Call, resource_id: str, tag: str) -> Any:
         found = await call.read(lambda tx: _got(tx, call, kind, resource_id, "get"))
-        if tag not in tags.of(found):
+        if tag not in found.tags:
             raise tags.missing(tag)
         return Reply()
 
     async def replace(call: Call, resource_id: str, body: bytes) -> Any:
         wanted = _words(body)
 
-        def work(tx: Transaction) -> records.Record:
+        def work(tx: Transaction) -> TaggedRecord:
             return tags.replace(tx, _got(tx, call, kind, resource_id, "update"), wanted)
 
-        return {"tags": tags.of(await call.write(work))}
+        return {"tags": (await call.write(work)).tags}
 
     async def extend(call: Call, resource_id: str, body: bytes) -> Any:
         wanted = _words(body)
 
-        def work(tx: Transaction) -> records.Record:
+        def work(tx: Transaction) -> TaggedRecord:
             return tags.add(tx, _got(tx, call, kind, resource_id, "create"), wanted)
 
         await call.write(work)
@@ -127,7 +139,7 @@ def _routes(kind: Tagged) -> list[Route]:
     reading: dict[str, Any] = {"policy": f"get_{kind.name}:tags", "allow": kind.read, "late": True}
     writing: dict[str, Any] = {"policy": f"update_{kind.name}:tags", "allow": kind.write, "late": True}
     making: dict[str, Any] = {"policy": f"create_{kind.name}:tags", "allow": kind.write, "late": True}
-    ending: dict[str, Any] = {"policy": f"delete_{kind.name}:tags", "allow": kind.write, "late": True}
+    ending: dict[str, Any] = {"policy": f"delete_{kind.name}:tags", "allow": kind.remove or kind.write, "late": True}
     return [
         Get(every, index, **reading),
         Get(one, show, status=204, **reading),
@@ -139,7 +151,7 @@ def _routes(kind: Tagged) -> list[Route]:
     ]
 
 
-def _got(tx: Transaction, call: Call, kind: Tagged, resource_id: str, verb: str) -> records.Record:
+def _got(tx: Transaction, call: Call, kind: Tagged, resource_id: str, verb: str) -> TaggedRecord:
     """The resource, once whoever asks may do this to its tags."""
     found = kind.get(tx, call.context, resource_id)
     network: Network | None = None
@@ -147,7 +159,7 @@ def _got(tx: Transaction, call: Call, kind: Tagged, resource_id: str, verb: str)
         network = found
     elif isinstance(found, (Subnet, Port)):
         network = records.get(tx, Network, found.network_id)
-    target: dict[str, Any] = {"project_id": getattr(found, "project_id")}  # noqa: B009
+    target: dict[str, Any] = {"project_id": found.project_id}
     if isinstance(found, (SecurityGroup, SubnetPool, QosPolicy)):
         target["shared"] = rbac.is_shared(tx, call.context, found.id)
     if network is not None:

@@ -9,20 +9,20 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import security_group_checks
 from minicloud.core.network.rows import SecurityGroupRule
+from minicloud.core.network.standard import Part
 from minicloud.engines.database import Transaction
 
 PARENT = "PARENT"
 """The remote group that means the new group itself."""
 
 
-class DefaultRule(records.Record, kw_only=True):
+class DefaultRule(Part, kw_only=True):
     """A template, and whether default groups or others begin with such a rule."""
 
     TABLE = "default_security_group_rules"
     MISSING: ClassVar[str] = "Default Security Group rule {id} does not exist"
     MISSING_KIND: ClassVar[str | None] = "DefaultSecurityGroupRuleNotFound"
 
-    id: str
     description: str = ""
     direction: str
     ethertype: str = "IPv4"
@@ -35,8 +35,6 @@ class DefaultRule(records.Record, kw_only=True):
     used_in_default_sg: bool = False
     used_in_non_default_sg: bool = True
     revision_number: int = 0
-    created_at: str
-    updated_at: str
 
 
 _SAME = (

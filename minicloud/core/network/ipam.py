@@ -60,14 +60,15 @@ def usable(network: Network) -> tuple[Address, Address]:
 def default_pools(network: Network, gateway: Address | None) -> list[Pool]:
     """All usable addresses but the gateway's."""
     first, last = usable(network)
-    if gateway is None or not first <= gateway <= last:  # type: ignore[operator]
+    low, high = int(first), int(last)
+    if gateway is None or not low <= int(gateway) <= high:
         return [Pool(str(first), str(last))]
     if first == last:
         return []
     pools = []
-    if gateway > first:  # type: ignore[operator]
+    if int(gateway) > low:
         pools.append(Pool(str(first), str(gateway - 1)))
-    if gateway < last:  # type: ignore[operator]
+    if int(gateway) < high:
         pools.append(Pool(str(gateway + 1), str(last)))
     return pools
 
@@ -161,11 +162,12 @@ def take(tx: Transaction, subnet_id: str, address: str) -> None:
 
 def give_back(tx: Transaction, subnet_id: str, pools: Sequence[Pool], addresses: Iterable[str]) -> None:
     """Make addresses free again that no row holds any more; those outside of the pools are only forgotten."""
+    ranges = [(int(ipaddress.ip_address(pool.start)), int(ipaddress.ip_address(pool.end))) for pool in pools]
     for text in addresses:
         address = ipaddress.ip_address(text)
-        if not any(ipaddress.ip_address(p.start) <= address <= ipaddress.ip_address(p.end) for p in pools):  # type: ignore[operator]
-            continue
         number = int(address)
+        if not any(low <= number <= high for low, high in ranges):
+            continue
         width = 8 if address.version == 4 else 32
         first = last = f"{number:0{width}x}"
         before = tx.one(

@@ -9,17 +9,17 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import provider_segments, standard
 from minicloud.core.network.rows import Network, Subnet
+from minicloud.core.network.standard import Part
 from minicloud.engines.database import Transaction
 
 
-class NetworkSegment(records.Record, kw_only=True):
+class NetworkSegment(Part, kw_only=True):
     """A segment. ``position`` 0 is the one that the network itself shows."""
 
     TABLE = "network_segments"
     MISSING: ClassVar[str] = "Segment {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "SegmentNotFound"
 
-    id: str
     network_id: str
     name: str | None = None
     description: str | None = None
@@ -28,8 +28,6 @@ class NetworkSegment(records.Record, kw_only=True):
     segmentation_id: int | None = None
     position: int = 0
     revision_number: int = 0
-    created_at: str
-    updated_at: str
 
 
 def get(tx: Transaction, context: Context, segment_id: str) -> NetworkSegment:

@@ -9,6 +9,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import addressing, floatingips, ports, standard
 from minicloud.core.network.rows import FloatingIp, Subnet
+from minicloud.core.network.standard import Part
 from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
@@ -16,14 +17,13 @@ Span = tuple[int, int]
 """The first and the last port of a range."""
 
 
-class PortForwarding(records.Record, kw_only=True):
+class PortForwarding(Part, kw_only=True):
     """Ports of a floating address and where they lead."""
 
     TABLE = "port_forwardings"
     MISSING: ClassVar[str] = "Port Forwarding {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "PortForwardingNotFound"
 
-    id: str
     floatingip_id: str
     internal_port_id: str
     internal_ip_address: str
@@ -33,9 +33,6 @@ class PortForwarding(records.Record, kw_only=True):
     internal_first: int
     internal_last: int
     description: str = ""
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
 def get(tx: Transaction, context: Context, floating: FloatingIp, forwarding_id: str) -> PortForwarding:

@@ -20,6 +20,7 @@ from minicloud.core.network.rows import (
     SecurityGroup,
     SubnetPool,
 )
+from minicloud.core.network.standard import Owned, Resource
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
@@ -46,7 +47,7 @@ class RbacPolicy(records.Record, kw_only=True):
 class Shareable(msgspec.Struct, frozen=True):
     """A kind of object. ``users`` selects the projects that use one; ``marked``: its rows have the mark ``shared``."""
 
-    record: type[records.Record]
+    record: type[Owned]
     users: LiteralString
     actions: tuple[str, ...] = (SHARED,)
     marked: bool = False
@@ -105,28 +106,24 @@ def visible(tx: Transaction, context: Context, object_type: str) -> list[Conditi
     return [AnyOf([Condition("project_id", "=", context.project_id or ""), Condition("id", "in", ids)])]
 
 
-def sees(tx: Transaction, context: Context, record: records.Record) -> bool:
+def sees(tx: Transaction, context: Context, record: Owned) -> bool:
     """Whether an object exists for whoever asks."""
-    owner: str = getattr(record, "project_id")  # noqa: B009 - what can be shared has an owner
-    object_id: str = getattr(record, "id")  # noqa: B009
-    return context.sees(owner) or is_shared(tx, context, object_id, external=True)
+    return context.sees(record.project_id) or is_shared(tx, context, record.id, external=True)
 
 
-def mark(tx: Transaction, object_type: str, record: records.Record, action: str = SHARED) -> None:
+def mark(tx: Transaction, object_type: str, record: Owned, action: str = SHARED) -> None:
     """Share an object with everybody, as the attributes ``shared`` and ``router:external`` do."""
-    object_id: str = getattr(record, "id")  # noqa: B009
     if tx.one(
-        "SELECT 1 FROM network_rbac WHERE object_id = ? AND action = ? AND target_project = '*'", [object_id, action]
+        "SELECT 1 FROM network_rbac WHERE object_id = ? AND action = ? AND target_project = '*'", [record.id, action]
     ):
         return
-    owner: str = getattr(record, "project_id")  # noqa: B009
     records.insert(
         tx,
         RbacPolicy(
             id=tx.ids.uuid(),
-            project_id=owner,
+            project_id=record.project_id,
             object_type=object_type,
-            object_id=object_id,
+            object_id=record.id,
             action=action,
             target_project=EVERYBODY,
         ),
@@ -148,20 +145,18 @@ def forget(tx: Transaction, object_id: str) -> None:
     tx.execute("DELETE FROM network_rbac WHERE object_id = ?", [object_id])
 
 
-def set_shared(tx: Transaction, object_type: str, record: records.Record, shared: bool) -> None:
+def set_shared(tx: Transaction, object_type: str, record: Owned, shared: bool) -> None:
     """Share an object with everybody, or no more. Raises Conflict (``RbacPolicyInUse``) while others use it by that."""
-    object_id: str = getattr(record, "id")  # noqa: B009
     if shared:
         mark(tx, object_type, record)
         return
     refuse_in_use(tx, object_type, record, EVERYBODY)
-    unmark(tx, object_id)
+    unmark(tx, record.id)
 
 
-def refuse_in_use(tx: Transaction, object_type: str, record: records.Record, losing: str) -> None:
+def refuse_in_use(tx: Transaction, object_type: str, record: Owned, losing: str) -> None:
     """Raises Conflict when a project that is ``losing`` its access uses the object."""
-    object_id: str = getattr(record, "id")  # noqa: B009
-    owner: str = getattr(record, "project_id")  # noqa: B009
+    object_id, owner = record.id, record.project_id
     if losing == owner:
         return
     entries = tx.all(
@@ -193,7 +188,7 @@ def refresh(tx: Transaction, object_type: str, object_id: str) -> None:
     """Bring an object's marks in step with its entries."""
     kind = KINDS[object_type]
     record = records.find(tx, kind.record, object_id)
-    if record is None or not kind.marked:
+    if not kind.marked or not isinstance(record, Resource):
         return
     entries = {
         (action, target)

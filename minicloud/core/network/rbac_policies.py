@@ -1,7 +1,5 @@
 """RBAC policies: the entries by which projects share what they own, as a resource."""
 
-from typing import Any
-
 import msgspec
 
 from minicloud.base import trace
@@ -11,6 +9,7 @@ from minicloud.core.context import Context
 from minicloud.core.network import quotas, rbac
 from minicloud.core.network.rbac import EVERYBODY, EXTERNAL, RbacPolicy
 from minicloud.core.network.rows import Network, SubnetPool
+from minicloud.core.network.standard import Owned
 from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
@@ -90,14 +89,13 @@ def delete(tx: Transaction, context: Context, policy: RbacPolicy) -> None:
     trace.note("unshared", object=policy.object_id, with_=policy.target_project, action=policy.action)
 
 
-def _object(tx: Transaction, context: Context, object_type: str, object_id: str) -> records.Record:
+def _object(tx: Transaction, context: Context, object_type: str, object_id: str) -> Owned:
     """What is shared, which must be one's own. Raises NotFound, Invalid."""
     kind = rbac.KINDS[object_type].record
     record = records.find(tx, kind, object_id)
     if record is None or not rbac.sees(tx, context, record):
         raise kind.missing(object_id)
-    owner: Any = getattr(record, "project_id")  # noqa: B009
-    if not context.is_admin and owner != context.project_id:
+    if not context.is_admin and record.project_id != context.project_id:
         what = "networks" if object_type == "network" else "objects"
         raise Invalid(
             f"Invalid input for operation: Only admins can manipulate policies on {what} they do not own.",

@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from minicloud.core import records
 from minicloud.core.network.ipam import Pool
+from minicloud.core.network.standard import Owned, Resource, Tagged
 
 DEFAULT_MTU = 1450
 SMALLEST_MTU = {4: 68, 6: 1280}
@@ -19,15 +19,13 @@ AUTOMATIC = ("slaac", "dhcpv6-stateless")
 """IPv6 address modes in which a card makes its address out of its MAC."""
 
 
-class Network(records.Record, kw_only=True):
+class Network(Tagged, kw_only=True):
     """A network. ``physical_network`` and ``segmentation_id`` are what ``network_type`` says they mean."""
 
     TABLE = "networks"
     MISSING: ClassVar[str] = "Network {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "NetworkNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     admin_state_up: bool = True
@@ -43,10 +41,6 @@ class Network(records.Record, kw_only=True):
     dns_domain: str = ""
     qos_policy_id: str | None = None
     availability_zone_hints: list[str] = []
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
 class HostRoute(msgspec.Struct, frozen=True):
@@ -56,15 +50,13 @@ class HostRoute(msgspec.Struct, frozen=True):
     nexthop: str
 
 
-class Subnet(records.Record, kw_only=True):
+class Subnet(Tagged, kw_only=True):
     """A subnet."""
 
     TABLE = "subnets"
     MISSING: ClassVar[str] = "Subnet {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "SubnetNotFound"
 
-    id: str
-    project_id: str
     network_id: str
     name: str = ""
     description: str = ""
@@ -81,10 +73,6 @@ class Subnet(records.Record, kw_only=True):
     service_types: list[str] = []
     segment_id: str | None = None
     dns_publish_fixed_ip: bool = False
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
     @property
     def automatic(self) -> bool:
@@ -92,15 +80,13 @@ class Subnet(records.Record, kw_only=True):
         return self.ipv6_address_mode in AUTOMATIC
 
 
-class SubnetPool(records.Record, kw_only=True):
+class SubnetPool(Tagged, kw_only=True):
     """Prefixes out of which subnets are given."""
 
     TABLE = "subnet_pools"
     MISSING: ClassVar[str] = "Subnet pool {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "SubnetPoolNotFound"
 
-    id: str
-    project_id: str
     name: str
     description: str = ""
     ip_version: int
@@ -112,42 +98,30 @@ class SubnetPool(records.Record, kw_only=True):
     address_scope_id: str | None = None
     is_default: bool = False
     shared: bool = False
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
-class AddressScope(records.Record, kw_only=True):
+class AddressScope(Owned, kw_only=True):
     """An address scope: within it no address is twice."""
 
     TABLE = "address_scopes"
     MISSING: ClassVar[str] = "Address scope {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "AddressScopeNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     ip_version: int
     created_at: str
 
 
-class QosPolicy(records.Record, kw_only=True):
+class QosPolicy(Tagged, kw_only=True):
     """A policy of quality of service; a project may have one that is its default."""
 
     TABLE = "qos_policies"
     MISSING: ClassVar[str] = "QoS policy {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "QosPolicyNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     is_default: bool = False
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
 class AddressPair(msgspec.Struct, frozen=True):
@@ -165,15 +139,13 @@ class DhcpOption(msgspec.Struct, frozen=True):
     ip_version: int = 4
 
 
-class Port(records.Record, kw_only=True):
+class Port(Tagged, kw_only=True):
     """A port. ``host`` is where it is bound, '' when nowhere; ``hostname`` is what DHCP calls its card."""
 
     TABLE = "ports"
     MISSING: ClassVar[str] = "Port {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "PortNotFound"
 
-    id: str
-    project_id: str
     network_id: str
     name: str = ""
     description: str = ""
@@ -197,40 +169,28 @@ class Port(records.Record, kw_only=True):
     propagate_uplink_status: bool = True
     data_plane_status: str | None = None
     numa_affinity_policy: str | None = None
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
-class SecurityGroup(records.Record, kw_only=True):
+class SecurityGroup(Tagged, kw_only=True):
     """A security group; each project has one that is its default."""
 
     TABLE = "security_groups"
     MISSING: ClassVar[str] = "Security group {id} does not exist"
     MISSING_KIND: ClassVar[str | None] = "SecurityGroupNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     stateful: bool = True
     is_default: bool = False
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
-class SecurityGroupRule(records.Record, kw_only=True):
+class SecurityGroupRule(Resource, kw_only=True):
     """A rule of a security group: what may pass."""
 
     TABLE = "security_group_rules"
     MISSING: ClassVar[str] = "Security group rule {id} does not exist"
     MISSING_KIND: ClassVar[str | None] = "SecurityGroupRuleNotFound"
 
-    id: str
-    project_id: str
     security_group_id: str
     description: str = ""
     direction: str
@@ -242,36 +202,27 @@ class SecurityGroupRule(records.Record, kw_only=True):
     remote_group_id: str | None = None
     remote_address_group_id: str | None = None
     revision_number: int = 0
-    created_at: str
-    updated_at: str
 
 
-class AddressGroup(records.Record, kw_only=True):
+class AddressGroup(Resource, kw_only=True):
     """A list of addresses; ``addresses`` are CIDRs."""
 
     TABLE = "address_groups"
     MISSING: ClassVar[str] = "Address group {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "AddressGroupNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     addresses: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
-class Router(records.Record, kw_only=True):
+class Router(Tagged, kw_only=True):
     """A router; its interfaces are ports, its gateway is one, too."""
 
     TABLE = "routers"
     MISSING: ClassVar[str] = "Router {id} could not be found"
     MISSING_KIND: ClassVar[str | None] = "RouterNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     admin_state_up: bool = True
@@ -281,21 +232,15 @@ class Router(records.Record, kw_only=True):
     enable_snat: bool = True
     routes: list[HostRoute] = []
     availability_zone_hints: list[str] = []
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
-class FloatingIp(records.Record, kw_only=True):
+class FloatingIp(Tagged, kw_only=True):
     """A floating address; while it is associated, ``port_id``, ``fixed_ip_address`` and ``router_id`` say with what."""
 
     TABLE = "floating_ips"
     MISSING: ClassVar[str] = "Floating IP {id} could not be found"
     MISSING_KIND: ClassVar[str | None] = "FloatingIPNotFound"
 
-    id: str
-    project_id: str
     description: str = ""
     floating_network_id: str
     floating_ip_address: str
@@ -307,7 +252,3 @@ class FloatingIp(records.Record, kw_only=True):
     dns_domain: str = ""
     qos_policy_id: str | None = None
     status: str = "DOWN"
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str

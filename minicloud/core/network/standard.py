@@ -6,7 +6,38 @@ from minicloud.base.errors import PreconditionFailed
 from minicloud.core import records
 from minicloud.engines.database import Transaction
 
-R = TypeVar("R", bound=records.Record)
+
+class Owned(records.Record, kw_only=True):
+    """What a project owns."""
+
+    id: str
+    project_id: str
+
+
+class Resource(Owned, kw_only=True):
+    """What a project owns, with a revision."""
+
+    revision_number: int = 1
+    created_at: str
+    updated_at: str
+
+
+class Tagged(Resource, kw_only=True):
+    """What a project owns, with a revision and tags."""
+
+    tags: list[str] = []
+
+
+class Part(records.Record, kw_only=True):
+    """What hangs on a resource, or on the whole service, and has no owner but that; it has a revision of its own."""
+
+    id: str
+    revision_number: int = 1
+    created_at: str
+    updated_at: str
+
+
+R = TypeVar("R", bound=Resource | Part)
 
 
 def change(tx: Transaction, record: R, **values: Any) -> R:
@@ -18,13 +49,12 @@ def change(tx: Transaction, record: R, **values: Any) -> R:
 
 def touch(tx: Transaction, record: R, **values: Any) -> R:
     """Count one more revision even where no column of the row changed: what hangs on it did."""
-    revision: int = getattr(record, "revision_number")  # noqa: B009 - not every record has one, those given here do
-    return records.change(tx, record, **values, revision_number=revision + 1, updated_at=tx.now)
+    return records.change(tx, record, **values, revision_number=record.revision_number + 1, updated_at=tx.now)
 
 
-def expect(record: records.Record, revision: int | None) -> None:
+def expect(record: Resource | Part, revision: int | None) -> None:
     """Raises PreconditionFailed unless the record is at the revision that an If-Match names."""
-    at = getattr(record, "revision_number")  # noqa: B009
+    at = record.revision_number
     if revision is not None and at != revision:
         raise PreconditionFailed(
             f"Constrained to {revision}, but current revision is {at}", kind="RevisionNumberConstraintFailed"

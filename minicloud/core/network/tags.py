@@ -4,19 +4,13 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from minicloud.base.errors import Conflict, NotFound
-from minicloud.core import records
 from minicloud.core.network import standard
+from minicloud.core.network.standard import Tagged
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 MOST = 50
-R = TypeVar("R", bound=records.Record)
-
-
-def of(record: records.Record) -> list[str]:
-    """The tags of a record."""
-    tags: list[str] = getattr(record, "tags")  # noqa: B009 - every record that is given here has them
-    return tags
+R = TypeVar("R", bound=Tagged)
 
 
 def replace(tx: Transaction, record: R, tags: Sequence[str]) -> R:
@@ -29,14 +23,14 @@ def replace(tx: Transaction, record: R, tags: Sequence[str]) -> R:
 
 def add(tx: Transaction, record: R, tags: Sequence[str]) -> R:
     """Give a record further tags."""
-    return replace(tx, record, [*of(record), *tags])
+    return replace(tx, record, [*record.tags, *tags])
 
 
 def remove(tx: Transaction, record: R, tag: str) -> R:
     """Take a tag away. Raises NotFound."""
-    if tag not in of(record):
+    if tag not in record.tags:
         raise missing(tag)
-    return standard.change(tx, record, tags=[other for other in of(record) if other != tag])
+    return standard.change(tx, record, tags=[other for other in record.tags if other != tag])
 
 
 def missing(tag: str) -> NotFound:

@@ -14,6 +14,7 @@ from minicloud.core import records
 from minicloud.core.context import Context
 from minicloud.core.network import ports, standard
 from minicloud.core.network.rows import Network, Port
+from minicloud.core.network.standard import Tagged
 from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
@@ -21,24 +22,18 @@ VLAN = "vlan"
 INHERIT = "inherit"
 
 
-class Trunk(records.Record, kw_only=True):
+class Trunk(Tagged, kw_only=True):
     """A trunk, by its parent port."""
 
     TABLE = "trunks"
     MISSING: ClassVar[str] = "Trunk {id} could not be found."
     MISSING_KIND: ClassVar[str | None] = "TrunkNotFound"
 
-    id: str
-    project_id: str
     name: str = ""
     description: str = ""
     port_id: str
     admin_state_up: bool = True
     status: str = "DOWN"
-    tags: list[str] = []
-    revision_number: int = 1
-    created_at: str
-    updated_at: str
 
 
 class Subport(records.Record, kw_only=True):
