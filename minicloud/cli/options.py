@@ -44,7 +44,7 @@ def with_settings(command: Callable[..., None], own: Iterable[inspect.Parameter]
     parameters = [_parameter(one) for one in settings if one.name in _USUAL]
     parameters += [*own, *(_parameter(one) for one in settings if one.name not in _USUAL)]
     # typer asks both: the signature for defaults, the annotations for types.
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # functions have one, yet typeshed does not say so
     command.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": None}
     return command
 

@@ -263,7 +263,7 @@ class _Drive:
                 placed.step.record(tx, saga, self.world)
             except CloudError as error:
                 raise _StepFailed(placed, error) from error
-            except Exception as error:
+            except Exception as error:  # a defect in a step must unwind like any failure
                 raise _StepFailed(placed, _defect(placed.step.name, error)) from error
         log.write(tx, at, *plan.key(placed, at.row.attempt), "done")
 

@@ -132,7 +132,7 @@ def names(tx: Transaction, ids: list[str]) -> dict[str, str]:
     """Names of whatever has these ids: servers, users, projects, images, networks, subnets; hosts by their provider's id."""
     found: dict[str, str] = {}
     for kind in _NAMED:
-        found |= {row.id: row.name for row in records.select_in(tx, kind, "id", ids) if row.name}  # type: ignore[attr-defined]
+        found |= {row.id: row.name for row in records.select_in(tx, kind, "id", ids) if row.name}  # type: ignore[attr-defined] # each of these kinds has a name
     found |= {node.uuid: node.host for node in records.select_in(tx, ComputeNode, "uuid", ids)}
     return found
 

@@ -8,6 +8,7 @@ histories, and at pairs of points, and the saga ends finished or rolled back, ne
 """
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Literal
@@ -27,27 +28,27 @@ from tests.support.worlds import Crash, Outside, Points
 Lost = tuple[int, Literal["question", "answer"]]
 
 
-class Story:
+class Story(ABC):
     """What a saga's own test supplies."""
 
+    @abstractmethod
     async def outside(self, stack: AsyncExitStack) -> Outside:
         """A fresh outside in which the saga can run; whatever must be closed goes on the stack."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def begin(self, executor: Executor) -> str:
         """Begin the saga as its real caller does; its id."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def picture(self, outside: Outside) -> Any:
         """Everything that a half-made saga could leave behind, comparable: rows, machines, ports, disks."""
-        raise NotImplementedError
 
     async def later(self, executor: Executor) -> None:
         """What happens anyway before anybody looks again, such as a round of a reconciler."""
 
+    @abstractmethod
     def is_finished(self, before: Any, after: Any) -> bool:
         """Whether the picture is that of a saga that ran to its end."""
-        raise NotImplementedError
 
     def is_clean(self, before: Any, after: Any) -> bool:
         """Whether the picture is that of a saga that was rolled back."""

@@ -175,4 +175,6 @@ def held(tx: Transaction, host: str) -> list[tuple[str, int, int, int, int]]:
         on_it,
     ):
         found.setdefault(project, [0, 0, 0, 0])[2:] = [count, size]
-    return [(project, *numbers) for project, numbers in sorted(found.items())]  # type: ignore[misc]
+    return [
+        (project, count, size, snapshots, held) for project, (count, size, snapshots, held) in sorted(found.items())
+    ]

@@ -180,8 +180,8 @@ class _Conversation:
             why = error.message
         except TimeoutError:
             why = "it took too long"
-        except Exception as error:  # noqa: BLE001
-            # A door to strangers: a bug behind it may cost this guest its answer, never all guests their metadata.
+        except Exception as error:  # noqa: BLE001 - a door to strangers, as the next line says
+            # A bug behind it may cost this guest its answer, never all guests their metadata.
             trace.note("metadata", path=request.path, bug=f"{type(error).__name__}: {error}")
             return MetadataReply(status=500, body=b"the metadata service has a bug: see the cloud's trace\n")
         return MetadataReply(status=503, body=f"the metadata service cannot answer now: {why}\n".encode())

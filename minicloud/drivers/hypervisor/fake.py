@@ -24,7 +24,7 @@ from minicloud.drivers.hypervisor import (
 from minicloud.drivers.hypervisor.fakeconsole import console_text
 from minicloud.drivers.hypervisor.fakemoves import FakeMoves
 from minicloud.drivers.hypervisor.fakeusage import addresses_of, usage_of
-from minicloud.drivers.hypervisor.fakeworld import TABLE, FakeWorld, Simulated, simulated_of
+from minicloud.drivers.hypervisor.fakeworld import FakeWorld, Simulated
 
 __all__ = ["FakeHypervisor", "FakeWorld", "HostSize"]
 
@@ -43,18 +43,13 @@ class FakeHypervisor(FakeMoves):
     """The hypervisor promise on one simulated host of a ``FakeWorld``."""
 
     def __init__(self, world: FakeWorld, host: str, size: HostSize | None = None) -> None:
-        super().__init__()
-        self.host = host
-        self._world = world
-        self._log = world.log
+        super().__init__(world, host)
         self._faults = world.faults
         self._size = size or HostSize()
         self._changed: PowerChanged | None = None
-        self._machines: dict[str, Simulated] = {}
 
     async def open(self, changed: PowerChanged) -> None:
-        rows = self._log.rows(TABLE, self.host)
-        self._machines = {machine_id: simulated_of(row) for machine_id, row in rows.items()}
+        self.load()
         self._changed = changed
         self._world.join(self)
 
@@ -95,10 +90,10 @@ class FakeHypervisor(FakeMoves):
 
     async def ensure_shutdown(self, machine_id: str, *, grace_s: float) -> None:
         late = await self._faults.meet("ensure_shutdown", self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         if known.power is not PowerState.SHUTDOWN:
             polite = grace_s > 0 and known.power is PowerState.RUNNING and await self._obeys(machine_id, grace_s)
-            known = self._known(machine_id)  # it may have been removed while its guest was waited for
+            known = self.known(machine_id)  # it may have been removed while its guest was waited for
             events = _after(known, "poweroff") if polite else known.events
             self.keep(Simulated(known.machine, PowerState.SHUTDOWN, known.boots, events))
         if late is not None:
@@ -112,7 +107,7 @@ class FakeHypervisor(FakeMoves):
 
     async def ensure_paused(self, machine_id: str) -> None:
         late = await self._faults.meet("ensure_paused", self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be paused")
         self.keep(Simulated(known.machine, PowerState.PAUSED, known.boots, known.events))
@@ -121,7 +116,7 @@ class FakeHypervisor(FakeMoves):
 
     async def ensure_unpaused(self, machine_id: str) -> None:
         late = await self._faults.meet("ensure_unpaused", self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a paused machine can go on")
         self.keep(Simulated(known.machine, PowerState.RUNNING, known.boots, known.events))
@@ -130,7 +125,7 @@ class FakeHypervisor(FakeMoves):
 
     async def ensure_suspended(self, machine_id: str) -> None:
         late = await self._faults.meet("ensure_suspended", self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED):
             raise Conflict(f"machine {machine_id} is {known.power}: only a running machine can be suspended")
         self.keep(Simulated(known.machine, PowerState.SUSPENDED, known.boots, known.events))
@@ -139,9 +134,9 @@ class FakeHypervisor(FakeMoves):
 
     async def reboot_soft(self, machine_id: str, *, grace_s: float) -> bool:
         late = await self._faults.meet("reboot_soft", self.host, machine_id) if self._faults.armed else None
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         reacted = known.power is PowerState.RUNNING and grace_s > 0 and await self._obeys(machine_id, grace_s)
-        known = self._known(machine_id)  # it may have been removed while its guest was waited for
+        known = self.known(machine_id)  # it may have been removed while its guest was waited for
         if reacted:
             events = [*_after(known, "poweroff"), "boot"][-_EVENTS_KEPT:]
             self.keep(Simulated(known.machine, PowerState.RUNNING, known.boots + 1, events))
@@ -158,7 +153,7 @@ class FakeHypervisor(FakeMoves):
         async with self._changing("ensure_disk_detached", machine_id) as known:
             if any(disk.id == disk_id for disk in known.machine.disks):
                 await self._lets_go(known, disk_id, timeout_s)
-                known = self._known(machine_id)
+                known = self.known(machine_id)
                 self._has(known, disks=[disk for disk in known.machine.disks if disk.id != disk_id])
 
     async def ensure_disk_size(self, machine_id: str, disk_id: str, *, size_bytes: int) -> bool:
@@ -190,14 +185,14 @@ class FakeHypervisor(FakeMoves):
         async with self._changing("ensure_nic_detached", machine_id) as known:
             if any(nic.id == nic_id for nic in known.machine.nics):
                 await self._lets_go(known, nic_id, timeout_s)
-                known = self._known(machine_id)
+                known = self.known(machine_id)
                 self._has(known, nics=[nic for nic in known.machine.nics if nic.id != nic_id])
 
     @asynccontextmanager
     async def _meeting(self, verb: str, machine_id: str) -> AsyncIterator[Simulated]:
         """A machine, between what the script of faults wants before and after."""
         late = await self._faults.meet(verb, self.host, machine_id) if self._faults.armed else None
-        yield self._known(machine_id)
+        yield self.known(machine_id)
         if late is not None:
             raise late
 
@@ -245,7 +240,7 @@ class FakeHypervisor(FakeMoves):
     async def console_output(self, machine_id: str, *, tail_bytes: int) -> bytes:
         if self._faults.armed and (late := await self._faults.meet("console_output", self.host, machine_id)):
             raise late
-        known = self._known(machine_id)
+        known = self.known(machine_id)
         text = console_text(known.machine, known.events)
         return text[-tail_bytes:] if tail_bytes > 0 else b""
 
@@ -273,24 +268,6 @@ class FakeHypervisor(FakeMoves):
             return True
         await anyio.sleep(grace_s)
         return False
-
-    def _known(self, machine_id: str) -> Simulated:
-        known = self._machines.get(machine_id)
-        if known is None:
-            raise NotFound(f"host {self.host} has no machine {machine_id}")
-        return known
-
-    def kept(self, machine_id: str) -> Simulated | None:
-        return self._machines.get(machine_id)
-
-    def drop(self, machine_id: str) -> None:
-        self._log.drop(TABLE, self.host, machine_id)
-        self._machines.pop(machine_id, None)
-
-    def keep(self, simulated: Simulated) -> None:
-        # The file first: what memory shows must never be lost by a SIGKILL.
-        self._log.put(TABLE, self.host, simulated.machine.id, simulated)
-        self._machines[simulated.machine.id] = simulated
 
 
 def _require_on(known: Simulated, why: str) -> None:

@@ -4,8 +4,9 @@ import anyio
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, Conflict, Failed, NotFound
+from minicloud.base.errors import CloudError, Conflict, Failed
 from minicloud.drivers.hypervisor import Machine, MoveProgress, PowerState
+from minicloud.drivers.hypervisor.fakehost import FakeHost
 from minicloud.drivers.hypervisor.fakeworld import FakeWorld, Host, Simulated
 
 MiB = 1 << 20
@@ -20,26 +21,12 @@ class _Move:
         self.given_up = False
 
 
-class FakeMoves:
+class FakeMoves(FakeHost):
     """The part of the hypervisor promise that is about moves: what ``FakeHypervisor`` inherits."""
 
-    host: str
-    _world: FakeWorld
-
-    def __init__(self) -> None:
+    def __init__(self, world: FakeWorld, host: str) -> None:
+        super().__init__(world, host)
         self._moves: dict[str, _Move] = {}
-
-    def kept(self, machine_id: str) -> Simulated | None:
-        """A machine here."""
-        raise NotImplementedError
-
-    def keep(self, simulated: Simulated) -> None:
-        """Remember a machine as it is now."""
-        raise NotImplementedError
-
-    def drop(self, machine_id: str) -> None:
-        """Forget a machine."""
-        raise NotImplementedError
 
     async def ensure_awaited(self, machine: Machine) -> str:
         late = await self._meet("ensure_awaited", machine.id)
@@ -65,7 +52,7 @@ class FakeMoves:
         return known is not None and not known.awaited
 
     async def ensure_sent(self, machine_id: str, address: str) -> None:
-        known = self._moving(machine_id)
+        known = self.known(machine_id)
         if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
             raise Conflict(f"machine {machine_id} is {known.power}: only one that runs can be sent")
         move = self._moves[machine_id] = _Move()
@@ -83,11 +70,11 @@ class FakeMoves:
         there = self._there(machine_id, address)
         if not there.awaited:
             raise Failed(f"machine {machine_id} is not awaited at {address}")
-        self.keep(msgspec.structs.replace(self._moving(machine_id), sent=True))
+        self.keep(msgspec.structs.replace(self.known(machine_id), sent=True))
 
     async def ensure_switched(self, machine_id: str, address: str) -> None:
         late = await self._meet("ensure_switched", machine_id)
-        known, there = self._moving(machine_id), self._there(machine_id, address)
+        known, there = self.known(machine_id), self._there(machine_id, address)
         if there.awaited:
             if not known.sent:
                 raise Failed(f"machine {machine_id} was not sent to {address}")
@@ -113,7 +100,7 @@ class FakeMoves:
             raise late
 
     async def hurry(self, machine_id: str) -> None:
-        self._moving(machine_id)
+        self.known(machine_id)
         move = self._moves.get(machine_id)
         if move is None:
             raise Conflict(f"machine {machine_id} is not being sent anywhere")
@@ -129,12 +116,6 @@ class FakeMoves:
     async def _meet(self, verb: str, machine_id: str) -> CloudError | None:
         faults = self._world.faults
         return await faults.meet(verb, self.host, machine_id) if faults.armed else None
-
-    def _moving(self, machine_id: str) -> Simulated:
-        known = self.kept(machine_id)
-        if known is None:
-            raise NotFound(f"host {self.host} has no machine {machine_id}")
-        return known
 
     def _at(self, address: str) -> Host:
         host = self._world.open_host(address.removeprefix(_SCHEME)) if address.startswith(_SCHEME) else None

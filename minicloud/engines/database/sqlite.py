@@ -113,7 +113,8 @@ class SqliteDatabase:
         self._queue.append(waiting)
         if self._writing is None:
             self._writing = loop.create_task(self._write_all())
-        return await waiting.future  # type: ignore[no-any-return]
+        done: T = await waiting.future
+        return done
 
     async def close(self) -> None:
         self._closed = True
@@ -189,7 +190,8 @@ class SqliteDatabase:
 
 async def _on_thread(connection: aiosqlite.Connection, fn: Callable[..., T], *arguments: Any) -> T:
     """Run a whole function on the connection's own thread: one hop. aiosqlite offers only single statements in public."""
-    return await connection._execute(fn, *arguments)  # type: ignore[no-any-return, no-untyped-call]
+    done: T = await connection._execute(fn, *arguments)  # type: ignore[no-untyped-call] # not public, hence untyped
+    return done
 
 
 def _raw(connection: aiosqlite.Connection) -> sqlite3.Connection:

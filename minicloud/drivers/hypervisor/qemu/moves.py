@@ -215,14 +215,21 @@ async def _mirror(qmp: Qmp, disks: list[Disk], there: str) -> None:
             await anyio.sleep(_POLL_S)
 
 
+async def _job_ended(qmp: Qmp, job: str) -> None:
+    """Wait until a job on a disk is there no more."""
+    while True:
+        if await _job(qmp, job) is None:
+            return
+        await anyio.sleep(_POLL_S)
+
+
 async def _end_mirror(qmp: Qmp, disk: Disk, *, force: bool) -> None:
     """The disk is mirrored no more; unless ``force``, all that was written has arrived."""
     job, target = _names(disk)
     if await _job(qmp, job) is not None:
         await qmp.execute("block-job-cancel", {"device": job, "force": force})
     with anyio.fail_after(_CANCEL_LIMIT_S):
-        while await _job(qmp, job) is not None:  # noqa: ASYNC110
-            await anyio.sleep(_POLL_S)
+        await _job_ended(qmp, job)
     nodes = await qmp.execute("query-named-block-nodes", {"flat": True})
     if any(node["node-name"] == target for node in nodes):
         await qmp.execute("blockdev-del", {"node-name": target})
@@ -233,13 +240,14 @@ async def _take_back(qmp: Qmp) -> None:
     if (await _migration(qmp)).get("status") in (*_ON_THE_WAY, "cancelling"):
         await qmp.execute("migrate_cancel")
         with anyio.fail_after(_CANCEL_LIMIT_S):
-            while (await _migration(qmp)).get("status") in (*_ON_THE_WAY, "cancelling"):  # noqa: ASYNC110
+            while True:
+                if (await _migration(qmp)).get("status") not in (*_ON_THE_WAY, "cancelling"):
+                    break
                 await anyio.sleep(_POLL_S)
     for job in await qmp.execute("query-block-jobs"):
         if str(job["device"]).startswith("send-"):
             await qmp.execute("block-job-cancel", {"device": job["device"], "force": True})
-            while await _job(qmp, str(job["device"])) is not None:  # noqa: ASYNC110
-                await anyio.sleep(_POLL_S)
+            await _job_ended(qmp, str(job["device"]))
     for node in await qmp.execute("query-named-block-nodes", {"flat": True}):
         if str(node["node-name"]).startswith("s-"):
             await qmp.execute("blockdev-del", {"node-name": node["node-name"]})
