@@ -62,6 +62,7 @@ from minicloud.api.compute import (
 )
 from minicloud.api.routes import Route
 from minicloud.api.service import Service
+from minicloud.core.policy import OF_PROJECTS
 
 
 def _routes() -> list[Route]:
@@ -131,6 +132,7 @@ def service() -> Service:
     return Service(
         name="compute",
         dialect="compute",
+        scopes=OF_PROJECTS,
         other_versions_method="not_found",
         slash_at_end="not_found",
         mounts=("/compute",),

@@ -17,10 +17,11 @@ from minicloud.core.compute import interfaces
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.network.ports import PortDetails
-from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-attach-interfaces"
+EXTERNAL = "network:attach_external_network"
 PATIENCE_S = 30.0
 
 
@@ -79,6 +80,7 @@ async def create(call: Call, server_id: str, body: AttachmentBody) -> Any:
             port_id=wanted.port_id,
             address=address,
             tag=wanted.tag,
+            external_networks=call.allows(EXTERNAL),
         )
         saga = AttachInterface(server_id=server.id, action_id=action_id, port_id=port.id)
         return server, ports.details(tx, [port])[0], call.begin(tx, saga)
@@ -134,6 +136,7 @@ routes = [
         allow=PROJECT_MEMBER_OR_ADMIN,
         status=200,
         optional_body=True,
+        extra=[(EXTERNAL, ADMIN)],
     ),
     Delete(
         "/servers/{server_id}/os-interface/{port_id}",

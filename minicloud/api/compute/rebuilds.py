@@ -25,7 +25,7 @@ from minicloud.core.compute import rebuilds, servers, volumed_images
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
-from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:servers"
@@ -52,7 +52,7 @@ class RebuildBody(Body):
 
 async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
     """Promise the rebuild; the answer shows what the server will be."""
-    wanted = _wanted(body, reimage=call.at_least("2.93"))
+    wanted = _wanted(call, body, reimage=call.at_least("2.93"))
 
     def work(tx: Transaction) -> Server:
         before, server, action_id = rebuilds.ask(tx, call.context, server_id, wanted)
@@ -88,8 +88,9 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
     return Reply({"server": document}, headers={"Location": call.url(f"/servers/{server_id}")})
 
 
-def _wanted(body: RebuildBody, *, reimage: bool) -> Rebuild:
+def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
     if body.trusted_image_certificates:
+        call.enforce(f"{POLICY}:rebuild:trusted_certs")
         raise NotOffered("Trusted image certificates are not offered by this cloud")
     for address, name in ((body.access_ip_v4, "accessIPv4"), (body.access_ip_v6, "accessIPv6")):
         if address is not UNSET:
@@ -110,7 +111,19 @@ def _wanted(body: RebuildBody, *, reimage: bool) -> Rebuild:
         access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
         disk_config=body.disk_config,
         reimage=reimage,
+        zero_disk=call.allows(f"{POLICY}:create:zero_disk_flavor"),
     )
 
 
-routes = [Action("rebuild", rebuild, policy=f"{POLICY}:rebuild", allow=PROJECT_MEMBER_OR_ADMIN)]
+routes = [
+    Action(
+        "rebuild",
+        rebuild,
+        policy=f"{POLICY}:rebuild",
+        allow=PROJECT_MEMBER_OR_ADMIN,
+        extra=[
+            (f"{POLICY}:rebuild:trusted_certs", PROJECT_MEMBER_OR_ADMIN),
+            (f"{POLICY}:create:zero_disk_flavor", ADMIN),
+        ],
+    )
+]

@@ -28,6 +28,9 @@ class ImageBody(Body):
     metadata: Metadata = {}
 
 
+OF_VOLUMES = "os_compute_api:servers:create_image:allow_volume_backed"
+
+
 class BackupBody(Body):
     """The body of createBackup."""
 
@@ -70,6 +73,7 @@ async def _begin(
         if servers.get(tx, call.context, server_id).on_volume:
             if backup_type is not None:
                 raise Invalid("Backup is not supported for volume-backed instances.")
+            call.enforce(OF_VOLUMES)
             made, taken = volumed_images.ask(tx, call.context, server_id, name.strip(), metadata=metadata)
             for snapshot, host in taken:
                 call.begin(tx, CreateSnapshot(snapshot_id=snapshot.id, volume_id=snapshot.volume_id, host=host))
@@ -90,6 +94,12 @@ async def _begin(
 
 
 routes = [
-    Action("createImage", create_image, policy="os_compute_api:servers:create_image", allow=PROJECT_MEMBER_OR_ADMIN),
+    Action(
+        "createImage",
+        create_image,
+        policy="os_compute_api:servers:create_image",
+        allow=PROJECT_MEMBER_OR_ADMIN,
+        extra=[(OF_VOLUMES, PROJECT_MEMBER_OR_ADMIN)],
+    ),
     Action("createBackup", create_backup, policy="os_compute_api:os-create-backup", allow=PROJECT_MEMBER_OR_ADMIN),
 ]

@@ -9,7 +9,7 @@ from minicloud.api.listing import Listing, truth
 from minicloud.api.routes import Get
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.compute import block_devices, lifecycle, server_groups
+from minicloud.core.compute import block_devices, hosts, lifecycle, server_groups
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
@@ -109,16 +109,33 @@ async def surroundings_of(call: Call, found: list[Server]) -> Surroundings:
     return await call.read(lambda tx: surroundings(tx, call, found))
 
 
+HOST_STATUS, UNKNOWN_ONLY = f"{POLICY}:show:host_status", f"{POLICY}:show:host_status:unknown-only"
+
+
+def _host_status(tx: Transaction, call: Call, wanted: set[str]) -> dict[str, str]:
+    """The states of hosts that whoever asks may be told, by host; of a server without one there is nothing to say."""
+    if not call.at_least("2.16") or (not (all_of_them := call.allows(HOST_STATUS)) and not call.allows(UNKNOWN_ONLY)):
+        return {}
+    down = call.world.servicegroup.down
+    known = {
+        service.host: hosts.status_of(service, up=hosts.member(service.host) not in down)
+        for service in records.select_in(tx, hosts.Service, "host", wanted)
+        if service.binary == hosts.COMPUTE
+    }
+    if all_of_them:
+        return {"": "", **known}
+    return {host: status for host, status in known.items() if status == "UNKNOWN"}
+
+
 def surroundings(tx: Transaction, call: Call, found: list[Server]) -> Surroundings:
     """As ``surroundings_of``, for whoever reads the servers in the same transaction."""
     ids = [server.id for server in found]
-    down = frozenset(m.partition("@")[2] for m in call.world.servicegroup.down)
     grouped = len(ids) == 1 and call.at_least("2.71")
     group = server_groups.group_of(tx, ids[0]) if grouped else None
     return Surroundings(
         addresses=ports.addresses_of(tx, ids),
         security_groups=ports.groups_of(tx, ids),
-        down=down,
+        host_status=_host_status(tx, call, {server.host for server in found if server.host}),
         volumes=block_devices.of_servers(tx, ids),
         group=None if group is None else group.id,
     )

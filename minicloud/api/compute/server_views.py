@@ -1,7 +1,7 @@
 """A server as each microversion shows it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -81,12 +81,12 @@ class ServerView(Body, wrap="server", rename=None):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server's document says that stands elsewhere: addresses by network, the status of its host,
+    """What a server's document says that stands elsewhere: addresses by network, what may be told of the states of hosts,
     and, where one server was asked for, its group."""
 
     addresses: dict[str, dict[str, list[ServerAddress]]]
     security_groups: dict[str, list[str]]
-    down: frozenset[str]
+    host_status: Mapping[str, str]
     volumes: dict[str, list[BlockDevice]] = {}
     group: str | None = None
 
@@ -112,7 +112,6 @@ def brief(call: Call, server: Server) -> dict[str, Any]:
 def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alone: bool = False) -> list[ServerView]:
     """Servers with all that the caller may see of them; ``alone`` when it is one server that was asked for by id."""
     extended = call.allows("os_compute_api:os-extended-server-attributes")
-    host_status = call.allows("os_compute_api:servers:show:host_status")
     extra_specs = call.allows("os_compute_api:servers:show:flavor-extra-specs")
     at = _Versions(
         volumes_tell=call.at_least("2.3"),
@@ -120,7 +119,7 @@ def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alo
         image_properties=call.at_least("2.98"),
         hostname_for_all=call.at_least("2.90"),
     )
-    return [_view(call, server, around, at, extended, host_status, extra_specs, alone) for server in servers]
+    return [_view(call, server, around, at, extended, extra_specs, alone) for server in servers]
 
 
 NOT_AFTER_A_CHANGE = (
@@ -157,7 +156,6 @@ def _view(
     around: Surroundings,
     at: _Versions,
     extended: bool,
-    host_status: bool,
     extra_specs: bool,
     alone: bool,
 ) -> ServerView:
@@ -216,9 +214,9 @@ def _view(
         view.reservation_id = server.reservation_id
         view.root_device_name = "/dev/vda"
         view.user_data = server.user_data
-    if host_status:
-        down = server.host is not None and server.host in around.down
-        view.host_status = "" if server.host is None else "DOWN" if down else "UP"
+    told = around.host_status.get(server.host or "")
+    if told is not None:
+        view.host_status = told
     return view
 
 

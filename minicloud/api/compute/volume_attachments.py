@@ -17,11 +17,11 @@ from minicloud.conductor.compute.attach_volume import AttachVolume
 from minicloud.conductor.compute.detach_volume import DetachVolume
 from minicloud.core.compute import block_devices, lifecycle, servers, volume_attachments
 from minicloud.core.compute.block_devices import BlockDevice
-from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
+from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-volumes-attachments"
-SERVICE = "rule:service_role"
+SWAP = f"rule:service_role or {ADMIN}"
 SHELVED = (lifecycle.SHELVED, lifecycle.SHELVED_OFFLOADED)
 Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z")]
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/]*\Z")]
@@ -184,7 +184,7 @@ routes = [
         ONE,
         update,
         policy=None,
-        extra=((f"{POLICY}:swap", SERVICE), (f"{POLICY}:update", PROJECT_MEMBER_OR_ADMIN)),
+        extra=((f"{POLICY}:swap", SWAP), (f"{POLICY}:update", PROJECT_MEMBER_OR_ADMIN)),
         status=202,
     ),
     Delete(ONE, delete, policy=f"{POLICY}:delete", allow=PROJECT_MEMBER_OR_ADMIN, status=202),

@@ -154,6 +154,15 @@ def forced_down(tx: Transaction) -> frozenset[str]:
     return frozenset(host for (host,) in rows)
 
 
+def status_of(service: Service, *, up: bool) -> str:
+    """Nova's word for the state of a compute host: what somebody said of it counts more than whether it is heard of."""
+    if service.forced_down:
+        return "DOWN"
+    if service.disabled:
+        return "MAINTENANCE"
+    return "UP" if up else "UNKNOWN"
+
+
 def node_of(tx: Transaction, host: str) -> ComputeNode | None:
     """The node of a host, if it has registered."""
     found = records.select(tx, ComputeNode, "host = ?", [host])

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from minicloud.base.errors import Conflict, Invalid, NotFound, OverQuota
+from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from minicloud.core import context as contexts
 from minicloud.core import records
 from minicloud.core.compute import locks, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
-from minicloud.core.network import networks, ports, security_groups
+from minicloud.core.network import networks, ports, rbac, security_groups
 from minicloud.core.network.ports import PortDetails
-from minicloud.core.network.rows import Port, SecurityGroup, SecurityGroupRule
+from minicloud.core.network.rows import Network, Port, SecurityGroup, SecurityGroupRule
 from minicloud.core.records import select_in
 from minicloud.engines.database import Transaction
 
@@ -30,6 +30,12 @@ def get(tx: Transaction, context: Context, server_id: str, port_id: str) -> tupl
     return server, ports.details(tx, [port])[0]
 
 
+def refuse_external(tx: Transaction, context: Context, network: Network) -> None:
+    """Raises Forbidden for a network to the outside that is not shared: servers stand behind a router there."""
+    if network.external and not rbac.is_shared(tx, context, network.id):
+        raise Forbidden(f"It is not allowed to create an interface on external network {network.id}")
+
+
 def attach(
     tx: Transaction,
     context: Context,
@@ -39,10 +45,12 @@ def attach(
     port_id: str | None = None,
     address: str | None = None,
     tag: str | None = None,
+    external_networks: bool = False,
 ) -> tuple[Server, int, Port]:
     """One more card for a server, on a port that is made for it or lent to it: the server, the id of the action, the port.
 
-    Raises NotFound, Conflict, Invalid, OverQuota in Nova's words.
+    ``external_networks``: the policy allows a place in a network to the outside.
+    Raises NotFound, Conflict, Forbidden, Invalid, OverQuota in Nova's words.
     """
     server, action_id = servers.take(tx, context, server_id, "attach_interface")
     on_behalf = (
@@ -52,6 +60,8 @@ def attach(
         port = _lent(tx, on_behalf, port_id, server)
     else:
         port = _made(tx, on_behalf, server, network_id or _only_network(tx, on_behalf), address)
+        if not external_networks:
+            refuse_external(tx, on_behalf, networks.get(tx, on_behalf, port.network_id))
     if server.host is not None:
         port = ports.bind(tx, port.id, server.host)
     if tag is not None:

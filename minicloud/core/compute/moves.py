@@ -39,7 +39,7 @@ def resize(
     check_quota(tx, server, server.flavor, flavor)
     image = None if server.image_id is None else records.find(tx, Image, server.image_id)
     if image is not None:
-        requests.check_fit(image, flavor)
+        requests.check_fit(image, flavor, zero_disk=True)
         requests.check_topology(image, flavor)
     if disk_config is not None:
         server = records.change(tx, server, disk_config=disk_config)

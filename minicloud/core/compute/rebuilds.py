@@ -34,6 +34,8 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     files: list[GivenFile] = []
     reimage: bool = False
     """Whether the volume that a server boots from is made of the image anew (2.93); else its image must be the same."""
+    zero_disk: bool = False
+    """Whether the policy lets an image on a flavor that does not limit the disk."""
 
 
 def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> tuple[Server, Server, int]:
@@ -52,7 +54,7 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
     elif server.on_volume:
         volumed_images.check_rebuild(tx, server, image)
     else:
-        requests.check_fit(image, server.flavor)
+        requests.check_fit(image, server.flavor, zero_disk=wanted.zero_disk)
     requests.check_topology(image, server.flavor)
     _keep_topology(server, image.properties)
     changes: dict[str, Any] = {

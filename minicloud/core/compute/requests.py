@@ -11,6 +11,7 @@ from minicloud.core.compute import (
     flavors,
     hardware,
     hosts,
+    interfaces,
     keypairs,
     server_files,
     server_groups,
@@ -25,14 +26,18 @@ from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.network import auto_topologies, networks, ports, rbac, security_groups
+from minicloud.core.network import auto_topologies, networks, ports, security_groups
 from minicloud.engines.database import Transaction
 
 MiB, GiB = 1 << 20, 1 << 30
 
 
 class ServerRequest(msgspec.Struct, kw_only=True):
-    """What a client asks for. ``networks`` None lets the cloud choose when only one is there to choose."""
+    """What a client asks for. ``networks`` None lets the cloud choose when only one is there to choose.
+
+    ``zero_disk`` and ``external_networks`` are what policies allow: an image on a flavor that does not limit the disk, and a
+    place in a network to the outside.
+    """
 
     name: str
     flavor_ref: str
@@ -60,6 +65,8 @@ class ServerRequest(msgspec.Struct, kw_only=True):
     max_count: int = 1
     devices: list[DeviceRequest] = []
     multiattach: bool = True
+    zero_disk: bool = False
+    external_networks: bool = False
 
 
 def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple[Server, int]]:
@@ -77,7 +84,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
         device_requests.check_fit(boot, flavor)
         check_properties(boot.properties, flavor)
     elif image is not None and image.size != 0:
-        check_fit(image, flavor)
+        check_fit(image, flavor, zero_disk=request.zero_disk)
         check_topology(image, flavor)
     else:
         raise Invalid("Invalid image identifier or unable to use requested image.", kind="image")
@@ -198,11 +205,16 @@ def flavor_of(found: flavors.Flavor) -> ServerFlavor:
     )
 
 
-def check_fit(image: Image, flavor: ServerFlavor) -> None:
-    """Raises Invalid when a server of this flavor has no room for the image."""
+def check_fit(image: Image, flavor: ServerFlavor, *, zero_disk: bool) -> None:
+    """Raises Invalid when a server of this flavor has no room for the image; Forbidden where it may take whatever it needs.
+
+    ``zero_disk``: that is allowed.
+    """
     if image.min_ram and flavor.memory_mb < image.min_ram:
         raise Invalid("Flavor's memory is too small for requested image.")
     if flavor.disk == 0:
+        if not zero_disk:
+            raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
         return
     room = flavor.disk * GiB
     needed = max(image.virtual_size or 0, image.size or 0)
@@ -291,7 +303,7 @@ def _networks(tx: Transaction, context: Context, request: ServerRequest) -> list
             if wanted.port_id is not None:
                 _check_port(tx, context, wanted.port_id)
             elif wanted.network_id is not None:
-                _check_network(tx, context, wanted.network_id)
+                _check_network(tx, context, wanted.network_id, external=request.external_networks)
         return request.networks
     only = networks.automatic(tx, context)
     if only is not None:
@@ -317,10 +329,10 @@ def _check_port(tx: Transaction, context: Context, port_id: str) -> None:
         raise Conflict(f"Port {port_id} is still in use.")
 
 
-def _check_network(tx: Transaction, context: Context, network_id: str) -> None:
+def _check_network(tx: Transaction, context: Context, network_id: str, *, external: bool) -> None:
     try:
         network = networks.get(tx, context, network_id)
     except NotFound as error:
         raise Invalid(f"Network {network_id} could not be found.") from error
-    if network.external and not rbac.is_shared(tx, context, network.id) and not context.is_admin:
-        raise Forbidden(f"It is not allowed to create an interface on external network {network_id}")
+    if not external:
+        interfaces.refuse_external(tx, context, network)

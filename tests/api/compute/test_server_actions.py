@@ -233,7 +233,7 @@ async def test_on_a_host_that_is_down_nothing_can_be_done_but_to_delete(cloud: T
         "instanceActions"
     ]
     assert (found[0]["action"], found[0]["message"]) == ("stop", "Error")
-    assert (await cloud.server(server["id"], cloud.admin))["host_status"] == "DOWN"
+    assert (await cloud.server(server["id"], cloud.admin))["host_status"] == "UNKNOWN"
     console = await cloud.act(server["id"], {"os-getConsoleOutput": {}})
     assert (console.status_code, message(console)) == (
         409,
