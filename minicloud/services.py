@@ -11,6 +11,7 @@ from minicloud.api import network as network_api
 from minicloud.api import placement as placement_api
 from minicloud.api import volume as volume_api
 from minicloud.api.identity.passwords import Passwords
+from minicloud.api.routes import Further
 from minicloud.api.service import Service
 from minicloud.base.download import DownloadRules
 from minicloud.base.errors import Invalid
@@ -20,7 +21,7 @@ from minicloud.core.identity.registered_limits import MODELS
 from minicloud.core.image import protections
 from minicloud.core.image.options import METHODS, ImageOptions
 from minicloud.core.image.protections import OPEN
-from minicloud.core.policy import Policy
+from minicloud.core.policy import Policy, Scopes
 from minicloud.settings import Settings
 
 
@@ -104,12 +105,14 @@ def policy_overrides(folder: Path) -> dict[str, str]:
 
 
 def policy_of(all_services: list[Service], overrides: dict[str, str] | None = None) -> Policy:
-    """The rules of all routes, with their defaults and what a file made of them."""
-    rules = [
-        (name, check)
-        for service in all_services
-        for route in service.routes
-        for name, check in [(route.policy, route.allow), *route.extra]
-        if name is not None and check is not None
-    ]
-    return Policy(rules, overrides)
+    """The rules of all routes, with their defaults, the scopes they are for, and what a file made of them."""
+    rules: list[tuple[str, str]] = []
+    scopes: dict[str, Scopes] = {}
+    for service in all_services:
+        for route in service.routes:
+            own = service.scopes if route.scopes is None else route.scopes
+            asked = [(route.policy, route.allow)] if route.policy and route.allow is not None else []
+            for rule in (*asked, *route.extra):
+                rules.append(rule[:2])
+                scopes[rule[0]] = rule.scopes if isinstance(rule, Further) else own
+    return Policy(rules, overrides, scopes)

@@ -13,23 +13,33 @@ Finding a route walks the path's segments through a tree: the cost does not grow
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.listing import Listing
 from minicloud.api.microversions import Version, version
+from minicloud.core.policy import Scopes
 
 Handler = Callable[..., Awaitable[Any]]
 SMALL_BODY = 114_688
 """Bytes that a request's document may have: OpenStack's ``max_request_body_size``."""
 
 
+class Further(NamedTuple):
+    """A policy that a handler asks for by itself, which is for tokens of other scopes than its line's."""
+
+    name: str
+    check: str
+    scopes: Scopes
+
+
 class Route(msgspec.Struct, kw_only=True):
     """One line. ``policy`` None means that the handler needs no permission beyond a token; ``open`` not even that.
 
-    ``extra`` are further (policy, default) pairs that the handler asks for by itself. ``root`` paths stand directly under
+    ``extra`` are further (policy, default) pairs that the handler asks for by itself. ``scopes`` are those of the tokens that
+    its policies are for, where they are not those of the service. ``root`` paths stand directly under
     the service's mount (version documents), not under its versioned prefix. ``status`` may depend on the version.
     ``late`` policies are asked by the handler itself, which first has to see what is acted upon (``call.judge``); the door
     refuses to answer when it did not ask.
@@ -40,7 +50,8 @@ class Route(msgspec.Struct, kw_only=True):
     handler: Handler
     policy: str | None
     allow: str | None = None
-    extra: Sequence[tuple[str, str]] = ()
+    extra: Sequence[tuple[str, str] | Further] = ()
+    scopes: Scopes | None = None
     status: int | Mapping[str, int] = 200
     since: Version | None = None
     until: Version | None = None
@@ -130,6 +141,11 @@ def Delete(path: str, handler: Handler, **words: Any) -> Route:
 def Action(name: str, handler: Handler, *, path: str = "/servers/{server_id}/action", **words: Any) -> Route:
     """A line for one action: a POST whose document has this one key."""
     return _route("POST", path, handler, action=name, **{"status": 202, **words})
+
+
+def scoped(scopes: Scopes, lines: Iterable[Route]) -> list[Route]:
+    """The same lines, whose policies are for tokens of these scopes."""
+    return [msgspec.structs.replace(line, scopes=scopes) for line in lines]
 
 
 class Found(msgspec.Struct, frozen=True):

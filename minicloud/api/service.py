@@ -9,6 +9,7 @@ from minicloud.api.bodies import Reading
 from minicloud.api.faults import Dialect
 from minicloud.api.microversions import Negotiation
 from minicloud.api.routes import Route
+from minicloud.core.policy import ANY_SCOPE, Scopes
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ``older_prefixes`` are roots that answer like the versioned one at its lowest version, whatever a request asks for.
     ``json_types`` are the content types of its documents. ``other_versions_method`` says how a method is answered that a path
     has at another microversion only: 404, 405, or 405 for methods that it has at none, looked at before the version.
+    ``scopes`` are those of the tokens that its policies are for, but where a route line says otherwise.
     ``slash_at_end`` says whether a path with one more slash at its end leads where it does without.
     """
 
@@ -30,6 +32,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     older_prefixes: tuple[str, ...] = ()
     negotiation: Negotiation | None = None
     reading: Reading = Reading()
+    scopes: Scopes = ANY_SCOPE
     project_in_path: bool = False
     content_type: Literal["any", "json_if_given", "json"] = "json_if_given"
     json_types: tuple[str, ...] = ("application/json",)

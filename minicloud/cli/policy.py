@@ -37,8 +37,11 @@ def list_(
     if json:
         show.as_json(found)
         return
-    rows = [(rule.name, "policy.yaml" if rule.overridden else "", rule.check or "(always)") for rule in found]
-    show.table(["policy", "changed in", "rule"], rows, nothing="no such policy")
+    rows = [
+        (rule.name, "policy.yaml" if rule.overridden else "", parts.scope_words(rule), rule.check or "(always)")
+        for rule in found
+    ]
+    show.table(["policy", "changed in", "tokens of", "rule"], rows, nothing="no such policy")
 
 
 @app.command("check")

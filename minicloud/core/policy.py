@@ -3,11 +3,12 @@
 A rule is a check string: ``role:member and project_id:%(project_id)s``, ``rule:admin_api or rule:owner``, ``not ...``,
 ``@`` (always), ``!`` (never). ``%(name)s`` is taken from the target, a name on the left from the context. Rules are parsed
 once into closures. Defaults of the API's routes come with the route lines; this file holds the rules they refer to.
+A rule may hold for tokens of some scopes only; a policy file changes what it checks, not that.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,6 +18,10 @@ from minicloud.core.context import Context
 
 Target = Mapping[str, Any]
 Check = Callable[[Context, Target], bool]
+
+Scopes = frozenset[Literal["project", "domain", "system"]]
+ANY_SCOPE: Scopes = frozenset()
+OF_PROJECTS: Scopes = frozenset({"project"})
 
 ANYONE = "@"
 NOBODY = "!"
@@ -37,8 +42,10 @@ BASE_RULES = {
     "admin_required": "role:admin",
     "project_reader_api": PROJECT_READER,
     "project_member_api": PROJECT_MEMBER,
+    "project_manager_api": PROJECT_MANAGER,
     "project_reader_or_admin": PROJECT_READER_OR_ADMIN,
     "project_member_or_admin": PROJECT_MEMBER_OR_ADMIN,
+    "project_manager_or_admin": PROJECT_MANAGER_OR_ADMIN,
     "admin_or_owner": f"{ADMIN} or project_id:%(project_id)s",
     "owner": "user_id:%(user_id)s",
     "metadef_admin": ADMIN,
@@ -54,11 +61,12 @@ BASE_RULES = {
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A named rule: its default, and what a policy file made of it."""
+    """A named rule: its default, what a policy file made of it, the scopes of tokens it is for (none: of whatever scope)."""
 
     name: str
     default: str
     check: str
+    scopes: Scopes = ANY_SCOPE
 
     @property
     def overridden(self) -> bool:
@@ -75,25 +83,36 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Policy:
-    """All rules of the cloud. ``rules`` are (name, default check) pairs; ``overrides`` come from the policy file."""
+    """All rules of the cloud. ``rules`` are (name, default check) pairs; ``overrides`` come from the policy file.
 
-    def __init__(self, rules: Iterable[tuple[str, str]], overrides: Mapping[str, str] | None = None) -> None:
+    ``scopes`` are those of the rules that hold for some tokens only. A token without scope counts as one for a project.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[tuple[str, str]],
+        overrides: Mapping[str, str] | None = None,
+        scopes: Mapping[str, Scopes] | None = None,
+    ) -> None:
+        self._scopes = dict(scopes or {})
         defaults = dict(BASE_RULES)
         for name, check in rules:
             if defaults.setdefault(name, check) != check:
                 raise Invalid(f"Policy {name} has two defaults: {defaults[name]} and {check}")
         self._defaults = defaults
-        self.rules, self._checks = _compiled(defaults, overrides or {})
+        self.rules, self._checks = _compiled(defaults, overrides or {}, self._scopes)
 
     def reload(self, overrides: Mapping[str, str]) -> None:
         """Take other overrides from now on. Raises Invalid, and leaves everything as it was, where they make no sense."""
-        self.rules, self._checks = _compiled(self._defaults, overrides)
+        self.rules, self._checks = _compiled(self._defaults, overrides, self._scopes)
 
     def explain(self, name: str, context: Context, target: Target) -> "list[Reason]":
         """Each check that a rule is made of, rules that it names below them, and whether it holds. Raises NotFound."""
         if name not in self.rules:
             raise NotFound(f"There is no policy {name}: see `minicloud policy list`")
-        return list(self._reasons(name, context, target, 0))
+        scopes = self._scopes.get(name, ANY_SCOPE)
+        scoped = [Reason(check=f"a token for: {', '.join(sorted(scopes))}", holds=_scope(context) in scopes, depth=0)]
+        return [*(scoped if scopes else []), *self._reasons(name, context, target, 0)]
 
     def _reasons(self, name: str, context: Context, target: Target, depth: int) -> "Iterator[Reason]":
         for word in _words(self.rules[name].check):
@@ -108,7 +127,8 @@ class Policy:
         """Whether the rule lets this context act on this target (by default: its own project and user)."""
         if target is None:
             target = {"project_id": context.project_id, "user_id": context.user_id, "domain_id": context.domain_id}
-        return self._checks[name](context, target)
+        scopes = self._scopes.get(name)
+        return (not scopes or _scope(context) in scopes) and self._checks[name](context, target)
 
     def enforce(self, name: str, context: Context, target: Target | None = None) -> None:
         """Raises Forbidden, naming the rule, where it does not allow."""
@@ -122,7 +142,16 @@ _SAME_THING = {"token.domain.id": "domain_id", "token.project.domain.id": "proje
 """Names on the left side that Keystone's own policies have for what the context calls otherwise."""
 
 
-def _compiled(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> tuple[dict[str, Rule], dict[str, Check]]:
+def _scope(context: Context) -> Literal["project", "domain", "system"]:
+    """What kind of scope a token has to a rule."""
+    if context.system_scope is not None:
+        return "system"
+    return "project" if context.domain_id is None else "domain"
+
+
+def _compiled(
+    defaults: Mapping[str, str], overrides: Mapping[str, str], scopes: Mapping[str, Scopes]
+) -> tuple[dict[str, Rule], dict[str, Check]]:
     """The rules and their closures. Raises Invalid for rules that do not exist, cannot be read, or go in circles."""
     unknown = sorted(set(overrides) - set(defaults))
     if unknown:
@@ -138,7 +167,8 @@ def _compiled(defaults: Mapping[str, str], overrides: Mapping[str, str]) -> tupl
             raise Invalid(f"{error.message} (in the rule of {name})") from error
     for name in overrides:
         _refuse_circle(name, texts, (name,))
-    return {name: Rule(name, defaults[name], texts[name]) for name in sorted(texts)}, checks
+    rules = {name: Rule(name, defaults[name], texts[name], scopes.get(name, ANY_SCOPE)) for name in sorted(texts)}
+    return rules, checks
 
 
 def _refuse_circle(name: str, texts: Mapping[str, str], above: tuple[str, ...]) -> None:

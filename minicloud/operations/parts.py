@@ -62,7 +62,7 @@ def golden_routes() -> str:
         for route in service.routes:
             line = _line(service, route)
             rules = [*([(route.policy, route.allow)] if route.policy else []), *route.extra]
-            said = "; ".join(f"{name} = {check or '(always)'}" for name, check in rules)
+            said = "; ".join(f"{name} = {check or '(always)'}" for name, check, *_ in rules)
             if not rules:
                 said = "open to all" if route.open else "any token"
             action = f" {route.action}" if route.action else ""
@@ -72,8 +72,15 @@ def golden_routes() -> str:
 
 def golden_policies() -> str:
     """Every rule with its default, a line each: what ``tests/golden/policies.txt`` holds."""
-    rules = policies()
-    return "".join(f"{rule.name}: {rule.default or '(always)'}\n" for rule in rules)
+    return "".join(
+        f"{rule.name}: {rule.default or '(always)'}{f' [{scope_words(rule)}]' if rule.scopes else ''}\n"
+        for rule in policies()
+    )
+
+
+def scope_words(rule: Rule) -> str:
+    """The scopes of the tokens that a rule is for; empty where it does not matter."""
+    return ", ".join(sorted(rule.scopes))
 
 
 def golden_sagas() -> str:

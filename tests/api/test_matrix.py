@@ -24,7 +24,7 @@ class Everybody:
         self.secrets: dict[str, str] = {}
 
     async def fill(self) -> None:
-        """Make a user for each role in one project, a member of another project, and a reader of the system."""
+        """Make a user for each role in one project, one with none, a member of another project, those of a domain and the system."""
         admin = self.cloud.admin
         roles = {one["name"]: one["id"] for one in (await admin.get("/identity/v3/roles")).json()["roles"]}
         project = await self._made("projects", "project", name="theirs")
@@ -32,21 +32,26 @@ class Everybody:
         for who, role, place in (
             *((role, role, f"projects/{project}") for role in ROLES),
             ("member of another project", "member", f"projects/{other}"),
+            ("service of another project", "service", f"projects/{other}"),
+            ("domain manager", "manager", "domains/default"),
+            ("domain admin", "admin", "domains/default"),
             ("system reader", "reader", "system"),
+            ("system admin", "admin", "system"),
+            ("user without scope", "reader", "unscoped"),
         ):
             user = await self._made("users", "user", name=f"the {who}", password=PASSWORD)
-            granted = await admin.put(f"/identity/v3/{place}/users/{user}/roles/{roles[role]}")
-            assert granted.status_code == 204, granted.text
-            scope: dict[str, Any] = {"system": {"all": True}}
-            if place != "system":
-                scope = {"project": {"id": place.removeprefix("projects/")}}
-            self.secrets[who] = await self._token(user, scope)
+            kind, _, id = place.partition("/")
+            if kind != "unscoped":
+                granted = await admin.put(f"/identity/v3/{place}/users/{user}/roles/{roles[role]}")
+                assert granted.status_code == 204, granted.text
+            scopes = {"system": {"system": {"all": True}}, "unscoped": "unscoped"}
+            self.secrets[who] = await self._token(user, scopes.get(kind, {kind.removesuffix("s"): {"id": id}}))
 
     async def _made(self, path: str, wrap: str, **fields: str) -> str:
         made: str = (await self.cloud.admin.post(f"/identity/v3/{path}", json={wrap: fields})).json()[wrap]["id"]
         return made
 
-    async def _token(self, user: str, scope: dict[str, Any]) -> str:
+    async def _token(self, user: str, scope: Any) -> str:
         identity = {"methods": ["password"], "password": {"user": {"id": user, "password": PASSWORD}}}
         answer = await self.cloud.http.post(
             "/identity/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}}

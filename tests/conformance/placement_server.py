@@ -18,9 +18,8 @@ from minicloud.api.app import Api
 from minicloud.api.cors import Cors
 from minicloud.base.trace import Note
 from minicloud.core.context import Context
-from minicloud.core.policy import Policy
+from minicloud.services import policy_of
 from tests.support import doors
-from tests.support.identity import rules
 
 
 class Headers:
@@ -64,7 +63,7 @@ class Server:
             api = (await doors.a_door(stack, [service])).api
             if self._core:
                 reshape = {"placement:reshaper:reshape": "role:admin or role:service"}
-                api.means = msgspec.structs.replace(api.means, policy=Policy(rules([service]), reshape))
+                api.means = msgspec.structs.replace(api.means, policy=policy_of([service], reshape))
             api.authenticator = Headers()  # type: ignore[assignment]
             api._sink = Nowhere()
             self._api = api

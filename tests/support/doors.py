@@ -15,9 +15,9 @@ from minicloud.conductor.executor import Executor
 from minicloud.conductor.step import Saga
 from minicloud.core.context import Context
 from minicloud.core.image.options import ImageOptions
-from minicloud.core.policy import Policy
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
+from minicloud.services import policy_of
 from tests.support.worlds import a_world
 
 URL = "http://cloud.test"
@@ -94,14 +94,7 @@ async def a_door(
     world = await a_world(stack)
     world = msgspec.structs.replace(world, image=image or ImageOptions(), blobs=blobs or world.blobs)
     executor = await stack.enter_async_context(Executor(world, sagas))
-    rules = [
-        (name, check)
-        for service in services
-        for route in service.routes
-        for name, check in ((route.policy, route.allow), *route.extra)
-        if name is not None and check is not None
-    ]
     blobs = blobs or world.blobs
-    means = Means(database=world.database, executor=executor, policy=Policy(rules), blobs=blobs)
+    means = Means(database=world.database, executor=executor, policy=policy_of(services), blobs=blobs)
     bearers, notes = Bearers(), Recording()
     return Door(Api(services, means, bearers, notes), bearers, world.database, blobs, notes, executor)

@@ -13,15 +13,14 @@ from minicloud.api.app import Api
 from minicloud.api.auth import Authenticator
 from minicloud.api.call import Means
 from minicloud.api.identity.passwords import Passwords
-from minicloud.api.service import Service
 from minicloud.base.clock import Clock, VirtualClock
 from minicloud.base.trace import Recording
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.world import World
 from minicloud.core.identity.bootstrap import Bootstrap, Bootstrapped, bootstrap
-from minicloud.core.policy import Policy
 from minicloud.engines.database import Database
 from minicloud.engines.database.inline import InlineDatabase
+from minicloud.services import policy_of
 from tests.support.worlds import a_world
 
 ADMIN_PASSWORD = "the admin's"
@@ -131,16 +130,6 @@ class Caller:
         return answer.status_code == 200
 
 
-def rules(services: list[Service]) -> list[tuple[str, str]]:
-    """The policies that the routes of services name."""
-    found: dict[str, str] = {}
-    for service in services:
-        for route in service.routes:
-            for name, check in [*([(route.policy, route.allow)] if route.policy else []), *route.extra]:
-                found[name] = check or "@"
-    return list(found.items())
-
-
 async def identity_api(
     world: World, database: Database, clock: Clock, passwords: Passwords, notes: Recording, **more: Any
 ) -> tuple[Api, Bootstrapped]:
@@ -150,7 +139,7 @@ async def identity_api(
     means = Means(
         database=database,
         executor=Executor(world, []),
-        policy=Policy(rules(services)),
+        policy=policy_of(services),
         blobs=world.blobs,
         forget_tokens=authenticator.forget,
     )

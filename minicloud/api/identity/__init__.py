@@ -33,6 +33,7 @@ from minicloud.api.identity import (
     version,
 )
 from minicloud.api.identity.passwords import Passwords
+from minicloud.api.identity.targets import OF_PROJECTS_AND_SYSTEM
 from minicloud.api.service import Service
 from minicloud.core.identity.password_rules import PasswordRules
 from minicloud.core.identity.registered_limits import FLAT, Model
@@ -53,6 +54,7 @@ def service(
     return Service(
         name="identity",
         dialect="identity",
+        scopes=OF_PROJECTS_AND_SYSTEM,
         mounts=("/identity", ""),
         prefix="/v3",
         routes=[

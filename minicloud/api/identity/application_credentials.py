@@ -17,6 +17,7 @@ from minicloud.api.routes import Delete, Get, Post, Route
 from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.identity import application_credentials, expiry
 from minicloud.core.identity.application_credentials import ApplicationCredential, RoleNamed, RuleNamed, Shown
+from minicloud.core.policy import OF_PROJECTS
 from minicloud.core.records import Condition, Transaction
 
 READ = f"{ADMIN_OR_SYSTEM_READER} or rule:owner"
@@ -163,6 +164,7 @@ def routes(passwords: Passwords) -> list[Route]:
             create,
             policy="identity:create_application_credential",
             allow=OWNER,
+            scopes=OF_PROJECTS,
             late=True,
             status=201,
         ),

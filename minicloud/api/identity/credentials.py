@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
-from minicloud.api.identity.targets import ADMIN, SYSTEM_READER
+from minicloud.api.identity.targets import ADMIN, OF_ALL, SYSTEM_READER
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
-from minicloud.api.routes import Delete, Get, Patch, Post
+from minicloud.api.routes import Delete, Get, Patch, Post, scoped
 from minicloud.core.identity import credentials
 from minicloud.core.identity.credentials import Credential
 from minicloud.core.policy import Target
@@ -113,10 +113,13 @@ async def delete(call: Call, credential_id: str) -> None:
 
 _ONE = "/credentials/{credential_id}"
 
-routes = [
-    Get("/credentials", index, policy="identity:list_credentials", allow=READ, late=True, listing=CREDENTIALS),
-    Post("/credentials", create, policy="identity:create_credential", allow=CHANGE, late=True, status=201),
-    Get(_ONE, show, policy="identity:get_credential", allow=READ, late=True),
-    Patch(_ONE, update, policy="identity:update_credential", allow=CHANGE, late=True),
-    Delete(_ONE, delete, policy="identity:delete_credential", allow=CHANGE, late=True),
-]
+routes = scoped(
+    OF_ALL,
+    [
+        Get("/credentials", index, policy="identity:list_credentials", allow=READ, late=True, listing=CREDENTIALS),
+        Post("/credentials", create, policy="identity:create_credential", allow=CHANGE, late=True, status=201),
+        Get(_ONE, show, policy="identity:get_credential", allow=READ, late=True),
+        Patch(_ONE, update, policy="identity:update_credential", allow=CHANGE, late=True),
+        Delete(_ONE, delete, policy="identity:delete_credential", allow=CHANGE, late=True),
+    ],
+)

@@ -4,7 +4,7 @@ from typing import Any
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, OF_ALL
 from minicloud.api.identity.views import View
 from minicloud.api.routes import Delete, Get, Patch, Put, Route
 from minicloud.base.errors import Forbidden
@@ -128,7 +128,11 @@ def routes(rules: PasswordRules) -> list[Route]:
     change: dict[str, Any] = {"policy": "identity:update_domain_config", "allow": ADMIN}
     removal: dict[str, Any] = {"policy": "identity:delete_domain_config", "allow": ADMIN}
     defaults: dict[str, Any] = {"policy": "identity:get_domain_config_default", "allow": ADMIN_OR_SYSTEM_READER}
-    compliance: dict[str, Any] = {"policy": "identity:get_security_compliance_domain_config", "allow": ANYONE}
+    compliance: dict[str, Any] = {
+        "policy": "identity:get_security_compliance_domain_config",
+        "allow": ANYONE,
+        "scopes": OF_ALL,
+    }
     return [
         Put(whole, create, policy="identity:create_domain_config", allow=ADMIN),
         Get(whole, show, **read),

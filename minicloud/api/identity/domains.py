@@ -9,7 +9,7 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import ResourceOptions, ShortName, Tags, Truth
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, OF_ALL, target
 from minicloud.api.identity.views import View
 from minicloud.api.listing import flag
 from minicloud.api.routes import Delete, Get, Patch, Post
@@ -108,9 +108,9 @@ async def delete(call: Call, domain_id: str) -> None:
 
 
 routes = [
-    Get("/domains", index, policy="identity:list_domains", allow=LIST, late=True, listing=DOMAINS),
+    Get("/domains", index, policy="identity:list_domains", allow=LIST, late=True, listing=DOMAINS, scopes=OF_ALL),
     Post("/domains", create, policy="identity:create_domain", allow=ADMIN, status=201),
-    Get("/domains/{domain_id}", show, policy="identity:get_domain", allow=SHOW, late=True),
+    Get("/domains/{domain_id}", show, policy="identity:get_domain", allow=SHOW, late=True, scopes=OF_ALL),
     Patch("/domains/{domain_id}", update, policy="identity:update_domain", allow=ADMIN),
     Delete("/domains/{domain_id}", delete, policy="identity:delete_domain", allow=ADMIN),
 ]

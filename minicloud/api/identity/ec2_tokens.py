@@ -8,7 +8,8 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.identity import tokens as signing_in
 from minicloud.api.identity import views
-from minicloud.api.routes import Post, Route
+from minicloud.api.identity.targets import OF_ALL
+from minicloud.api.routes import Post, Route, scoped
 from minicloud.base.errors import Unauthenticated
 from minicloud.core.identity import ec2_tokens, tokens
 from minicloud.core.identity.assignments import project_scope
@@ -56,4 +57,4 @@ def routes(token_hours: float) -> list[Route]:
         standing, services = await call.write(issue)
         return Reply(views.token(standing, services), 200, {"X-Subject-Token": secret, "Vary": "X-Auth-Token"})
 
-    return [Post("/ec2tokens", create, policy="identity:ec2tokens_validate", allow=ADMIN_OR_SERVICE)]
+    return scoped(OF_ALL, [Post("/ec2tokens", create, policy="identity:ec2tokens_validate", allow=ADMIN_OR_SERVICE)])

@@ -4,9 +4,9 @@ from typing import Any
 
 from minicloud.api.call import Call
 from minicloud.api.identity import views
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, OF_ALL, target
 from minicloud.api.identity.views import View
-from minicloud.api.routes import Delete, Get, Put, Route
+from minicloud.api.routes import Delete, Get, Put, Route, scoped
 from minicloud.core.identity import assignments, groups, users
 from minicloud.core.identity.assignments import ActorType, Grant, Scope, TargetType
 from minicloud.core.identity.roles import Role
@@ -135,12 +135,15 @@ def _routes(where: TargetType, actor: ActorType, *, inherited: bool = False) -> 
     if inherited:
         all_ = f"/OS-INHERIT{all_}/inherited_to_projects"
         one = f"/OS-INHERIT{one}/inherited_to_projects"
-    return [
-        Get(all_, made.index, policy="identity:list_grants", allow=LIST, late=True),
-        Get(one, made.check, policy="identity:check_grant", allow=CHECK, late=True, status=204),
-        Put(one, made.grant, policy="identity:create_grant", allow=CHANGE, late=True, status=204),
-        Delete(one, made.revoke, policy="identity:revoke_grant", allow=CHANGE, late=True),
-    ]
+    return scoped(
+        OF_ALL,
+        [
+            Get(all_, made.index, policy="identity:list_grants", allow=LIST, late=True),
+            Get(one, made.check, policy="identity:check_grant", allow=CHECK, late=True, status=204),
+            Put(one, made.grant, policy="identity:create_grant", allow=CHANGE, late=True, status=204),
+            Delete(one, made.revoke, policy="identity:revoke_grant", allow=CHANGE, late=True),
+        ],
+    )
 
 
 def _system_routes(actor: ActorType) -> list[Route]:

@@ -9,10 +9,10 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Id, Name
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, OF_ALL, target
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
-from minicloud.api.routes import Delete, Get, Patch, Post, Put
+from minicloud.api.routes import Delete, Get, Patch, Post, Put, scoped
 from minicloud.core.identity import groups, users
 from minicloud.core.identity.groups import Group
 from minicloud.core.identity.users import User
@@ -156,14 +156,17 @@ async def remove_member(call: Call, group_id: str, user_id: str) -> None:
 
 _ONE, _MEMBERS, _MEMBER = "/groups/{group_id}", "/groups/{group_id}/users", "/groups/{group_id}/users/{user_id}"
 
-routes = [
-    Get("/groups", index, policy="identity:list_groups", allow=SHOW, late=True, listing=GROUPS),
-    Post("/groups", create, policy="identity:create_group", allow=MANAGE, late=True, status=201),
-    Get(_ONE, show, policy="identity:get_group", allow=SHOW, late=True),
-    Patch(_ONE, update, policy="identity:update_group", allow=MANAGE, late=True),
-    Delete(_ONE, delete, policy="identity:delete_group", allow=MANAGE, late=True),
-    Get(_MEMBERS, list_members, policy="identity:list_users_in_group", allow=SHOW, late=True),
-    Get(_MEMBER, check_member, policy="identity:check_user_in_group", allow=CHECK_MEMBER, late=True, status=204),
-    Put(_MEMBER, add_member, policy="identity:add_user_to_group", allow=MANAGE_MEMBERS, late=True, status=204),
-    Delete(_MEMBER, remove_member, policy="identity:remove_user_from_group", allow=MANAGE_MEMBERS, late=True),
-]
+routes = scoped(
+    OF_ALL,
+    [
+        Get("/groups", index, policy="identity:list_groups", allow=SHOW, late=True, listing=GROUPS),
+        Post("/groups", create, policy="identity:create_group", allow=MANAGE, late=True, status=201),
+        Get(_ONE, show, policy="identity:get_group", allow=SHOW, late=True),
+        Patch(_ONE, update, policy="identity:update_group", allow=MANAGE, late=True),
+        Delete(_ONE, delete, policy="identity:delete_group", allow=MANAGE, late=True),
+        Get(_MEMBERS, list_members, policy="identity:list_users_in_group", allow=SHOW, late=True),
+        Get(_MEMBER, check_member, policy="identity:check_user_in_group", allow=CHECK_MEMBER, late=True, status=204),
+        Put(_MEMBER, add_member, policy="identity:add_user_to_group", allow=MANAGE_MEMBERS, late=True, status=204),
+        Delete(_MEMBER, remove_member, policy="identity:remove_user_from_group", allow=MANAGE_MEMBERS, late=True),
+    ],
+)

@@ -10,7 +10,7 @@ from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Name
 from minicloud.api.identity.registered_limits import Amount
-from minicloud.api.identity.targets import ADMIN, SYSTEM_READER
+from minicloud.api.identity.targets import ADMIN, OF_ALL, SYSTEM_READER
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
 from minicloud.api.routes import Delete, Get, Patch, Post, Route
@@ -107,10 +107,10 @@ def routes(model: Model) -> list[Route]:
         return {"limit": views.limit(call, made)}
 
     return [
-        Get("/limits/model", show_model, policy="identity:get_limit_model", allow=ANYONE),
-        Get("/limits", index, policy="identity:list_limits", allow=ANYONE, listing=LIMITS),
+        Get("/limits/model", show_model, policy="identity:get_limit_model", allow=ANYONE, scopes=OF_ALL),
+        Get("/limits", index, policy="identity:list_limits", allow=ANYONE, listing=LIMITS, scopes=OF_ALL),
         Post("/limits", create, policy="identity:create_limits", allow=ADMIN, status=201),
-        Get("/limits/{limit_id}", show, policy="identity:get_limit", allow=SHOW, late=True),
+        Get("/limits/{limit_id}", show, policy="identity:get_limit", allow=SHOW, late=True, scopes=OF_ALL),
         Patch("/limits/{limit_id}", update, policy="identity:update_limit", allow=ADMIN),
         Delete("/limits/{limit_id}", delete, policy="identity:delete_limit", allow=ADMIN),
     ]

@@ -19,6 +19,7 @@ from minicloud.core.identity import credentials, oauth1, oauth1_signatures
 from minicloud.core.identity.oauth1 import AccessToken, RequestToken
 from minicloud.core.identity.oauth1_signatures import Signed
 from minicloud.core.identity.roles import Role
+from minicloud.core.policy import OF_PROJECTS
 from minicloud.core.records import Transaction
 
 FORM = "application/x-www-form-urlencoded"
@@ -136,13 +137,15 @@ async def _roles_of(call: Call, user_id: str, access_token_id: str) -> list[Role
 _ALL = "/users/{user_id}/OS-OAUTH1/access_tokens"
 _ONE = f"{_ALL}/{{access_token_id}}"
 
+_ADMINS: dict[str, Any] = {"allow": ADMIN, "scopes": OF_PROJECTS}
+
 routes = [
     Post("/OS-OAUTH1/request_token", request, policy=None, open=True, status=201),
     Post("/OS-OAUTH1/access_token", exchange, policy=None, open=True, status=201),
-    Put("/OS-OAUTH1/authorize/{request_token_id}", authorize, policy="identity:authorize_request_token", allow=ADMIN),
-    Get(_ALL, index, policy="identity:list_access_tokens", allow=ADMIN),
-    Get(_ONE, show, policy="identity:get_access_token", allow=ADMIN),
-    Delete(_ONE, delete, policy="identity:delete_access_token", allow=ADMIN),
-    Get(f"{_ONE}/roles", list_roles, policy="identity:list_access_token_roles", allow=ADMIN),
-    Get(f"{_ONE}/roles/{{role_id}}", show_role, policy="identity:get_access_token_role", allow=ADMIN),
+    Put("/OS-OAUTH1/authorize/{request_token_id}", authorize, policy="identity:authorize_request_token", **_ADMINS),
+    Get(_ALL, index, policy="identity:list_access_tokens", **_ADMINS),
+    Get(_ONE, show, policy="identity:get_access_token", **_ADMINS),
+    Delete(_ONE, delete, policy="identity:delete_access_token", **_ADMINS),
+    Get(f"{_ONE}/roles", list_roles, policy="identity:list_access_token_roles", **_ADMINS),
+    Get(f"{_ONE}/roles/{{role_id}}", show_role, policy="identity:get_access_token_role", **_ADMINS),
 ]

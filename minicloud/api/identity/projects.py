@@ -10,10 +10,10 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Id, ResourceOptions, ShortName, Tag, Tags, Truth
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, DOMAIN_READER_LISTING, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, DOMAIN_READER_LISTING, OF_ALL, target
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal, flag, truth
-from minicloud.api.routes import Delete, Get, Patch, Post, Put
+from minicloud.api.routes import Delete, Get, Patch, Post, Put, scoped
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.identity import assignments, projects, wording
@@ -252,16 +252,26 @@ async def delete_tag(call: Call, project_id: str, value: str) -> None:
 
 _ONE, _TAGS, _TAG = "/projects/{project_id}", "/projects/{project_id}/tags", "/projects/{project_id}/tags/{value}"
 
-routes = [
-    Get("/projects", index, policy="identity:list_projects", allow=DOMAIN_READER_LISTING, late=True, listing=PROJECTS),
-    Post("/projects", create, policy="identity:create_project", allow=MANAGE, late=True, status=201),
-    Get(_ONE, show, policy="identity:get_project", allow=SHOW, late=True),
-    Patch(_ONE, update, policy="identity:update_project", allow=MANAGE, late=True),
-    Delete(_ONE, delete, policy="identity:delete_project", allow=MANAGE, late=True),
-    Get(_TAGS, list_tags, policy="identity:list_project_tags", allow=SHOW, late=True),
-    Put(_TAGS, replace_tags, policy="identity:update_project_tags", allow=MANAGE, late=True),
-    Delete(_TAGS, delete_tags, policy="identity:delete_project_tags", allow=MANAGE, late=True),
-    Get(_TAG, check_tag, policy="identity:get_project_tag", allow=SHOW, late=True, status=204),
-    Put(_TAG, add_tag, policy="identity:create_project_tag", allow=MANAGE, late=True, status=201),
-    Delete(_TAG, delete_tag, policy="identity:delete_project_tag", allow=MANAGE, late=True),
-]
+routes = scoped(
+    OF_ALL,
+    [
+        Get(
+            "/projects",
+            index,
+            policy="identity:list_projects",
+            allow=DOMAIN_READER_LISTING,
+            late=True,
+            listing=PROJECTS,
+        ),
+        Post("/projects", create, policy="identity:create_project", allow=MANAGE, late=True, status=201),
+        Get(_ONE, show, policy="identity:get_project", allow=SHOW, late=True),
+        Patch(_ONE, update, policy="identity:update_project", allow=MANAGE, late=True),
+        Delete(_ONE, delete, policy="identity:delete_project", allow=MANAGE, late=True),
+        Get(_TAGS, list_tags, policy="identity:list_project_tags", allow=SHOW, late=True),
+        Put(_TAGS, replace_tags, policy="identity:update_project_tags", allow=MANAGE, late=True),
+        Delete(_TAGS, delete_tags, policy="identity:delete_project_tags", allow=MANAGE, late=True),
+        Get(_TAG, check_tag, policy="identity:get_project_tag", allow=SHOW, late=True, status=204),
+        Put(_TAG, add_tag, policy="identity:create_project_tag", allow=MANAGE, late=True, status=201),
+        Delete(_TAG, delete_tag, policy="identity:delete_project_tag", allow=MANAGE, late=True),
+    ],
+)

@@ -9,7 +9,7 @@ from minicloud.api import bodies
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
-from minicloud.api.identity.targets import ADMIN
+from minicloud.api.identity.targets import ADMIN, OF_ALL
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
 from minicloud.api.routes import Delete, Get, Patch, Post, Put
@@ -93,9 +93,9 @@ async def delete(call: Call, region_id: str) -> None:
 
 
 routes = [
-    Get("/regions", index, policy="identity:list_regions", allow=ANYONE, listing=REGIONS),
+    Get("/regions", index, policy="identity:list_regions", allow=ANYONE, listing=REGIONS, scopes=OF_ALL),
     Post("/regions", create, policy="identity:create_region", allow=ADMIN, status=201),
-    Get("/regions/{region_id}", show, policy="identity:get_region", allow=ANYONE),
+    Get("/regions/{region_id}", show, policy="identity:get_region", allow=ANYONE, scopes=OF_ALL),
     Put("/regions/{region_id}", create_with_id, policy="identity:create_region", allow=ADMIN, status=201),
     Patch("/regions/{region_id}", update, policy="identity:update_region", allow=ADMIN),
     Delete("/regions/{region_id}", delete, policy="identity:delete_region", allow=ADMIN),

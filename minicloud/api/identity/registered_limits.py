@@ -9,7 +9,7 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Name
-from minicloud.api.identity.targets import ADMIN
+from minicloud.api.identity.targets import ADMIN, OF_ALL
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
 from minicloud.api.routes import Delete, Get, Patch, Post
@@ -88,9 +88,9 @@ async def delete(call: Call, registered_limit_id: str) -> None:
 _ALL, _ONE = "/registered_limits", "/registered_limits/{registered_limit_id}"
 
 routes = [
-    Get(_ALL, index, policy="identity:list_registered_limits", allow=ANYONE, listing=REGISTERED_LIMITS),
+    Get(_ALL, index, policy="identity:list_registered_limits", allow=ANYONE, listing=REGISTERED_LIMITS, scopes=OF_ALL),
     Post(_ALL, create, policy="identity:create_registered_limits", allow=ADMIN, status=201),
-    Get(_ONE, show, policy="identity:get_registered_limit", allow=ANYONE),
+    Get(_ONE, show, policy="identity:get_registered_limit", allow=ANYONE, scopes=OF_ALL),
     Patch(_ONE, update, policy="identity:update_registered_limit", allow=ADMIN),
     Delete(_ONE, delete, policy="identity:delete_registered_limit", allow=ADMIN),
 ]

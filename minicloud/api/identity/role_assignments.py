@@ -4,10 +4,10 @@ from typing import Any
 
 from minicloud.api.call import Call
 from minicloud.api.identity import views
-from minicloud.api.identity.targets import DOMAIN_READER_LISTING
+from minicloud.api.identity.targets import ADMIN_OR_SYSTEM_READER, OF_ALL
 from minicloud.api.identity.views import View
 from minicloud.api.listing import truth
-from minicloud.api.routes import Get
+from minicloud.api.routes import Get, scoped
 from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.identity import projects, role_assignments
@@ -132,13 +132,18 @@ def _named(id: str, known: dict[str, Any] | None, names: Names | None) -> View:
     return made
 
 
-routes = [
-    Get(
-        "/role_assignments",
-        index,
-        policy="identity:list_role_assignments",
-        allow=DOMAIN_READER_LISTING,
-        late=True,
-        extra=[("identity:list_role_assignments_for_tree", DOMAIN_READER_LISTING)],
-    ),
-]
+LIST = f"{ADMIN_OR_SYSTEM_READER} or (role:reader and domain_id:%(target.domain_id)s and not None:%(target.domain_id)s)"
+
+routes = scoped(
+    OF_ALL,
+    [
+        Get(
+            "/role_assignments",
+            index,
+            policy="identity:list_role_assignments",
+            allow=LIST,
+            late=True,
+            extra=[("identity:list_role_assignments_for_tree", LIST)],
+        ),
+    ],
+)

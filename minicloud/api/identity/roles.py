@@ -9,10 +9,10 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Id, Name, ResourceOptions
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, OF_ALL, OF_PROJECTS_AND_SYSTEM, target
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal
-from minicloud.api.routes import Delete, Get, Head, Patch, Post, Put
+from minicloud.api.routes import Delete, Further, Get, Head, Patch, Post, Put
 from minicloud.core.identity import roles, wording
 from minicloud.core.identity.roles import Role
 from minicloud.core.records import Condition, Transaction
@@ -165,14 +165,17 @@ async def inferences(call: Call) -> View:
 
 def _pair(verb: str, allow: str) -> dict[str, Any]:
     """A late route's words where a global role and a role of a domain have a policy each."""
+    reading = verb in ("get", "list")
     return {
         "policy": f"identity:{verb}_role{'s' if verb == 'list' else ''}",
         "allow": allow,
         "late": True,
+        "scopes": OF_ALL if reading else OF_PROJECTS_AND_SYSTEM,
         "extra": [
-            (
+            Further(
                 f"identity:{verb}_domain_role{'s' if verb == 'list' else ''}",
-                ADMIN_OR_SYSTEM_READER if verb in ("get", "list") else ADMIN,
+                ADMIN_OR_SYSTEM_READER if reading else ADMIN,
+                OF_PROJECTS_AND_SYSTEM,
             )
         ],
     }

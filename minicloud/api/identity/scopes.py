@@ -3,11 +3,11 @@
 from minicloud.api.call import Call
 from minicloud.api.identity import views
 from minicloud.api.identity.views import View
-from minicloud.api.routes import Get
+from minicloud.api.routes import Get, scoped
 from minicloud.base.errors import Forbidden
 from minicloud.core.identity import assignments, catalog
 from minicloud.core.identity.assignments import SYSTEM
-from minicloud.core.policy import ANYONE
+from minicloud.core.policy import ANY_SCOPE, ANYONE
 
 
 async def projects(call: Call) -> View:
@@ -39,9 +39,12 @@ async def show_catalog(call: Call) -> View:
     return {"catalog": found, "links": views.links(call, "/auth/catalog")}
 
 
-routes = [
-    Get("/auth/projects", projects, policy="identity:get_auth_projects", allow=ANYONE),
-    Get("/auth/domains", domains, policy="identity:get_auth_domains", allow=ANYONE),
-    Get("/auth/system", system, policy="identity:get_auth_system", allow=ANYONE),
-    Get("/auth/catalog", show_catalog, policy="identity:get_auth_catalog", allow=ANYONE),
-]
+routes = scoped(
+    ANY_SCOPE,
+    [
+        Get("/auth/projects", projects, policy="identity:get_auth_projects", allow=ANYONE),
+        Get("/auth/domains", domains, policy="identity:get_auth_domains", allow=ANYONE),
+        Get("/auth/system", system, policy="identity:get_auth_system", allow=ANYONE),
+        Get("/auth/catalog", show_catalog, policy="identity:get_auth_catalog", allow=ANYONE),
+    ],
+)

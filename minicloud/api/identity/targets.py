@@ -6,7 +6,10 @@ from minicloud.core.identity.groups import Group
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.users import User
-from minicloud.core.policy import Target
+from minicloud.core.policy import Scopes, Target
+
+OF_PROJECTS_AND_SYSTEM: Scopes = frozenset({"project", "system"})
+OF_ALL: Scopes = frozenset({"project", "domain", "system"})
 
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"

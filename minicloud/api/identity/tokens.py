@@ -10,8 +10,9 @@ from minicloud.api.identity import oauth1_tokens, views
 from minicloud.api.identity import sign_in as signing
 from minicloud.api.identity.passwords import Passwords
 from minicloud.api.identity.sign_in import SignIn, TokenCreate
+from minicloud.api.identity.targets import OF_ALL
 from minicloud.api.listing import truth
-from minicloud.api.routes import Delete, Get, Head, Post, Route
+from minicloud.api.routes import Delete, Get, Head, Post, Route, scoped
 from minicloud.base import trace
 from minicloud.base.errors import NotFound
 from minicloud.core.identity import catalog, oauth1, password_rules, sign_in, tokens, trusts, wording
@@ -236,9 +237,12 @@ def _headers(secret: str) -> dict[str, str]:
 
 def routes(made: Tokens) -> list[Route]:
     """The lines of this file."""
-    return [
-        Post("/auth/tokens", made.create, policy=None, open=True, status=201),
-        Get("/auth/tokens", show, policy="identity:validate_token", allow=VALIDATE, late=True),
-        Head("/auth/tokens", check, policy="identity:check_token", allow=CHECK, late=True),
-        Delete("/auth/tokens", revoke, policy="identity:revoke_token", allow=REVOKE, late=True),
-    ]
+    return scoped(
+        OF_ALL,
+        [
+            Post("/auth/tokens", made.create, policy=None, open=True, status=201),
+            Get("/auth/tokens", show, policy="identity:validate_token", allow=VALIDATE, late=True),
+            Head("/auth/tokens", check, policy="identity:check_token", allow=CHECK, late=True),
+            Delete("/auth/tokens", revoke, policy="identity:revoke_token", allow=REVOKE, late=True),
+        ],
+    )

@@ -17,6 +17,7 @@ from minicloud.base.errors import NotFound
 from minicloud.core.identity import expiry, trusts
 from minicloud.core.identity.roles import Role
 from minicloud.core.identity.trusts import Trust, TrustWanted
+from minicloud.core.policy import OF_PROJECTS
 from minicloud.core.records import Transaction
 
 TRUSTOR = "user_id:%(target.trust.trustor_user_id)s"
@@ -147,7 +148,7 @@ routes = [
             ("identity:list_trusts_for_trustee", f"{ADMIN_OR_READER} or {TRUSTEE}"),
         ],
     ),
-    Post(_ALL, create, policy="identity:create_trust", allow=TRUSTOR, late=True, status=201),
+    Post(_ALL, create, policy="identity:create_trust", allow=TRUSTOR, scopes=OF_PROJECTS, late=True, status=201),
     Get(_ONE, show, policy="identity:get_trust", allow=READ, late=True),
     Delete(_ONE, delete, policy="identity:delete_trust", allow=f"{ADMIN} or {TRUSTOR}", late=True),
     Get(f"{_ONE}/roles", list_roles, policy="identity:list_roles_for_trust", allow=READ, late=True),

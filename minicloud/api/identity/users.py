@@ -10,10 +10,10 @@ from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.documents import Id, Name, Truth, UserOptions
 from minicloud.api.identity.passwords import Passwords
-from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, DOMAIN_READER_LISTING, target
+from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER, DOMAIN_READER_LISTING, OF_ALL, target
 from minicloud.api.identity.views import View
 from minicloud.api.listing import equal, flag
-from minicloud.api.routes import Delete, Get, Patch, Post, Route
+from minicloud.api.routes import Delete, Get, Patch, Post, Route, scoped
 from minicloud.base.errors import Invalid
 from minicloud.core.identity import assignments, groups, password_rules, users, wording
 from minicloud.core.identity.password_rules import PasswordRules
@@ -242,18 +242,27 @@ async def revoke_tokens(call: Call, user_id: str) -> None:
 def routes(passwords: Passwords, rules: PasswordRules) -> list[Route]:
     """The lines of this file."""
     made = Users(passwords, rules)
-    return [
-        Get("/users", index, policy="identity:list_users", allow=DOMAIN_READER_LISTING, late=True, listing=USERS),
-        Post("/users", made.create, policy="identity:create_user", allow=MANAGE, late=True, status=201),
-        Get("/users/{user_id}", show, policy="identity:get_user", allow=SHOW, late=True),
-        Patch("/users/{user_id}", made.update, policy="identity:update_user", allow=MANAGE, late=True),
-        Delete("/users/{user_id}", delete, policy="identity:delete_user", allow=MANAGE, late=True),
-        Post("/users/{user_id}/password", made.change_password, policy=None, open=True, status=204),
-        Get(
-            "/users/{user_id}/projects", list_projects, policy="identity:list_user_projects", allow=PROJECTS, late=True
-        ),
-        Get("/users/{user_id}/groups", list_groups, policy="identity:list_groups_for_user", allow=GROUPS, late=True),
-        Delete(
-            "/users/{user_id}/tokens", revoke_tokens, policy="identity:revoke_tokens_for_user", allow=OWN, late=True
-        ),
-    ]
+    return scoped(
+        OF_ALL,
+        [
+            Get("/users", index, policy="identity:list_users", allow=DOMAIN_READER_LISTING, late=True, listing=USERS),
+            Post("/users", made.create, policy="identity:create_user", allow=MANAGE, late=True, status=201),
+            Get("/users/{user_id}", show, policy="identity:get_user", allow=SHOW, late=True),
+            Patch("/users/{user_id}", made.update, policy="identity:update_user", allow=MANAGE, late=True),
+            Delete("/users/{user_id}", delete, policy="identity:delete_user", allow=MANAGE, late=True),
+            Post("/users/{user_id}/password", made.change_password, policy=None, open=True, status=204),
+            Get(
+                "/users/{user_id}/projects",
+                list_projects,
+                policy="identity:list_user_projects",
+                allow=PROJECTS,
+                late=True,
+            ),
+            Get(
+                "/users/{user_id}/groups", list_groups, policy="identity:list_groups_for_user", allow=GROUPS, late=True
+            ),
+            Delete(
+                "/users/{user_id}/tokens", revoke_tokens, policy="identity:revoke_tokens_for_user", allow=OWN, late=True
+            ),
+        ],
+    )

@@ -20,6 +20,7 @@ from minicloud.api.image import (
     versions,
 )
 from minicloud.api.service import Endpoint, Service
+from minicloud.core.policy import OF_PROJECTS
 
 MOUNT = "/image"
 ENDPOINT = Endpoint(service_type="image", service_name="glance", path=MOUNT)
@@ -30,6 +31,7 @@ def service() -> Service:
     return Service(
         name="image",
         dialect="image",
+        scopes=OF_PROJECTS,
         json_types=(
             "application/json",
             "application/openstack-images-v2.1-json-patch",

@@ -15,6 +15,7 @@ _REACHABLE = (
 )
 _OWN_READ = f"{ADMIN} or ({PROJECT_READER})"
 _OWN_WRITE = f"{ADMIN} or ({PROJECT_MEMBER})"
+_SERVICE = f"role:service or {ADMIN}"
 _MEMBERSHIP = f"{ADMIN} or role:reader and (project_id:%(project_id)s or {_MEMBER})"
 
 RULES: Mapping[str, str] = {
@@ -36,10 +37,8 @@ RULES: Mapping[str, str] = {
     "copy_image": ADMIN,
     "download_from_store": f"{ADMIN} or (role:member and {_REACHABLE})",
     "delete_image_location": ADMIN,
-    "get_image_location": _OWN_READ,
-    "set_image_location": _OWN_WRITE,
-    "add_image_location": f"role:service or ({PROJECT_MEMBER} and project_id:%(owner)s)",
-    "fetch_image_location": "role:service",
+    "add_image_location": f"{_SERVICE} or ({PROJECT_MEMBER} and project_id:%(owner)s)",
+    "fetch_image_location": _SERVICE,
     "modify_member": f"{ADMIN} or (role:member and {_MEMBER})",
 }
 """Default check by policy."""

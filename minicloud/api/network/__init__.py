@@ -32,6 +32,7 @@ from minicloud.api.network import (
     versions,
 )
 from minicloud.api.service import Endpoint, Service
+from minicloud.core.policy import OF_PROJECTS
 
 MOUNT = "/network"
 ENDPOINT = Endpoint(service_type="network", service_name="neutron", path=MOUNT)
@@ -42,6 +43,7 @@ def service() -> Service:
     return Service(
         name="network",
         dialect="network",
+        scopes=OF_PROJECTS,
         mounts=(MOUNT,),
         prefix="/v2.0",
         routes=[

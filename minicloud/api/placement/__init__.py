@@ -13,6 +13,7 @@ from minicloud.api.placement import (
     versions,
 )
 from minicloud.api.service import Service
+from minicloud.core.policy import OF_PROJECTS
 
 
 def service() -> Service:
@@ -20,6 +21,7 @@ def service() -> Service:
     return Service(
         name="placement",
         dialect="placement",
+        scopes=OF_PROJECTS,
         other_versions_method="before_version",
         mounts=("/placement",),
         prefix="",

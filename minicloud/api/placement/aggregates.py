@@ -3,11 +3,12 @@
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, require_json
+from minicloud.api.placement.exchange import answer, document, expect_json, require_json
 from minicloud.api.placement.shapes import UUID, Many, Thing, Whole
 from minicloud.api.routes import Get, Put
 from minicloud.core.placement import aggregates, resource_providers
 from minicloud.core.placement.resource_providers import ResourceProvider
+from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
 POLICY = "placement:resource_providers:aggregates"

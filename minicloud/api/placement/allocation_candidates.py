@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.api.call import Call
 from minicloud.api.placement import queries
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, ANY_TEXT, answer, expect_json, query
+from minicloud.api.placement.exchange import ANY_TEXT, answer, expect_json, query
 from minicloud.api.placement.shapes import Shape, Text, Thing
 from minicloud.api.routes import Get
 from minicloud.base import trace
@@ -14,6 +14,7 @@ from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.placement import allocation_candidates, resource_classes, traits
 from minicloud.core.placement.allocation_candidates import Candidate, Request
 from minicloud.core.placement.index import Picture, Provider
+from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
 PARTS = ("resources", "required", "member_of")

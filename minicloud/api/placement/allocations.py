@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, newest, require_json
+from minicloud.api.placement.exchange import answer, document, expect_json, newest, require_json
 from minicloud.api.placement.shapes import UUID, WHOLE_OR_NULL, Many, Shape, Text, Thing, Whole
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Conflict, Invalid, NotFound
@@ -16,6 +16,7 @@ from minicloud.core.placement import allocations, resource_providers
 from minicloud.core.placement.allocations import Allocation, Consumer, Wish
 from minicloud.core.placement.resource_providers import CONCURRENT, ResourceProvider
 from minicloud.core.placement.usages import UNKNOWN
+from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
 POLICY = "placement:allocations"

@@ -11,8 +11,8 @@ from minicloud.base.clock import SystemClock, moment
 from minicloud.base.errors import Invalid, NotAcceptable, UnsupportedMedia
 
 JSON = "application/json"
-ADMIN_OR_SERVICE = "(rule:context_is_admin or role:service) and not system_scope:all"
-"""The default of nearly all rules here, which hold for tokens with a project only."""
+ADMIN_OR_SERVICE = "rule:context_is_admin or role:service"
+"""The default of nearly all rules here."""
 
 
 def document(call: Call, raw: bytes, shape: Shape) -> Any:

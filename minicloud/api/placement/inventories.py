@@ -3,15 +3,7 @@
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.placement.exchange import (
-    ADMIN_OR_SERVICE,
-    answer,
-    document,
-    expect_json,
-    location,
-    newest,
-    require_json,
-)
+from minicloud.api.placement.exchange import answer, document, expect_json, location, newest, require_json
 from minicloud.api.placement.shapes import Number, Shape, Text, Thing, Whole
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import NotFound
@@ -19,6 +11,7 @@ from minicloud.core.placement import inventories, resource_providers
 from minicloud.core.placement.inventories import Inventory, Stocked
 from minicloud.core.placement.names import LARGEST
 from minicloud.core.placement.resource_providers import ResourceProvider
+from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
 POLICY = "placement:resource_providers:inventories"

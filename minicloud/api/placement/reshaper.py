@@ -52,7 +52,7 @@ routes = [
         "/reshaper",
         reshape,
         policy="placement:reshaper:reshape",
-        allow="role:service and not system_scope:all",
+        allow="role:service",
         since="1.30",
         status=204,
     )

@@ -3,12 +3,13 @@
 from typing import Any
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, location, newest
+from minicloud.api.placement.exchange import answer, document, expect_json, location, newest
 from minicloud.api.placement.shapes import Text, Thing, check
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core.placement import resource_classes
 from minicloud.core.placement.resource_classes import ResourceClass
+from minicloud.core.policy import ADMIN_OR_SERVICE
 
 POLICY = "placement:resource_classes"
 NEW = Thing(fields={"name": Text(pattern="^CUSTOM_[A-Z0-9_]+$", most=255)}, required=("name",))

@@ -7,11 +7,12 @@ import msgspec
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.placement import queries
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, document, expect_json, location, newest, query
+from minicloud.api.placement.exchange import answer, document, expect_json, location, newest, query
 from minicloud.api.placement.shapes import UUID, UUID_OR_NULL, Shape, Text, Thing
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.core.placement import provider_listing, resource_providers
 from minicloud.core.placement.resource_providers import ResourceProvider
+from minicloud.core.policy import ADMIN_OR_SERVICE
 
 POLICY = "placement:resource_providers"
 NAME = Text(most=200)

@@ -3,17 +3,7 @@
 from typing import Any
 
 from minicloud.api.call import Call, Reply
-from minicloud.api.placement.exchange import (
-    ADMIN_OR_SERVICE,
-    ANY_TEXT,
-    answer,
-    dates,
-    document,
-    expect_json,
-    location,
-    newest,
-    query,
-)
+from minicloud.api.placement.exchange import ANY_TEXT, answer, dates, document, expect_json, location, newest, query
 from minicloud.api.placement.shapes import Many, Text, Thing, Whole
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid, NotFound
@@ -21,6 +11,7 @@ from minicloud.core.placement import resource_providers, traits
 from minicloud.core.placement.names import CUSTOM_NAME
 from minicloud.core.placement.resource_providers import ResourceProvider
 from minicloud.core.placement.traits import Trait
+from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
 POLICY = "placement:traits"

@@ -3,13 +3,13 @@
 from typing import Any
 
 from minicloud.api.call import Call
-from minicloud.api.placement.exchange import ADMIN_OR_SERVICE, answer, expect_json, query
+from minicloud.api.placement.exchange import answer, expect_json, query
 from minicloud.api.placement.shapes import Shape, Text, Thing
 from minicloud.api.routes import Get
 from minicloud.base.errors import NotFound
 from minicloud.core.placement import resource_providers, usages
 from minicloud.core.placement.resource_providers import ResourceProvider
-from minicloud.core.policy import PROJECT_READER
+from minicloud.core.policy import ADMIN_OR_SERVICE, PROJECT_READER
 from minicloud.core.records import Transaction
 
 OWNER = Text(least=1, most=255)

@@ -68,7 +68,7 @@ routes = [
         "os-update_snapshot_status",
         update_status,
         path=PATH,
-        policy="volume_extension:snapshot_actions:update_snapshot_status",
+        policy="snapshot_extension:snapshot_actions:update_snapshot_status",
         allow=PROJECT_MEMBER_OR_ADMIN,
     ),
 ]

@@ -1,6 +1,7 @@
 """The list of role assignments: as they are stored, or in effect, with groups, inheritance and implication spelled out."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -153,5 +154,8 @@ def names(tx: Transaction, found: list[Assigned]) -> Names:
     return Names(named_users, named_groups, named_projects | _by_id(tx, Project, domain_ids), named_roles)
 
 
-def _by_id(tx: Transaction, kind: type[records.R], ids: Iterable[str]) -> dict[str, records.R]:
-    return {row.id: row for row in records.select_in(tx, kind, "id", set(ids))}  # type: ignore[attr-defined]
+N = TypeVar("N", User, Group, Role, Project)
+
+
+def _by_id(tx: Transaction, kind: type[N], ids: Iterable[str]) -> dict[str, N]:
+    return {row.id: row for row in records.select_in(tx, kind, "id", set(ids))}
