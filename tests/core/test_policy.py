@@ -125,3 +125,19 @@ def test_a_refusal_names_the_rule_and_every_verdict_is_noted() -> None:
         {"rule": "things:look", "check": "role:member", "allowed": True},
         {"rule": "things:make", "check": "role:admin", "allowed": False},
     ]
+
+
+def test_a_rule_may_be_for_tokens_of_some_scopes_only() -> None:
+    policy = Policy([("a", "role:admin"), ("b", "role:admin")], {"b": "@"}, {"b": frozenset({"project"})})
+    nobodys, projects = (Context(user_id="u", roles=frozenset({"admin"}), project_id=id) for id in (None, "p"))
+    domains = Context(user_id="u", roles=frozenset({"admin"}), domain_id="d")
+    systems = Context(user_id="u", roles=frozenset({"admin"}), system_scope="all")
+    everybody = (nobodys, projects, domains, systems)
+    assert [policy.allows("a", who) for who in everybody] == [True] * 4
+    assert [policy.allows("b", who) for who in everybody] == [True, True, False, False]
+    assert [(reason.check, reason.holds) for reason in policy.explain("b", systems, {})] == [
+        ("a token for: project", False),
+        ("@", True),
+    ]
+    policy.reload({})
+    assert not policy.allows("b", domains)

@@ -1,6 +1,6 @@
 """Who may do what: Neutron's rules by name with their defaults, and asking several of them about one thing at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from minicloud.api.call import Call
@@ -66,6 +66,18 @@ def permit_seeing(call: Call, rule: str, target: Mapping[str, Any]) -> None:
     trace.note("policy", rule=rule, allowed=allowed, refused=[] if allowed else [rule])
     if not allowed:
         raise NotFound("The resource could not be found.", kind="HTTPNotFound")
+
+
+def sight(call: Call, rule: str) -> Callable[[Hashable, Callable[[], Mapping[str, Any]]], bool]:
+    """Which things of a list whoever asks may see: by what tells them apart for the rule, and what it looks at."""
+    verdicts: dict[Hashable, bool] = {}
+
+    def sees(key: Hashable, target: Callable[[], Mapping[str, Any]]) -> bool:
+        if key not in verdicts:
+            verdicts[key] = call.allows(rule, target())
+        return verdicts[key]
+
+    return sees
 
 
 async def write(call: Call, work: Callable[[Transaction], T]) -> T:

@@ -100,12 +100,13 @@ HIDDEN = {name: f"get_network:{name}" for name in (*PROVIDER, "segments")}
 async def index(call: Call) -> Any:
     """Networks that exist for whoever asks."""
     wanted = lists.read(call, NETWORK)
-    look = seeing(call)
+    look, sees = seeing(call), guard.sight(call, "get_network")
 
     def load(tx: Transaction) -> list[Seen]:
         if "shared" in wanted.special:
             wanted.query.where.append(shared(tx, call, "network", wanted.special["shared"]))
-        return with_all(tx, call.context, networks.page(tx, call.context, wanted.query))
+        found = with_all(tx, call.context, networks.page(tx, call.context, wanted.query))
+        return [one for one in found if sees(one.network.id, lambda one=one: _target(one))]
 
     return await lists.answer(call, NETWORK, wanted, load, look)
 

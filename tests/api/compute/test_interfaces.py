@@ -33,6 +33,22 @@ async def test_cards_are_listed_and_shown() -> None:
         assert "tag" not in (await at(cloud.demo, "2.69").get(path)).json()["interfaceAttachments"][0]
 
 
+async def test_only_administrators_put_a_card_into_a_network_to_the_outside() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        [public] = (await cloud.demo.get("/network/v2.0/networks?router:external=true")).json()["networks"]
+        server = await cloud.a_server()
+        path, wanted = f"/compute/v2.1/servers/{server['id']}/os-interface", {"net_id": public["id"]}
+        words = f"It is not allowed to create an interface on external network {public['id']}"
+        for refused in (
+            await cloud.demo.post(path, json={"interfaceAttachment": wanted}),
+            await cloud.ask_server(networks=[{"uuid": public["id"]}]),
+        ):
+            assert (refused.status_code, refused.json()["forbidden"]["message"]) == (403, words)
+        assert len((await cloud.demo.get(path)).json()["interfaceAttachments"]) == 1
+        assert (await cloud.admin.post(path, json={"interfaceAttachment": wanted})).status_code == 200
+
+
 async def test_a_card_is_attached_on_a_network_and_detached() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)

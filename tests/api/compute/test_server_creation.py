@@ -275,6 +275,24 @@ async def test_a_flavor_that_is_too_small_for_its_image(cloud: TestedCloud) -> N
         assert words in message(answer)
 
 
+async def test_a_flavor_without_a_disk_is_for_volumes_unless_an_administrator_asks(cloud: TestedCloud) -> None:
+    flavor = {"name": "diskless", "vcpus": 1, "ram": 128, "disk": 0}
+    made = (await cloud.admin.post("/compute/v2.1/flavors", json={"flavor": flavor})).json()["flavor"]["id"]
+    answer = await cloud.ask_server(flavorRef=made)
+    assert answer.status_code == 403
+    assert message(answer) == "Only volume-backed servers are allowed for flavors with zero disk."
+    assert (await cloud.a_server(cloud.admin, flavorRef=made))["status"] == "ACTIVE"
+    volume = {
+        "uuid": await cloud.image_id(),
+        "source_type": "image",
+        "destination_type": "volume",
+        "boot_index": 0,
+        "volume_size": 1,
+    }
+    server = await cloud.a_server(flavorRef=made, imageRef=None, block_device_mapping_v2=[volume])
+    assert server["status"] == "ACTIVE", server.get("fault")
+
+
 async def test_what_no_host_can_give_ends_in_error_and_says_what_was_missing(cloud: TestedCloud) -> None:
     flavor = {"name": "huge", "vcpus": 1, "ram": 1 << 30, "disk": 1}
     made = await cloud.admin.post("/compute/v2.1/flavors", json={"flavor": flavor})

@@ -119,3 +119,21 @@ async def test_before_2_53_services_are_named_by_host_and_binary(cloud: TestedCl
     assert (await put("force-down", {**name, "forced_down": True}, "2.10"))[0] == 404
     assert (await put("enable", {**name, "host": "nowhere"}))[0] == 404
     assert (await put("enable", name, "2.53"))[0] in (400, 404)
+
+
+async def test_the_document_of_a_server_tells_an_administrator_how_its_host_is(cloud: TestedCloud) -> None:
+    server = await cloud.a_server()
+    [service] = await services(cloud, host="host-1", binary="nova-compute")
+    told = []
+    for change in ({"status": "disabled"}, {"forced_down": True}, {"status": "enabled", "forced_down": False}):
+        told.append((await cloud.server(server["id"], cloud.admin)).get("host_status"))
+        assert (await cloud.admin.put(f"{SERVICES}/{service['id']}", json=change)).status_code == 200
+    told.append((await cloud.server(server["id"], cloud.admin)).get("host_status"))
+    await cloud.host_silent("host-1")
+    told.append((await cloud.server(server["id"], cloud.admin)).get("host_status"))
+    assert told == ["UP", "MAINTENANCE", "DOWN", "UP", "UNKNOWN"]
+    assert "host_status" not in await cloud.server(server["id"])
+    cloud.cloud.api.means.policy.reload({"os_compute_api:servers:show:host_status:unknown-only": "role:member"})
+    assert (await cloud.server(server["id"]))["host_status"] == "UNKNOWN"
+    cloud.cloud.world.servicegroup.resume("nova-compute@host-1")
+    assert "host_status" not in await cloud.server(server["id"])
