@@ -42,16 +42,6 @@ def number(column: str) -> Reader:
     return read
 
 
-def contains(column: str) -> Reader:
-    """Filter: the text occurs in the column."""
-
-    def read(text: str) -> list[Condition]:
-        pattern = re.sub(r"([\\%_])", r"\\\1", text)
-        return [Condition(column, "like", f"%{pattern}%")]
-
-    return read
-
-
 def since(column: str) -> Reader:
     """Filter: the column, a stamp, is at this moment or later."""
     return lambda text: [Condition(column, ">=", moment(text))]

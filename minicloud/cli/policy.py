@@ -41,7 +41,11 @@ def list_(
         (rule.name, "policy.yaml" if rule.overridden else "", parts.scope_words(rule), rule.check or "(always)")
         for rule in found
     ]
-    show.table(["policy", "changed in", "tokens of", "rule"], rows, nothing="no such policy")
+    show.table(
+        ["policy", "changed in", "tokens of", "rule"],
+        rows,
+        nothing="policy.yaml changes nothing" if changed and text is None else "no such policy",
+    )
 
 
 @app.command("check")

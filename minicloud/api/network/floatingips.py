@@ -1,11 +1,12 @@
 """/floatingips."""
 
+from functools import partial
 from typing import Any
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import dns, guard, lists, values
 from minicloud.api.network.attributes import REQUIRED, Attribute, Resource, Written
-from minicloud.api.network.kinds import common
+from minicloud.api.network.kinds import common, of_its_project
 from minicloud.api.network.port_forwardings import view as forwarding_view
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
@@ -52,10 +53,13 @@ FLOATING = Resource(
 
 async def index(call: Call) -> Any:
     """Floating addresses that exist for whoever asks."""
-    wanted = lists.read(call, FLOATING)
+    wanted, sees = lists.read(call, FLOATING), guard.sight(call, "get_floatingip")
 
     def load(tx: Transaction) -> list[Found]:
-        return _with_ports(tx, floatingips.page(tx, call.context, wanted.query))
+        found = floatingips.page(tx, call.context, wanted.query)
+        return _with_ports(
+            tx, [one for one in found if sees(one.project_id, partial(of_its_project, tx, call.context, one))]
+        )
 
     return await lists.answer(call, FLOATING, wanted, load, lambda row: view(*row))
 

@@ -8,7 +8,8 @@ their files.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -18,29 +19,10 @@ from minicloud.api.network.attributes import Resource, Written
 from minicloud.api.routes import Delete, Get, Post, Put, Route
 from minicloud.core.context import Context
 from minicloud.core.network import rbac, standard
-from minicloud.core.records import Condition, Query, Record, Transaction
+from minicloud.core.records import Condition, Record, Transaction
 
 Target = Callable[[Transaction, Context, Any], dict[str, Any]]
 Documents = Callable[[Transaction, Context, Sequence[Any]], list[dict[str, Any]]]
-
-
-class Core(Protocol):
-    """What core offers of a kind. ``change`` and ``create`` take values by core's names."""
-
-    def get(self, tx: Transaction, context: Context, key: str, /) -> Any:
-        """One that exists for whoever asks. Raises NotFound."""
-
-    def page(self, tx: Transaction, context: Context, query: Query, /) -> Sequence[Any]:
-        """Those that exist for whoever asks."""
-
-    def create(self, tx: Transaction, context: Context, /, *, project_id: str, **values: Any) -> Any:
-        """A new one."""
-
-    def change(self, tx: Transaction, context: Context, record: Any, /, **values: Any) -> Any:
-        """Change one."""
-
-    def delete(self, tx: Transaction, context: Context, record: Any, /) -> None:
-        """Delete one."""
 
 
 def of_its_project(tx: Transaction, context: Context, record: Any) -> dict[str, Any]:
@@ -49,7 +31,8 @@ def of_its_project(tx: Transaction, context: Context, record: Any) -> dict[str, 
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of resource. ``view`` makes documents of records; ``ruled`` are defaults of its attributes' own rules by verb.
+    """A kind of resource. ``core`` is what keeps it, a module as a rule: ``get``, ``page``, ``create``, ``change`` (taking values
+    by core's names) and ``delete``, each on a transaction and for a context. ``view`` makes documents of records; ``ruled`` are defaults of its attributes' own rules by verb.
 
     ``listed`` is the policy's default where a list is refused as a whole; elsewhere everybody gets a list of what exists for
     them. ``hides``: whoever may not change what is only shared with them is told that it is not there, as where upstream does
@@ -110,7 +93,7 @@ def five(kind: Kind) -> list[Route]:
     one, many = kind.resource.name, kind.resource.collection
 
     async def index(call: Call) -> Any:
-        wanted = lists.read(call, kind.resource)
+        wanted, sees = lists.read(call, kind.resource), guard.sight(call, f"get_{kind.policy}")
         if kind.listed:
             call.judged = True
             if not call.allows(f"get_{kind.policy}"):
@@ -119,7 +102,10 @@ def five(kind: Kind) -> list[Route]:
         def load(tx: Transaction) -> list[dict[str, Any]]:
             if "shared" in wanted.special:
                 wanted.query.where.append(shared(tx, call, kind.shared_as, wanted.special["shared"]))
-            return kind.view(tx, call.context, kind.core.page(tx, call.context, wanted.query))
+            found = kind.core.page(tx, call.context, wanted.query)
+            return kind.view(
+                tx, call.context, [one for one in found if sees(one.id, partial(kind.target, tx, call.context, one))]
+            )
 
         return await lists.answer(call, kind.resource, wanted, load, lambda document: document)
 

@@ -1,6 +1,7 @@
 """/networks."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -106,7 +107,7 @@ async def index(call: Call) -> Any:
         if "shared" in wanted.special:
             wanted.query.where.append(shared(tx, call, "network", wanted.special["shared"]))
         found = with_all(tx, call.context, networks.page(tx, call.context, wanted.query))
-        return [one for one in found if sees(one.network.id, lambda one=one: _target(one))]
+        return [one for one in found if sees(one.network.id, partial(_target, one))]
 
     return await lists.answer(call, NETWORK, wanted, load, look)
 

@@ -1,6 +1,7 @@
 """/ports."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from minicloud.api.call import Call, Reply
@@ -78,7 +79,7 @@ PORT = Resource(
 async def index(call: Call) -> Any:
     """Ports that exist for whoever asks."""
     wanted = lists.read(call, PORT)
-    look = seeing(call)
+    look, sees = seeing(call), guard.sight(call, "get_port")
 
     def load(tx: Transaction) -> list[SeenPort]:
         wanted.query.where += port_filters.conditions(
@@ -86,7 +87,19 @@ async def index(call: Call) -> Any:
             fixed_ips=wanted.special.get("fixed_ips", []),
             groups=wanted.special.get("security_groups", []),
         )
-        return seen(tx, ports.page(tx, call.context, wanted.query))
+        found = ports.page(tx, call.context, wanted.query)
+        over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({port.network_id for port in found}))}
+        return seen(
+            tx,
+            [
+                port
+                for port in found
+                if sees(
+                    (port.project_id, port.network_id, port.device_owner),
+                    partial(target, tx, call.context, port, over[port.network_id]),
+                )
+            ],
+        )
 
     return await lists.answer(call, PORT, wanted, load, look)
 

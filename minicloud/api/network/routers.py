@@ -1,6 +1,7 @@
 """/routers, and what joins them to subnets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, lists, values
 from minicloud.api.network.attributes import Attribute, Resource, Written, parse
-from minicloud.api.network.kinds import common
+from minicloud.api.network.kinds import common, of_its_project
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
 from minicloud.core.network import router_interfaces, routers, standard, zones
@@ -61,10 +62,13 @@ ROUTER = Resource(
 
 async def index(call: Call) -> Any:
     """Routers that exist for whoever asks."""
-    wanted = lists.read(call, ROUTER)
+    wanted, sees = lists.read(call, ROUTER), guard.sight(call, "get_router")
 
     def load(tx: Transaction) -> list[tuple[Router, Gateway | None]]:
-        return _with_gateways(tx, routers.page(tx, call.context, wanted.query))
+        found = routers.page(tx, call.context, wanted.query)
+        return _with_gateways(
+            tx, [one for one in found if sees(one.project_id, partial(of_its_project, tx, call.context, one))]
+        )
 
     return await lists.answer(call, ROUTER, wanted, load, lambda row: view(*row))
 

@@ -1,6 +1,7 @@
 """/security-group-rules."""
 
 import ipaddress
+from functools import partial
 from typing import Any
 
 from minicloud.api.call import Call, Reply
@@ -88,13 +89,14 @@ RULE = Resource(
 
 async def index(call: Call) -> Any:
     """Rules that exist for whoever asks."""
-    wanted = lists.read(call, RULE)
+    wanted, sees = lists.read(call, RULE), guard.sight(call, "get_security_group_rule")
     project_id = call.context.project_id
     if project_id and await call.read(lambda tx: security_groups.default_of(tx, project_id)) is None:
         await call.write(lambda tx: security_groups.ensure_default(tx, project_id))
 
     def load(tx: Transaction) -> list[tuple[SecurityGroupRule, bool]]:
-        rules = security_group_rules.page(tx, call.context, wanted.query)
+        found = security_group_rules.page(tx, call.context, wanted.query)
+        rules = [rule for rule in found if sees(rule.project_id, partial(_target, rule.project_id))]
         defaults = security_group_rules.defaults_of(tx, rules)
         return [(rule, rule.security_group_id in defaults) for rule in rules]
 

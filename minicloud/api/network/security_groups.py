@@ -1,6 +1,7 @@
 """/security-groups."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from minicloud.api.call import Call
@@ -38,13 +39,14 @@ GROUP = Resource(
 
 async def index(call: Call) -> Any:
     """Security groups that exist for whoever asks; the project's default one is made when it is not there yet."""
-    wanted = lists.read(call, GROUP)
+    wanted, sees = lists.read(call, GROUP), guard.sight(call, "get_security_group")
     await ensure_default(call)
 
     def load(tx: Transaction) -> list[dict[str, Any]]:
         if "shared" in wanted.special:
             wanted.query.where.append(shared(tx, call, "security_group", wanted.special["shared"]))
-        return _view(tx, call.context, security_groups.page(tx, call.context, wanted.query))
+        found = security_groups.page(tx, call.context, wanted.query)
+        return _view(tx, call.context, [one for one in found if sees(one.id, partial(_target, tx, call.context, one))])
 
     return await lists.answer(call, GROUP, wanted, load, lambda document: document)
 

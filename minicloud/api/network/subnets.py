@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from minicloud.api.call import Call, Reply
@@ -52,7 +53,7 @@ async def index(call: Call) -> Any:
     """Subnets that exist for whoever asks."""
     wanted = lists.read(call, SUBNET)
 
-    look = seeing(call)
+    look, sees = seeing(call), guard.sight(call, "get_subnet")
 
     def load(tx: Transaction) -> list[tuple[Subnet, Network]]:
         query = wanted.query
@@ -65,7 +66,8 @@ async def index(call: Call) -> Any:
             query.where.append(Condition("network_id", "in", [network.id for network in outside]))
         found = subnets.page(tx, call.context, query)
         over = {n.id: n for n in records.select_in(tx, Network, "id", sorted({s.network_id for s in found}))}
-        return [(subnet, over[subnet.network_id]) for subnet in found]
+        rows = [(subnet, over[subnet.network_id]) for subnet in found]
+        return [row for row in rows if sees((row[0].project_id, row[1].id), partial(target, tx, call.context, *row))]
 
     return await lists.answer(call, SUBNET, wanted, load, lambda row: look(*row))
 

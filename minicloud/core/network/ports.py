@@ -278,12 +278,6 @@ def of_server(tx: Transaction, server_id: str) -> list[Port]:
     )
 
 
-def bindings(tx: Transaction) -> list[tuple[str, str, str]]:
-    """Every port that is bound to a host or belongs to a device: its id, the host ('' for none) and the device."""
-    rows = tx.all("SELECT id, host, device_id FROM ports WHERE host <> '' OR device_id <> ''")
-    return [(port_id, host, device_id) for port_id, host, device_id in rows]
-
-
 def release(tx: Transaction, port: Port) -> None:
     """Delete a port that was made for its server; a user's own is unbound and free again."""
     if port.made_for_server:

@@ -88,17 +88,6 @@ def involved(picture: Picture, candidates: Iterable[Candidate], *, nested: bool 
     return [picture.at(slot) for root in roots for slot in picture.structure.members[root]]
 
 
-def best_room(picture: Picture, classes: Iterable[str]) -> Amounts:
-    """For each class the most that one provider could still give; 0 when there is nothing of it."""
-    best = dict.fromkeys(classes, 0)
-    for provider in picture.providers():
-        for name in best:
-            stock = provider.stocks.get(name)
-            if stock is not None and stock.room > best[name]:
-                best[name] = stock.room
-    return best
-
-
 def _candidates(picture: Picture, request: Request) -> Iterator[Candidate]:
     structure = picture.structure
     for group in request.groups.values():

@@ -161,12 +161,3 @@ def shown_metadata(volume: Volume) -> dict[str, str]:
     """Its metadata as its owner reads it: with what the cloud says of it."""
     told = {key: volume.admin_metadata[key] for key in VISIBLE_ADMIN_METADATA if key in volume.admin_metadata}
     return {**volume.metadata, **told}
-
-
-def on_backend(tx: Transaction, host: str) -> set[str]:
-    """Ids of the volumes that are, or may be, on the backend ``machine@driver``."""
-    rows = tx.all(
-        "SELECT id FROM volumes WHERE host IS NULL OR host = ? OR (host >= ? AND host < ?)",
-        [host, f"{host}#", f"{host}$"],
-    )
-    return {row[0] for row in rows}

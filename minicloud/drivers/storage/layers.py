@@ -153,10 +153,6 @@ class Layers:
             for layer in sorted((self.folder / LAYERS).iterdir()):
                 self.collect(layer)
 
-    def forget_graph(self) -> None:
-        """Read anew who stands on whom: a program outside changed it."""
-        self._below = None
-
     def _graph(self) -> dict[Path, Path | None]:
         """What every file stands on; read once from the files' headers, then kept."""
         if self._below is None:

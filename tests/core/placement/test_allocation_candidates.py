@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minicloud.core.placement.allocation_candidates import Candidate, Group, Request, best_room, involved, search
+from minicloud.core.placement.allocation_candidates import Candidate, Group, Request, involved, search
 from minicloud.core.placement.index import Picture, Provider, picture_of, stock
 from minicloud.core.placement.names import SHARES
 
@@ -227,8 +227,3 @@ def test_a_disk_that_is_shared_is_offered_to_each_node_of_its_aggregate() -> Non
         {"node1": {"VCPU": 1}, "disk": {"DISK_GB": 10}},
     ]
     assert {provider.id for provider in involved(picture, found)} == {"node0", "node1", "disk"}
-
-
-def test_the_best_room_tells_what_was_missing() -> None:
-    picture = picture_of([a_provider("a", None, {"VCPU": 2}), a_provider("b", None, {"VCPU": (8, 2, 1, 3, 1, 1.0, 0)})])
-    assert best_room(picture, ["VCPU", "MEMORY_MB"]) == {"VCPU": 3, "MEMORY_MB": 0}
