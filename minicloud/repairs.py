@@ -1,5 +1,6 @@
 """Every repair of the cloud, in the order in which a round runs them."""
 
+from minicloud.reconcilers.cards import Cards
 from minicloud.reconcilers.deadlines import Deadlines
 from minicloud.reconcilers.evacuated import Evacuated
 from minicloud.reconcilers.fabric import FabricReconciler
@@ -17,6 +18,7 @@ def reconcilers() -> list[Reconciler]:
         LostHosts(),
         PowerStates(),
         NetworkChanges(),
+        Cards(),
         FabricReconciler(),
         Leftovers(),
         StorageBackends(),

@@ -504,6 +504,9 @@ async def test_a_card_comes_and_goes_while_the_machine_runs(house: House, model:
         await console_has(hypervisor, machine.id, boots=1)
         for _ in range(2):
             await hypervisor.ensure_nic_attached(machine.id, nic)
+        facts = await hypervisor.machine(machine.id)
+        assert facts is not None
+        assert facts.nics == [*before.nics, nic.id]
         for _ in range(2):
             await hypervisor.ensure_nic_detached(machine.id, nic.id, timeout_s=60)
         assert await hypervisor.machine(machine.id) == before

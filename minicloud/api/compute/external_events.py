@@ -10,11 +10,12 @@ from minicloud.api.call import Call, Reply
 from minicloud.api.routes import Post
 from minicloud.base import trace
 from minicloud.base.errors import Invalid
-from minicloud.core.compute import servers
+from minicloud.core.compute import interfaces, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.policy import ADMIN_OR_SERVICE
 from minicloud.core.records import Transaction
 
+CARDS = "cards"
 POLICY = "os_compute_api:os-server-external-events:create"
 SINCE = {
     "volume-extended": "2.51",
@@ -44,7 +45,8 @@ class Events(Body):
 async def create(call: Call, body: Events) -> Any:
     """Take note of events, each with its own outcome; 207 where one was not for us.
 
-    What they tell this cloud sees by itself: ports and volumes live in the same process, and reconcilers read power states.
+    What most of them tell this cloud sees by itself: ports and volumes live in the same process, and reconcilers read power
+    states. A port that is said to be deleted is the server's no more, even if it is there.
     """
     known = [name for name in NAMES if name not in SINCE or call.at_least(SINCE[name])]
     for event in body.events:
@@ -58,8 +60,22 @@ async def create(call: Call, body: Events) -> Any:
 
     found = await call.read(work)
     told = [_outcome(event, found[event.server_uuid]) for event in body.events]
+    lost = [
+        (event.server_uuid, event.tag)
+        for event, one in zip(body.events, told, strict=True)
+        if event.name == "network-vif-deleted" and event.tag is not UNSET and one["code"] == 200
+    ]
+    if lost:
+        await call.write(lambda tx: _lose(tx, lost))
+        for reconciler in ("network_changes", CARDS):
+            call.means.poke(reconciler)
     status = 200 if all(one["code"] == 200 for one in told) else 207
     return Reply({"events": told}, status=status)
+
+
+def _lose(tx: Transaction, cards: list[tuple[str, str]]) -> None:
+    for server_id, port_id in cards:
+        interfaces.lose(tx, server_id, port_id)
 
 
 def _outcome(event: Event, server: Server | None) -> dict[str, Any]:

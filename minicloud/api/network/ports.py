@@ -26,6 +26,9 @@ from minicloud.core.network import (
 from minicloud.core.network.rows import Network, Port
 from minicloud.core.records import Transaction
 
+CARDS = "cards"
+"""The reconciler that takes the card of a deleted port out of its guest."""
+
 VNIC_TYPES = (
     "normal",
     "direct",
@@ -158,13 +161,15 @@ async def delete(call: Call, port_id: str) -> Any:
     """Delete a port."""
     revision = guard.revision(call)
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> Port:
         port, network = _get(tx, call, port_id)
         guard.permit(call, "delete_port", target(tx, call.context, port, network))
         standard.expect(port, revision)
         ports.delete(tx, port)
+        return port
 
-    await guard.write(call, work)
+    if (await guard.write(call, work)).device_owner.startswith("compute:"):
+        call.means.poke(CARDS)
     return Reply()
 
 

@@ -1,6 +1,8 @@
 """The network cards of servers: their ports, how one more is asked for, and the security groups that these are in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
 
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from minicloud.core import context as contexts
@@ -79,9 +81,59 @@ def forget(tx: Transaction, server: Server, port_id: str) -> None:
     port = records.find(tx, Port, port_id)
     if port is not None and port.device_id == server.id:
         ports.release(tx, port)
+    _without_tag(tx, server, port_id)
+
+
+def _without_tag(tx: Transaction, server: Server, port_id: str) -> None:
     if port_id in server.nic_tags:
         tags = {key: tag for key, tag in server.nic_tags.items() if key != port_id}
         records.change(tx, server, nic_tags=tags)
+
+
+class Stray(msgspec.Struct, frozen=True):
+    """A card that a server has on a host, of a port that is not the server's."""
+
+    server_id: str
+    host: str
+    port_id: str
+
+
+def strays(tx: Transaction, host: str, cards: Mapping[str, Sequence[str]], busy: Collection[str]) -> list[Stray]:
+    """Of the ``cards`` that machines have on a host, those that their servers have no port for; ``busy`` ones are left alone."""
+    rows = tx.all("SELECT id FROM servers WHERE host = ? AND deleted = 0", [host])
+    here = [server_id for (server_id,) in rows if cards.get(server_id) and server_id not in busy]
+    mine = {
+        (port.device_id, port.id)
+        for port in select_in(tx, Port, "device_id", here)
+        if port.device_owner.startswith("compute:")
+    }
+    return [
+        Stray(server_id, host, port_id)
+        for server_id in here
+        for port_id in cards[server_id]
+        if (server_id, port_id) not in mine
+    ]
+
+
+def is_stray(tx: Transaction, card: Stray) -> bool:
+    """Whether the server is on that host still, and the port not the server's."""
+    server = servers.find(tx, card.server_id)
+    port = records.find(tx, Port, card.port_id)
+    return server is not None and server.host == card.host and (port is None or port.device_id != server.id)
+
+
+def untag(tx: Transaction, card: Stray) -> None:
+    """What the server called the card is forgotten, unless the card is the server's again."""
+    server = servers.find(tx, card.server_id)
+    if server is not None and is_stray(tx, card):
+        _without_tag(tx, server, card.port_id)
+
+
+def lose(tx: Transaction, server_id: str, port_id: str) -> None:
+    """The server has no port of this id any more; one that is there after all is nobody's now."""
+    port = records.find(tx, Port, port_id)
+    if port is not None and port.device_id == server_id and port.device_owner.startswith("compute:"):
+        ports.free(tx, port)
 
 
 def _lent(tx: Transaction, context: Context, port_id: str, server: Server) -> Port:

@@ -283,7 +283,12 @@ def release(tx: Transaction, port: Port) -> None:
     if port.made_for_server:
         remove(tx, port)
     else:
-        standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="")
+        free(tx, port)
+
+
+def free(tx: Transaction, port: Port) -> None:
+    """Unbind a port, which is nobody's any more and stays."""
+    standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="", made_for_server=False)
 
 
 def release_of_server(tx: Transaction, server_id: str) -> None:

@@ -287,4 +287,6 @@ def _after(known: Simulated, event: str) -> list[str]:
 
 
 def _facts(simulated: Simulated) -> MachineFacts:
-    return MachineFacts(id=simulated.machine.id, name=simulated.machine.name, power_state=simulated.power)
+    machine = simulated.machine
+    nics = [nic.id for nic in machine.nics]
+    return MachineFacts(id=machine.id, name=machine.name, power_state=simulated.power, nics=nics)

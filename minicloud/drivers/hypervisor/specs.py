@@ -136,13 +136,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a machine that exists on this host. ``argv`` is the exact command line (simulated machines: empty)."""
+    """What is known of a machine that exists on this host. ``argv`` is the exact command line (simulated machines: empty),
+    ``nics`` are the ids of the cards that it has, or will have from its next start on."""
 
     id: str
     name: str
     power_state: PowerState
     pid: int | None = None
     argv: list[str] = []
+    nics: list[str] = []
 
 
 class DeviceAddress(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ pytestmark = [
 OUT = Rule(ingress=False, version=4)
 WEB = Rule(ingress=True, version=4, protocol=6, first=80, last=80)
 GROUPS = [Group(id="open", rules=[OUT]), Group(id="web", rules=[OUT, WEB])]
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 NETWORK = a_network(1, leases={11: "10.0.0.11", 12: "10.0.0.12"}, groups=GROUPS)
 ONE, TWO = a_port(11, NETWORK, "10.0.0.11", groups=["open"]), a_port(12, NETWORK, "10.0.0.12", groups=["web"])
 
@@ -53,10 +54,10 @@ class Hosts:
         self.hosts = [LinuxHostFabric(name, self.centre, folder / "hosts" / name) for name in ("east", "west")]
         self.guests: list[TapGuest] = []
 
-    async def guest(self, host: LinuxHostFabric, port: Port) -> TapGuest:
+    async def guest(self, host: LinuxHostFabric, port: Port, mtu: int = 1450) -> TapGuest:
         plug = await host.ensure_port(port)
         assert isinstance(plug, TapPlug)
-        guest = await blocking(TapGuest, await open_tap(plug), port.mac)
+        guest = await blocking(TapGuest, await open_tap(plug), port.mac, mtu)
         self.guests.append(guest)
         offer = await blocking(guest.dhcp)
         assert offer is not None
@@ -180,3 +181,52 @@ async def test_a_hosts_part_is_mended_and_found_again(hosts: Hosts) -> None:
     for host in hosts.hosts:
         await host.ensure_network(changed)
     assert await blocking(one.hear, "10.0.0.12", 80, 1.0) is None
+
+
+def ping(guest: TapGuest, address: str, size: int) -> bool:
+    """Whether an IP packet of so many bytes comes back whole, and was not cut on the way."""
+
+    def work() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as wire:
+            wire.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+            wire.settimeout(5)
+            message = bytes([8, 0, 0, 0]) + struct.pack("!HH", os.getpid() & 0xFFFF, size) + b"x" * (size - 28)
+            sums = sum(struct.unpack(f"!{len(message) // 2}H", message[: len(message) // 2 * 2]))
+            sums += (message[-1] << 8) * (len(message) % 2)
+            sums = (sums & 0xFFFF) + (sums >> 16)
+            message = message[:2] + struct.pack("!H", ~(sums + (sums >> 16)) & 0xFFFF) + message[4:]
+            try:
+                wire.sendto(message, (address, 0))
+                while True:
+                    answer, (source, _) = wire.recvfrom(65535)
+                    if source == address and answer[20:21] == b"\0" and answer[24:] == message[4:]:
+                        return True
+            except OSError:
+                return False
+
+    return guest.inside(work)
+
+
+@pytest.mark.parametrize("mtu", [1500, 1450])
+async def test_packets_as_long_as_the_network_says_pass_from_host_to_host_and_through_routers(
+    hosts: Hosts, mtu: int
+) -> None:
+    east, west = hosts.hosts
+    network = msgspec.structs.replace(NETWORK, mtu=mtu)
+    other = a_network(2, "10.0.2", leases={13: "10.0.2.13"}, mtu=mtu)
+    for host in hosts.hosts:
+        await host.ensure_network(network)
+    await east.ensure_network(other)
+    await east.ensure_router(a_router(3, {31: (network, "10.0.0.1/24"), 32: (other, "10.0.2.1/24")}))
+    one, two, three = [
+        await hosts.guest(host, msgspec.structs.replace(port, mtu=mtu, groups=None), mtu=mtu)
+        for host, port in ((east, ONE), (west, TWO), (east, a_port(13, other, "10.0.2.13")))
+    ]
+    assert await blocking(ping, one, "10.0.0.12", mtu), "to the neighbour on the other host"
+    assert await blocking(ping, two, "10.0.0.11", mtu)
+    assert await blocking(ping, two, "10.0.0.2", mtu), "to the network's own address"
+    assert await blocking(ping, two, "10.0.2.13", mtu), "through the router to another network"
+    assert await blocking(ping, three, "10.0.0.12", mtu)
+    # A card that its guest made wider than its network loses what is longer.
+    await blocking(one.ip, "link set dev eth0 mtu 1600")
+    assert not await blocking(ping, one, "10.0.0.12", mtu + 1)

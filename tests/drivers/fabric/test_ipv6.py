@@ -109,6 +109,41 @@ async def test_cards_make_their_addresses_and_find_their_router(lab: Lab) -> Non
     assert await blocking(a.hear, other, 80, 1.0) is None
 
 
+def solicit(guest: TapGuest) -> tuple[str, bytes]:
+    """Ask who routes here, as a card does that has just come up: to whom the answer is addressed, and the answer."""
+
+    def work() -> tuple[str, bytes]:
+        with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
+            wire.settimeout(5)
+            wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+            mac = bytes.fromhex(guest.mac.replace(":", ""))
+            wire.sendto(bytes([133]) + bytes(7) + b"\1\1" + mac, ("ff02::2", 0, 0, socket.if_nametoindex("eth0")))
+            while True:
+                message, more, _, _ = wire.recvmsg(1500, 256)
+                [to] = [data[:16] for _, kind, data in more if kind == socket.IPV6_PKTINFO]
+                if message[0] == 134 and to[0] != 0xFF:
+                    return socket.inet_ntop(socket.AF_INET6, to), message
+
+    return guest.inside(work)
+
+
+async def test_whoever_asks_for_a_router_is_answered_alone_and_at_once(lab: Lab) -> None:
+    one, two = a_network(1, "fd00:1::", "slaac"), a_network(2, "fd00:2::", "slaac")
+    for network in (one, two):
+        await lab.fabric.ensure_network(network)
+    await lab.fabric.ensure_router(a_router(3, {31: (one, "slaac"), 32: (two, "slaac")}))
+    for number, network, prefix in ((11, one, "fd00:1::"), (12, two, "fd00:2::")):
+        guest = await lab.guest(a_port(number, network, made_of(prefix, a_mac(number))), dhcp=False)
+        own = link_local(guest.mac)
+        await has(guest, own)
+        for _ in range(2):
+            to, told = await blocking(solicit, guest)
+            assert to == own
+            assert socket.inet_pton(socket.AF_INET6, prefix) in told, "the prefix of its own network"
+            assert bytes.fromhex(a_mac(30 + number - 10).replace(":", "")) in told, "the router's card there"
+
+
 async def test_addresses_come_by_dhcpv6_and_options_alone_too(lab: Lab) -> None:
     stateful = a_network(1, "fd00:1::", "dhcpv6-stateful", {11: "fd00:1::11", 12: "fd00:1::12"})
     stateless = a_network(2, "fd00:2::", "dhcpv6-stateless")

@@ -63,11 +63,12 @@ class Vm:
         record = self.record
         if record is None:
             return None
+        name, nics = record.machine.name, [nic.id for nic in record.machine.nics]
         if self._process is None:
-            return MachineFacts(id=self.machine_id, name=record.machine.name, power_state=record.power)
+            return MachineFacts(id=self.machine_id, name=name, power_state=record.power, nics=nics)
         power = PowerState.PAUSED if self._paused else PowerState.RUNNING
         return MachineFacts(
-            id=self.machine_id, name=record.machine.name, power_state=power, pid=record.pid, argv=record.argv
+            id=self.machine_id, name=name, power_state=power, pid=record.pid, argv=record.argv, nics=nics
         )
 
     async def find_again(self) -> None:
