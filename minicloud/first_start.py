@@ -18,7 +18,7 @@ from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
 from minicloud.core.identity.domains import DEFAULT
 from minicloud.core.image import metadef_resource_types, uploads
 from minicloud.core.network import bootstrap as networks
-from minicloud.core.volume import types
+from minicloud.core.volume import group_types, types
 from minicloud.engines.database import Database, Transaction
 from minicloud.settings import Settings, cache_folder
 
@@ -69,6 +69,7 @@ def first_records(tx: Transaction, settings: Settings, hashed: str, limited: lis
     flavors.bootstrap(tx)
     metadef_resource_types.bootstrap(tx)
     types.ensure_default(tx)
+    group_types.ensure_cgsnapshot_type(tx)
     networks.ensure_networks(tx, demo_project_id=made.projects["demo"], admin_project_id=made.projects["admin"])
     for binary in CONTROL_SERVICES:
         hosts.ensure_service(tx, CONTROL_HOST, binary, hosts.INTERNAL_ZONE)

@@ -34,6 +34,7 @@ from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.step import Saga
 from minicloud.conductor.volume.apply_qos import ApplyQos
 from minicloud.conductor.volume.create_backup import CreateBackup
+from minicloud.conductor.volume.create_group_snapshot import CreateGroupSnapshot
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
 from minicloud.conductor.volume.create_volume import CreateVolume
 from minicloud.conductor.volume.delete_backup import DeleteBackup
@@ -90,6 +91,7 @@ SAGAS: tuple[type[Saga], ...] = (
     DeleteBackup,
     ApplyQos,
     CreateSnapshot,
+    CreateGroupSnapshot,
     DeleteSnapshot,
     PlayDemo,
 )

@@ -135,8 +135,8 @@ class HostAgent:
                 )
             case calls.EnsureDiskThrottle():
                 return await self.hypervisor.ensure_disk_throttle(message.server_id, message.disk_id, message.throttle)
-            case calls.EnsureDiskCopied():
-                return await self.hypervisor.ensure_disk_copied(message.server_id, message.disk_id, message.path)
+            case calls.EnsureDisksCopied():
+                return await self.hypervisor.ensure_disks_copied(message.server_id, message.paths)
             case calls.EnsureDiskNotCopied():
                 return await self.hypervisor.ensure_disk_not_copied(message.server_id, message.disk_id)
             case calls.EnsureNicAttached():

@@ -81,12 +81,11 @@ class EnsurePassword(Message[None], tag="ensure_password", kw_only=True):
     password: str
 
 
-class EnsureDiskCopied(Message[None], tag="ensure_disk_copied", kw_only=True):
-    """What a running server's disk holds at one moment is in this file; Conflict when the server is off: it lies still."""
+class EnsureDisksCopied(Message[None], tag="ensure_disks_copied", kw_only=True):
+    """What a running server's disks hold at one moment is in these files; Conflict when the server is off: they lie still."""
 
     server_id: str
-    disk_id: str
-    path: str
+    paths: dict[str, str]
 
 
 class EnsureDiskNotCopied(Message[None], tag="ensure_disk_not_copied", kw_only=True):
@@ -139,7 +138,7 @@ DEVICE_CALLS = (
     EnsureDiskDetached,
     EnsureDiskSize,
     EnsureDiskThrottle,
-    EnsureDiskCopied,
+    EnsureDisksCopied,
     EnsureDiskNotCopied,
     EnsureNicAttached,
     EnsureNicDetached,

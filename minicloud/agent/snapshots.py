@@ -26,7 +26,7 @@ async def ensure(hypervisor: Hypervisor, storage: Storage, machine_id: str) -> N
     if machine is not None and machine.power_state in (PowerState.RUNNING, PowerState.PAUSED):
         blank = await storage.ensure_disk(machine_id, SNAPSHOT_FILE, base=None, size_bytes=root.virtual_size)
         try:
-            await hypervisor.ensure_disk_copied(machine_id, ROOT, blank.path)
+            await hypervisor.ensure_disks_copied(machine_id, {ROOT: blank.path})
             return
         except Conflict as error:
             trace.note("copied_when_off", machine=machine_id, why=error.message)

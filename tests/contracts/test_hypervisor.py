@@ -62,7 +62,7 @@ class House(Protocol):
 
     def a_disk(self, **more: Any) -> Disk: ...
 
-    def a_blank_copy(self) -> str: ...
+    def a_blank_copy(self, size: int = 2 << 20) -> str: ...
 
     def is_copy_of(self, copy: str, original: str) -> bool: ...
 
@@ -110,7 +110,7 @@ class FakeHouse:
     def a_disk(self, **more: Any) -> Disk:
         return Disk(id=str(uuid4()), path="/simulated/more", format="raw", **more)
 
-    def a_blank_copy(self) -> str:
+    def a_blank_copy(self, size: int = 2 << 20) -> str:
         return "/simulated/copy"
 
     def is_copy_of(self, copy: str, original: str) -> bool:
@@ -154,9 +154,9 @@ class QemuHouse:
         path.write_bytes(bytes(1 << 20))
         return Disk(id=str(number), path=str(path), format="raw", **more)
 
-    def a_blank_copy(self) -> str:
+    def a_blank_copy(self, size: int = 2 << 20) -> str:
         path = self._folder / f"copy-{uuid4().hex}.qcow2"
-        path.write_bytes(qcow2.blank(2 << 20))
+        path.write_bytes(qcow2.blank(size))
         return str(path)
 
     def is_copy_of(self, copy: str, original: str) -> bool:
@@ -597,19 +597,37 @@ async def test_a_disk_is_copied_while_the_machine_runs_and_while_it_is_paused(ho
     async with house.entered() as hypervisor:
         await hypervisor.ensure_running(machine)
         for _ in range(2):
-            await hypervisor.ensure_disk_copied(machine.id, "disk", house.a_blank_copy())
+            await hypervisor.ensure_disks_copied(machine.id, {"disk": house.a_blank_copy()})
             await hypervisor.ensure_disk_not_copied(machine.id, "disk")
         await hypervisor.ensure_paused(machine.id)
         copied = house.a_blank_copy()
-        await hypervisor.ensure_disk_copied(machine.id, "disk", copied)
+        await hypervisor.ensure_disks_copied(machine.id, {"disk": copied})
         assert house.is_copy_of(copied, machine.disks[0].path)
         with pytest.raises(NotFound, match="has no disk"):
-            await hypervisor.ensure_disk_copied(machine.id, "none", copied)
+            await hypervisor.ensure_disks_copied(machine.id, {"none": copied})
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         with pytest.raises(Conflict, match="lies still"):
-            await hypervisor.ensure_disk_copied(machine.id, "disk", copied)
+            await hypervisor.ensure_disks_copied(machine.id, {"disk": copied})
         await hypervisor.ensure_disk_not_copied(machine.id, "disk")
         await hypervisor.ensure_disk_not_copied(str(uuid4()), "disk")
+
+
+async def test_several_disks_are_copied_together_or_none_is(house: House) -> None:
+    machine = house.a_machine()
+    more = house.a_disk()
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_disk_attached(machine.id, more)
+        with pytest.raises(NotFound, match="has no disk"):
+            await hypervisor.ensure_disks_copied(
+                machine.id, {more.id: house.a_blank_copy(1 << 20), "none": house.a_blank_copy()}
+            )
+        paths = {"disk": house.a_blank_copy(), more.id: house.a_blank_copy(1 << 20)}
+        await hypervisor.ensure_disks_copied(machine.id, paths)
+        assert house.is_copy_of(paths["disk"], machine.disks[0].path)
+        assert house.is_copy_of(paths[more.id], more.path)
+        await hypervisor.ensure_gone(machine.id)
 
 
 async def test_what_a_machine_has_used_is_measured_while_it_runs(house: House) -> None:

@@ -5,6 +5,8 @@ from minicloud.api.service import Service
 from minicloud.api.volume import (
     attachments,
     backups,
+    cgsnapshots,
+    consistencygroups,
     default_types,
     extensions,
     group_snapshots,
@@ -74,6 +76,8 @@ def service() -> Service:
             *group_types.routes,
             *groups.routes,
             *group_snapshots.routes,
+            *consistencygroups.routes,
+            *cgsnapshots.routes,
             *manage.routes,
             *messages.routes,
             *extensions.routes,

@@ -11,6 +11,8 @@ os-admin-actions | AdminActions | 2012-08-25 | Administrators set states and del
 os-availability-zone | AvailabilityZones | 2013-06-27 | The zones in which volumes can be.
 backups | Backups | 2012-12-12 | Copies of volumes that outlive them.
 capabilities | Capabilities | 2015-08-31 | What a backend can do.
+cgsnapshots | Cgsnapshots | 2014-08-18 | The older name of groups' snapshots of one moment.
+consistencygroups | Consistencygroups | 2014-08-18 | The older name of groups with such snapshots.
 os-extended-services | ExtendedServices | 2014-01-10 | Why services are disabled.
 os-extended-snapshot-attributes | ExtendedSnapshotAttributes | 2012-06-19 | Project and progress of snapshots.
 os-hosts | Hosts | 2011-06-29 | The older view of services.

@@ -7,15 +7,13 @@ import msgspec
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.routes import Action, Delete, Get, Post
-from minicloud.api.volume import lists, values
+from minicloud.api.volume import group_orders, lists, values
 from minicloud.api.volume.groups import ResetStatus
 from minicloud.api.volume.lists import Resource
 from minicloud.base.errors import Invalid
-from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.core.records import Transaction
-from minicloud.core.volume import group_snapshots, groups, volumes
+from minicloud.core.records import Condition, Transaction
+from minicloud.core.volume import group_snapshots, group_types, groups
 from minicloud.core.volume.group_snapshots import GroupSnapshot
 
 OWNER = "group:group_snapshot_project_attribute"
@@ -60,10 +58,24 @@ def detailed(call: Call, found: GroupSnapshot) -> dict[str, Any]:
     return shown
 
 
+def _check(tx: Transaction, group_type_id: str) -> None:
+    group_types.check_generic(tx, group_type_id, what="group snapshots", calls="CG snapshot")
+
+
+def _generic(tx: Transaction, call: Call, group_snapshot_id: str) -> GroupSnapshot:
+    found = group_snapshots.get(tx, call.context, group_snapshot_id)
+    _check(tx, found.group_type_id)
+    return found
+
+
 async def _list(call: Call, *, long: bool) -> Any:
     wanted = lists.read(call, GROUP_SNAPSHOTS)
-    find = group_snapshots.find
-    found = await call.read(lambda tx: lists.page(tx, wanted, group_snapshots.page, GroupSnapshot, find))
+
+    def work(tx: Transaction) -> list[GroupSnapshot]:
+        wanted.query.where.append(Condition("group_type_id", "!=", group_types.cgsnapshot_type_id(tx) or ""))
+        return lists.page(tx, wanted, group_snapshots.page, GroupSnapshot, group_snapshots.find)
+
+    found = await call.read(work)
     shown = [detailed(call, one) if long else brief(one) for one in found]
     return lists.document(call, GROUP_SNAPSHOTS, wanted, shown, [one.id for one in found], None)
 
@@ -80,7 +92,7 @@ async def detail(call: Call) -> Any:
 
 async def show(call: Call, group_snapshot_id: str) -> Any:
     """One."""
-    found = await call.read(lambda tx: group_snapshots.get(tx, call.context, group_snapshot_id))
+    found = await call.read(lambda tx: _generic(tx, call, group_snapshot_id))
     return {"group_snapshot": detailed(call, found)}
 
 
@@ -90,12 +102,8 @@ async def create(call: Call, body: GroupSnapshotCreate) -> Any:
 
     def work(tx: Transaction) -> GroupSnapshot:
         group = groups.get(tx, call.context, body.group_id)
-        made, taken = group_snapshots.ask(tx, call.context, group, name=name, description=description)
-        for snapshot in taken:
-            volume = volumes.existing(tx, snapshot.volume_id)
-            assert volume.host is not None
-            call.begin(tx, CreateSnapshot(snapshot_id=snapshot.id, volume_id=volume.id, host=volume.host))
-        return made
+        _check(tx, group.group_type_id)
+        return group_orders.keep_group(call, tx, group, name=name, description=description)
 
     made = await call.write(work)
     return {"group_snapshot": {**brief(made), "group_type_id": made.group_type_id}}
@@ -105,9 +113,7 @@ async def delete(call: Call, group_snapshot_id: str) -> None:
     """Take it for deletion, with the snapshots of its volumes."""
 
     def work(tx: Transaction) -> None:
-        for taken in group_snapshots.take_for_deletion(tx, group_snapshots.get(tx, call.context, group_snapshot_id)):
-            volume = volumes.find(tx, taken.volume_id)
-            call.begin(tx, DeleteSnapshot(snapshot_id=taken.id, host=None if volume is None else volume.host))
+        group_orders.drop_snapshot(call, tx, _generic(tx, call, group_snapshot_id))
 
     await call.write(work)
 

@@ -10,17 +10,14 @@ from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.listing import truth as oslo_truth
 from minicloud.api.routes import Action, Get, Post, Put
-from minicloud.api.volume import lists, values
+from minicloud.api.volume import group_orders, lists, values
 from minicloud.api.volume.lists import Resource
 from minicloud.api.volume.values import Flag
 from minicloud.base.errors import Invalid
-from minicloud.conductor.volume.create_volume import CreateVolume
-from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
-from minicloud.core.records import Transaction
-from minicloud.core.volume import deletions, group_snapshots, group_types, groups, volume_requests
+from minicloud.core.records import Condition, Transaction
+from minicloud.core.volume import group_snapshots, group_types, groups
 from minicloud.core.volume.groups import Group
-from minicloud.core.volume.volume_requests import VolumeRequest
 
 OWNER = "group:group_project_attribute"
 Choice = Annotated[str, msgspec.Meta(max_length=255)]
@@ -86,6 +83,13 @@ class Failover(Body):
     secondary_backend_id: str | None = None
 
 
+def generic(tx: Transaction, call: Call, group_id: str) -> Group:
+    """A group that is no consistency group. Raises NotFound, Invalid."""
+    found = groups.get(tx, call.context, group_id)
+    group_types.check_generic(tx, found.group_type_id)
+    return found
+
+
 def brief(group: Group) -> dict[str, Any]:
     """A group in a plain listing."""
     return {"id": group.id, "name": group.name}
@@ -123,6 +127,7 @@ async def _list(call: Call, *, long: bool) -> Any:
     wanted = lists.read(call, GROUPS, but=["list_volume"])
 
     def work(tx: Transaction) -> tuple[list[Group], list[dict[str, Any]]]:
+        wanted.query.where.append(Condition("group_type_id", "!=", group_types.cgsnapshot_type_id(tx) or ""))
         found = lists.page(tx, wanted, groups.page, Group, groups.find)
         return found, detailed(call, tx, found) if long else [brief(group) for group in found]
 
@@ -142,7 +147,7 @@ async def detail(call: Call) -> Any:
 
 async def show(call: Call, group_id: str) -> Any:
     """One group."""
-    return {"group": await call.read(lambda tx: detailed(call, tx, [groups.get(tx, call.context, group_id)])[0])}
+    return {"group": await call.read(lambda tx: detailed(call, tx, [generic(tx, call, group_id)])[0])}
 
 
 async def create(call: Call, body: GroupCreate) -> Any:
@@ -151,6 +156,7 @@ async def create(call: Call, body: GroupCreate) -> Any:
 
     def work(tx: Transaction) -> Group:
         group_type = group_types.get(tx, call.context, body.group_type)
+        group_types.check_generic(tx, group_type.id)
         kinds = groups.types_named(tx, call.context, body.volume_types)
         words = {"name": name, "description": description, "zone": body.availability_zone}
         return groups.create(tx, call.context, group_type, kinds, **words)
@@ -167,35 +173,19 @@ async def create_from_source(call: Call, body: Source) -> Any:
         )
 
     def work(tx: Transaction) -> Group:
-        words = {"name": name, "description": description}
         if body.group_snapshot_id is not None:
             kept = group_snapshots.get(tx, call.context, body.group_snapshot_id)
-            source = groups.get(tx, call.context, kept.group_id)
-            wanted = [VolumeRequest(snapshot_id=one.id) for one in group_snapshots.members(tx, kept.id)]
-            types = [one.volume_type_id for one in group_snapshots.members(tx, kept.id)]
-            empty = "Group snapshot is empty. No group will be created."
-            if kept.status != group_snapshots.AVAILABLE:
-                raise groups.refused(f"Group snapshot {kept.id} is in status {kept.status}.")
-        else:
-            source = groups.get(tx, call.context, body.source_group_id or "")
-            wanted = [VolumeRequest(source_volid=one.id) for one in groups.members(tx, source.id)]
-            types = [one.volume_type_id for one in groups.members(tx, source.id)]
-            empty = "Source Group is empty. No group will be created."
-        if not wanted:
-            raise groups.refused(empty)
-        made = groups.create_like(tx, call.context, source, group_snapshot_id=body.group_snapshot_id, **words)
-        for request, type_id in zip(wanted, types, strict=True):
-            request.group_id, request.volume_type, request.zone = made.id, type_id, made.zone
-            volume = volume_requests.ask(tx, call.context, request)
-            call.begin(tx, CreateVolume(volume_id=volume.id, image_id=None))
-        return made
+            group_types.check_generic(tx, kept.group_type_id)
+            return group_orders.restore_group(call, tx, kept, name=name, description=description)
+        source = generic(tx, call, body.source_group_id or "")
+        return group_orders.copy_group(call, tx, source, name=name, description=description)
 
     return {"group": brief(await call.write(work))}
 
 
 async def update(call: Call, group_id: str, body: GroupUpdate) -> None:
     """Another name or description; volumes that come and go."""
-    add, remove = _ids(body.add_volumes), _ids(body.remove_volumes)
+    add, remove = group_orders.split(body.add_volumes), group_orders.split(body.remove_volumes)
     given = (("name", body.name), ("description", body.description))
     changes = {field: values.text(field, value) for field, value in given if value is not UNSET and value is not None}
     if not changes and not add and not remove:
@@ -205,13 +195,9 @@ async def update(call: Call, group_id: str, body: GroupUpdate) -> None:
         )
 
     def work(tx: Transaction) -> None:
-        groups.update(tx, groups.get(tx, call.context, group_id), add=add, remove=remove, changes=changes)
+        groups.update(tx, generic(tx, call, group_id), add=add, remove=remove, changes=changes)
 
     await call.write(work)
-
-
-def _ids(text: str | None) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
 async def delete(call: Call, group_id: str, body: Deletion) -> None:
@@ -219,9 +205,7 @@ async def delete(call: Call, group_id: str, body: Deletion) -> None:
     with_volumes = values.truth("delete-volumes", body.delete_volumes)
 
     def work(tx: Transaction) -> None:
-        for volume in groups.take_for_deletion(tx, groups.get(tx, call.context, group_id), with_volumes=with_volumes):
-            if deletions.take(tx, call.context, volume, grouped=True):
-                call.begin(tx, DeleteVolume(volume_id=volume.id))
+        group_orders.delete_group(call, tx, generic(tx, call, group_id), with_volumes=with_volumes)
 
     await call.write(work)
 

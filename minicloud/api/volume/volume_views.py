@@ -11,7 +11,7 @@ from minicloud.api.call import Call
 from minicloud.api.microversions import Since
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
-from minicloud.core.volume import attachments, backends, types, volumes
+from minicloud.core.volume import attachments, backends, groups, types, volumes
 from minicloud.core.volume.attachments import VolumeAttachment
 from minicloud.core.volume.volumes import Volume
 
@@ -73,6 +73,7 @@ class Around(msgspec.Struct, frozen=True):
     types: dict[str, types.VolumeType]
     attachments: dict[str, list[VolumeAttachment]]
     services: dict[str, str]
+    consistent: set[str]
 
 
 def around(tx: Transaction, found: Sequence[Volume]) -> Around:
@@ -81,6 +82,7 @@ def around(tx: Transaction, found: Sequence[Volume]) -> Around:
         types.of(tx, (volume.volume_type_id for volume in found)),
         attachments.of_volumes(tx, [v.id for v in found if v.attach_status != volumes.DETACHED or v.multiattach]),
         {backend.pool_host: backend.uuid for backend in backends.every(tx)},
+        groups.consistent_among(tx, {volume.group_id for volume in found if volume.group_id is not None}),
     )
 
 
@@ -126,7 +128,7 @@ def _view(call: Call, volume: Volume, around: Around, extended: bool) -> VolumeV
         bootable=str(volume.bootable).lower(),
         encrypted=volume.encryption_key_id is not None,
         replication_status=volume.replication_status,
-        consistencygroup_id=None,
+        consistencygroup_id=volume.group_id if volume.group_id in around.consistent else None,
         multiattach=volume.multiattach,
         attachments=[
             _attachment(call, a)

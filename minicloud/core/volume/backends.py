@@ -102,7 +102,7 @@ def offers(backend: Backend) -> dict[str, str]:
         "QoS_support": "True",
         "multiattach": "True",
         "replication_enabled": "False",
-        "consistent_group_snapshot_enabled": "False",
+        "consistent_group_snapshot_enabled": "True",
         "online_extend_support": "True",
         "total_capacity_gb": str(backend.total_gb),
         "free_capacity_gb": str(backend.free_gb),

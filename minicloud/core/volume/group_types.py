@@ -13,6 +13,8 @@ from minicloud.engines.database import Transaction
 CONSISTENT = "consistent_group_snapshot_enabled"
 REPLICATED = ("group_replication_enabled", "consistent_group_replication_enabled")
 TRUE = "<is> True"
+CGSNAPSHOT = "default_cgsnapshot_type"
+"""The type of consistency groups, which every cloud has; only their own, older calls know its groups."""
 
 
 class GroupType(records.Record, kw_only=True):
@@ -31,8 +33,37 @@ class GroupType(records.Record, kw_only=True):
 
     @property
     def possible(self) -> bool:
-        """Whether a backend of this cloud can keep what the type promises: none freezes several volumes at one moment."""
-        return not any(self.group_specs.get(name) == TRUE for name in (CONSISTENT, *REPLICATED))
+        """Whether a backend of this cloud can keep what the type promises: none keeps a second copy elsewhere."""
+        return not any(self.group_specs.get(name) == TRUE for name in REPLICATED)
+
+    @property
+    def consistent(self) -> bool:
+        """Whether snapshots of its groups are of one moment."""
+        return self.group_specs.get(CONSISTENT) == TRUE
+
+
+def ensure_cgsnapshot_type(tx: Transaction) -> GroupType:
+    """The type of consistency groups is there."""
+    found = _named(tx, CGSNAPSHOT)
+    if found is not None:
+        return found
+    words = {"name": CGSNAPSHOT, "description": "Default group type for migrating cgsnapshot"}
+    return create(tx, **words, is_public=True, specs={CONSISTENT: TRUE})
+
+
+def cgsnapshot_type_id(tx: Transaction) -> str | None:
+    """Which type consistency groups are of; None where somebody deleted it."""
+    found = _named(tx, CGSNAPSHOT)
+    return None if found is None else found.id
+
+
+def check_generic(tx: Transaction, type_id: str, *, what: str = "group", calls: str = "CG") -> None:
+    """A group of this type may be dealt with under that name. Raises Invalid for a consistency group."""
+    if type_id == cgsnapshot_type_id(tx):
+        raise Invalid(
+            f"Group_type {type_id} is reserved for migrating CGs to groups. Migrated {what} can only be operated by "
+            f"{calls} APIs."
+        )
 
 
 def find(tx: Transaction, type_id: str) -> GroupType | None:

@@ -1,6 +1,6 @@
 """Groups of volumes: their record, which volumes may be in one, and how they come and go together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from minicloud.base import trace
@@ -8,7 +8,7 @@ from minicloud.base.errors import Invalid, OverQuota
 from minicloud.core import quota, records
 from minicloud.core.context import Context
 from minicloud.core.records import Query
-from minicloud.core.volume import backends, quotas, snapshots, types, volumes
+from minicloud.core.volume import backends, group_types, quotas, snapshots, types, volumes
 from minicloud.core.volume.group_types import GroupType
 from minicloud.core.volume.types import VolumeType
 from minicloud.core.volume.volumes import Volume
@@ -64,6 +64,14 @@ def page(tx: Transaction, query: Query) -> list[Group]:
 def members(tx: Transaction, group_id: str) -> list[Volume]:
     """The volumes of a group, oldest first."""
     return records.select(tx, Volume, "group_id = ? ORDER BY created_at, id", [group_id])
+
+
+def consistent_among(tx: Transaction, group_ids: Collection[str]) -> set[str]:
+    """Which of these are consistency groups."""
+    if not group_ids:
+        return set()
+    type_id = group_types.cgsnapshot_type_id(tx)
+    return {group.id for group in records.select_in(tx, Group, "id", group_ids) if group.group_type_id == type_id}
 
 
 def change(tx: Transaction, group: Group, **changes: Any) -> Group:
@@ -155,20 +163,22 @@ def check_new_member(tx: Transaction, context: Context, group_id: str, wanted: V
 
 
 def update(
-    tx: Transaction, group: Group, *, add: Sequence[str], remove: Sequence[str], changes: dict[str, str | None]
+    tx: Transaction, group: Group, *, add: Sequence[str], remove: Sequence[str], changes: Mapping[str, str | None]
 ) -> Group:
     """Other words, and volumes that come and go. Raises Invalid in Cinder's words; nothing is written then."""
     if group.status != AVAILABLE:
         raise refused(f"Cannot update group {group.id} because it is in an invalid state: {group.status}.")
     both = sorted(set(add) & set(remove))
     if both:
-        raise refused(f"Conflicting volumes in add and remove lists: {both}.")
+        raise volumes.refused(f"UUIDs {both} are in both add and remove volume list.")
     own = {volume.id: volume for volume in members(tx, group.id)}
     for volume_id in remove:
         if volume_id not in own:
-            raise refused(f"Cannot remove volume {volume_id} from group {group.id} because it is not in the group.")
+            raise volumes.refused(
+                f"Cannot remove volume {volume_id} from group {group.id} because it is not in the group."
+            )
         if own[volume_id].status not in _REMOVABLE:
-            raise refused(
+            raise volumes.refused(
                 f"Cannot remove volume {volume_id} from group {group.id} because volume is in an invalid state: "
                 f"{own[volume_id].status}. Valid states are: {_REMOVABLE}."
             )
@@ -184,13 +194,13 @@ def _addable(tx: Transaction, group: Group, volume_id: str) -> Volume:
     volume = volumes.find(tx, volume_id)
     to = f"Cannot add volume {volume_id} to group {group.id} because"
     if volume is None or volume.project_id != group.project_id:
-        raise refused(f"{to} volume cannot be found.")
+        raise volumes.refused(f"{to} volume cannot be found.")
     if volume.group_id is not None:
-        raise refused(f"{to} it is already in group {volume.group_id}.")
+        raise volumes.refused(f"{to} it is already in group {volume.group_id}.")
     if volume.volume_type_id not in group.volume_type_ids:
-        raise refused(f"{to} volume type {volume.volume_type_id} is not supported by the group.")
+        raise volumes.refused(f"{to} volume type {volume.volume_type_id} is not supported by the group.")
     if volume.status not in _ADDABLE:
-        raise refused(f"{to} volume is in an invalid state: {volume.status}. Valid states are: {_ADDABLE}.")
+        raise volumes.refused(f"{to} volume is in an invalid state: {volume.status}. Valid states are: {_ADDABLE}.")
     return volume
 
 
@@ -200,13 +210,13 @@ def take_for_deletion(tx: Transaction, group: Group, *, with_volumes: bool) -> l
     Raises:
         Invalid: it has volumes and ``with_volumes`` is False, its status does not allow it, or a volume's does not.
     """
+    if group.status in (CREATING, DELETING) if with_volumes else group.status not in (AVAILABLE, ERROR):
+        raise refused(f"Group status must be available or error, but current status is: {group.status}")
+    if tx.one("SELECT 1 FROM volume_group_snapshots WHERE group_id = ? LIMIT 1", [group.id]) is not None:
+        raise refused("Group has existing snapshots.")
     own = members(tx, group.id)
     if own and not with_volumes:
         raise refused(f"Group {group.id} still contains volumes. The delete-volumes flag is required to delete it.")
-    if group.status not in (AVAILABLE, ERROR):
-        raise refused(f"Group status must be available or error, but current status is: {group.status}")
-    if tx.one("SELECT 1 FROM volume_group_snapshots WHERE group_id = ? LIMIT 1", [group.id]) is not None:
-        raise refused(f"Group {group.id} still has group snapshots.")
     for volume in own:
         if volume.attach_status == volumes.ATTACHED:
             raise refused(f"Volume in group {group.id} is attached. Need to detach first.")

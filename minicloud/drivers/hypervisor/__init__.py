@@ -5,7 +5,7 @@ machine that runs already changes nothing, ``ensure_gone`` of one that never was
 process that started it; a keeper finds its machines again when it is opened. One contract suite runs on all keepers.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from minicloud.drivers.hypervisor.specs import (
@@ -127,10 +127,11 @@ class Hypervisor(Protocol):
     async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
         """The disk is held to these limits, from now on. Raises NotFound (the machine or the disk)."""
 
-    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
-        """A running or paused machine's disk, as it is at one moment after this call began, stands in the blank qcow2 file ``path``.
+    async def ensure_disks_copied(self, machine_id: str, paths: Mapping[str, str]) -> None:
+        """A running or paused machine's disks, all as they are at the same moment after this call began, stand in these blank
+        qcow2 files, each of its disk's size.
 
-        The guest goes on meanwhile. A copy that an earlier call left unfinished is given up. ``path`` is of the disk's size.
+        The guest goes on meanwhile. A copy that an earlier call left unfinished is given up.
 
         Raises NotFound (the machine or the disk), Conflict (the machine is off, or ended meanwhile: its files may be read),
         Failed (no room).

@@ -1,6 +1,6 @@
 """Simulated machines: instant, kept in a file so that they survive a SIGKILL, with faults by script and guests that misbehave on command."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -166,9 +166,10 @@ class FakeHypervisor(FakeMoves):
             held = msgspec.structs.replace(_disk(known.machine, disk_id), throttle=throttle)
             self._has(known, disks=[held if disk.id == disk_id else disk for disk in known.machine.disks])
 
-    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
-        async with self._meeting("ensure_disk_copied", machine_id) as known:
-            _disk(known.machine, disk_id)
+    async def ensure_disks_copied(self, machine_id: str, paths: Mapping[str, str]) -> None:
+        async with self._meeting("ensure_disks_copied", machine_id) as known:
+            for disk_id in paths:
+                _disk(known.machine, disk_id)
             if known.power not in (PowerState.RUNNING, PowerState.PAUSED):
                 raise Conflict(f"machine {machine_id} is {known.power}: its disk lies still")
 

@@ -1,9 +1,10 @@
-"""Copies of a disk at one moment, while its guest goes on writing: what it overwrites is saved to the copy first, by a job of QEMU.
+"""Copies of disks at one moment, while their guest goes on writing: what it overwrites is saved to the copy first, by jobs of QEMU.
 
 An agent in the guest is asked to write its files out and to hold still for that moment. Without one, the copy is as a disk
 is after a power cut.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -19,34 +20,61 @@ _POLL_S = 0.05
 _CANCEL_LIMIT_S = 60.0
 
 
-async def copy(vm: Vm, disk_id: str, path: str) -> None:
-    """As the promise's ``ensure_disk_copied``."""
-    job, target = _names(disk_id)
+async def copy(vm: Vm, paths: Mapping[str, str]) -> None:
+    """As the promise's ``ensure_disks_copied``."""
     async with vm.by_itself() as (record, qmp):
-        if all(disk.id != disk_id for disk in record.machine.disks):
-            raise NotFound(f"machine {vm.machine_id} has no disk {disk_id}")
+        for disk_id in paths:
+            if all(disk.id != disk_id for disk in record.machine.disks):
+                raise NotFound(f"machine {vm.machine_id} has no disk {disk_id}")
         if qmp is None:
             raise Conflict(f"machine {vm.machine_id} is {record.power}: its disk lies still")
-        await _tidy(qmp, disk_id)
-        file = {"driver": "file", "filename": path, "discard": "unmap"}
-        await qmp.execute("blockdev-add", {"driver": "qcow2", "node-name": target, "discard": "unmap", "file": file})
+        for disk_id in paths:
+            await _tidy(qmp, disk_id)
+        try:
+            for disk_id, path in paths.items():
+                await _open_target(qmp, disk_id, path)
+        except CloudError:
+            await _tidy_all(vm, qmp, paths)
+            raise
     try:
-        asked = {"job-id": job, "device": node_name(disk_id), "target": target, "sync": "full"}
+        # One transaction: the jobs of all disks begin between the same two writes of the guest, or none does.
         async with guestagent.frozen(vm.folder, record.machine.hardware):
-            await qmp.execute("blockdev-backup", {**asked, "auto-dismiss": False})
-        trace.note("disk_copy", machine=vm.machine_id, disk=disk_id, path=path)
-        # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
-        found = await _end(qmp, job)
-        if found is None or "error" in found:
-            raise Failed(f"disk {disk_id} could not be copied: {(found or {}).get('error', 'the job was cancelled')}")
+            await qmp.execute("transaction", {"actions": [_backup(disk_id) for disk_id in paths]})
+        trace.note("disk_copy", machine=vm.machine_id, paths=dict(paths))
+        for disk_id in paths:
+            # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
+            found = await _end(qmp, _names(disk_id)[0])
+            if found is None or "error" in found:
+                why = (found or {}).get("error", "the job was cancelled")
+                raise Failed(f"disk {disk_id} could not be copied: {why}")
     except Unavailable as error:
         raise Conflict(f"machine {vm.machine_id} ended while its disk was copied") from error
     finally:
         with anyio.CancelScope(shield=True):
-            try:
-                await _tidy(qmp, disk_id)
-            except CloudError as error:
-                trace.note("copy_not_tidied", machine=vm.machine_id, why=error.message)
+            await _tidy_all(vm, qmp, paths)
+
+
+async def _open_target(qmp: Qmp, disk_id: str, path: str) -> None:
+    """QEMU has the file open to which the disk is copied."""
+    file = {"driver": "file", "filename": path, "discard": "unmap"}
+    target = {"driver": "qcow2", "node-name": _names(disk_id)[1], "discard": "unmap", "file": file}
+    await qmp.execute("blockdev-add", target)
+
+
+def _backup(disk_id: str) -> dict[str, Any]:
+    """The action of a transaction that begins to copy a disk."""
+    job, target = _names(disk_id)
+    asked = {"job-id": job, "device": node_name(disk_id), "target": target, "sync": "full", "auto-dismiss": False}
+    return {"type": "blockdev-backup", "data": asked}
+
+
+async def _tidy_all(vm: Vm, qmp: Qmp, disk_ids: Iterable[str]) -> None:
+    """As ``_tidy`` for several disks, as far as it can be done."""
+    for disk_id in disk_ids:
+        try:
+            await _tidy(qmp, disk_id)
+        except CloudError as error:
+            trace.note("copy_not_tidied", machine=vm.machine_id, why=error.message)
 
 
 async def give_up(vm: Vm, disk_id: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import anyio
@@ -160,8 +160,8 @@ class QemuHypervisor(QemuMoves):
     async def ensure_disk_throttle(self, machine_id: str, disk_id: str, throttle: Throttle | None) -> None:
         await hotplug.throttle_disk(self._known(machine_id), disk_id, throttle)
 
-    async def ensure_disk_copied(self, machine_id: str, disk_id: str, path: str) -> None:
-        await copying.copy(self._known(machine_id), disk_id, path)
+    async def ensure_disks_copied(self, machine_id: str, paths: Mapping[str, str]) -> None:
+        await copying.copy(self._known(machine_id), paths)
 
     async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
         vm = self._vms.get(machine_id)
