@@ -43,6 +43,7 @@ from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.extend_volume import ExtendVolume
 from minicloud.conductor.volume.reimage_volume import ReimageVolume
 from minicloud.conductor.volume.restore_backup import RestoreBackup
+from minicloud.conductor.volume.retype_volume import RetypeVolume
 from minicloud.conductor.volume.revert_volume import RevertVolume
 from minicloud.conductor.volume.upload_volume import UploadVolume
 
@@ -84,6 +85,7 @@ SAGAS: tuple[type[Saga], ...] = (
     DeleteVolume,
     ExtendVolume,
     RevertVolume,
+    RetypeVolume,
     UploadVolume,
     ReimageVolume,
     CreateBackup,

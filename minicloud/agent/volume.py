@@ -73,6 +73,8 @@ class BackendAgent:
                 )
             case volume_calls.EnsureVolumeSize():
                 return await store.ensure_size(message.volume_id, message.size_gb * GiB)
+            case volume_calls.EnsureVolumeShared():
+                return await store.ensure_shared(message.volume_id)
             case volume_calls.EnsureNoVolume():
                 return await store.ensure_no_volume(message.volume_id)
             case volume_calls.LocateVolume():

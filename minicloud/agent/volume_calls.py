@@ -27,6 +27,7 @@ __all__ = [
     "EnsureReverted",
     "EnsureSnapshot",
     "EnsureVolume",
+    "EnsureVolumeShared",
     "EnsureVolumeSize",
     "ExportVolume",
     "Exported",
@@ -77,6 +78,12 @@ class EnsureVolumeSize(Message[VolumeFile], tag="ensure_volume_size", kw_only=Tr
 
     volume_id: str
     size_gb: int
+
+
+class EnsureVolumeShared(Message[VolumeFile], tag="ensure_volume_shared", kw_only=True):
+    """The volume, which no machine has open, may be open in several."""
+
+    volume_id: str
 
 
 class EnsureNoVolume(Message[None], tag="ensure_no_volume", kw_only=True):
@@ -149,6 +156,7 @@ TO_BACKEND = (
     EnsureVolume,
     EnsureClone,
     EnsureVolumeSize,
+    EnsureVolumeShared,
     EnsureNoVolume,
     LocateVolume,
     PrepareCopy,

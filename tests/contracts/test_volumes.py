@@ -74,6 +74,31 @@ async def test_a_volume_grows_and_does_not_shrink(opened: Open) -> None:
         await opened().ensure_size(B, GiB)
 
 
+def begins_sparse(path: str, content: bytes) -> bool:
+    return Path(path).read_bytes()[: len(content)] == content and Path(path).stat().st_blocks * 512 < 4 << 20
+
+
+async def test_a_volume_can_come_to_be_shared_whatever_it_stood_on(opened: Open, keeper: str) -> None:
+    store = opened()
+    base = await an_image(store, b"written".ljust(1 << 20, b"."))
+    made = await store.ensure_volume(A, size_bytes=GiB, base=base)
+    await store.ensure_snapshot(S, A)
+    for _ in range(2):
+        shared = await opened().ensure_shared(A)
+        assert (made.format, shared.format, shared.virtual_size) == ("qcow2", "raw", GiB)
+    if keeper == "files":
+        assert begins_sparse(shared.path, b"written")
+        # A crash left both files: the raw one counts, and both go with the volume.
+        shutil.copy(shared.path, made.path)
+        assert (await opened().volumes(), (await opened().volume(A)).format) == ([A], "raw")
+    await store.ensure_no_volume(A)
+    assert await opened().volumes() == []
+    assert await opened().snapshots() == [S]
+    assert (await store.ensure_volume(B, size_bytes=GiB, snapshot_id=S)).virtual_size == GiB
+    with pytest.raises(NotFound):
+        await store.ensure_shared(C)
+
+
 async def test_a_copy_is_at_least_as_large(opened: Open) -> None:
     store = opened()
     await store.ensure_volume(A, size_bytes=2 * GiB)

@@ -13,6 +13,7 @@ from minicloud.api.volume.values import Flag
 from minicloud.api.volume.volume_actions import PATH
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.conductor.volume.apply_qos import ApplyQos
+from minicloud.conductor.volume.retype_volume import RetypeVolume
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import backends, retypes, types, volumes
@@ -54,7 +55,9 @@ async def retype(call: Call, volume_id: str, body: Retype) -> None:
         except NotFound as error:
             raise Invalid(f"Invalid input received: Invalid volume_type passed: {body.new_type}.") from error
         changed = retypes.retype(tx, volume, kind)
-        if changed.status == volumes.IN_USE:
+        if changed.status == volumes.RETYPING:
+            call.begin(tx, RetypeVolume(volume_id=changed.id, type_id=kind.id))
+        elif changed.status == volumes.IN_USE:
             call.begin(tx, ApplyQos(volume_ids=[changed.id]))
 
     await call.write(work)

@@ -7,6 +7,7 @@ from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume import backup_data
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot, ensure_frozen
+from minicloud.conductor.volume.told import BACK_UP, tell
 from minicloud.conductor.world import World
 from minicloud.core.volume import backends, backups, messages, snapshots, volumes
 from minicloud.core.volume.backups import Backup
@@ -117,14 +118,7 @@ def mark_error(tx: Transaction, saga: CreateBackup, world: World) -> None:
     why = "it was rolled back" if saga.failed is None else from_facts(saga.failed).message
     backup = backups.find(tx, saga.backup_id)
     if backup is not None and backup.status == backups.CREATING:
-        messages.add(
-            tx,
-            project_id=backup.project_id,
-            action="013",
-            detail="017",
-            resource_type=messages.BACKUP,
-            resource_id=backup.id,
-        )
+        tell(tx, saga, backup.project_id, messages.BACKUP, backup.id, BACK_UP)
     backups.settle(tx, saga.backup_id, [backups.CREATING], status=backups.ERROR, fail_reason=why[:255])
     _give_back(tx, saga)
 

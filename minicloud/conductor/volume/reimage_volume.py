@@ -4,7 +4,7 @@ from minicloud.agent import volume_calls
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.volume.create_volume import image_source
-from minicloud.conductor.volume.told import COPY_IMAGE, tell
+from minicloud.conductor.volume.told import REIMAGE, tell
 from minicloud.conductor.world import World
 from minicloud.core.image import images
 from minicloud.core.volume import messages, volume_requests, volumes
@@ -66,4 +66,4 @@ def spoil(tx: Transaction, saga: Saga, volume_id: str) -> None:
     """A volume that was taken holds nobody knows what; its owner is told."""
     volume = volumes.settle(tx, volume_id, [volumes.DOWNLOADING], status=volumes.ERROR)
     if volume is not None:
-        tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, COPY_IMAGE)
+        tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, REIMAGE)

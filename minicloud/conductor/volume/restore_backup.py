@@ -7,6 +7,7 @@ from minicloud.base.errors import Conflict
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume import backup_data
 from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.told import RESTORE, tell
 from minicloud.conductor.world import World
 from minicloud.core.volume import backends, backups, messages, types, volumes
 from minicloud.core.volume.backups import Backup
@@ -111,14 +112,7 @@ def mark_error(tx: Transaction, saga: RestoreBackup, world: World) -> None:
     """The volume stays in ``error_restoring``; the backup is as it was."""
     volume = volumes.find(tx, saga.volume_id)
     if volume is not None and volume.status == backups.RESTORING_VOLUME:
-        messages.add(
-            tx,
-            project_id=volume.project_id,
-            action="015",
-            detail="021",
-            resource_type=messages.BACKUP,
-            resource_id=saga.backup_id,
-        )
+        tell(tx, saga, volume.project_id, messages.BACKUP, saga.backup_id, RESTORE)
     volumes.settle(tx, saga.volume_id, [backups.RESTORING_VOLUME], status=backups.ERROR_RESTORING)
     backups.settle(tx, saga.backup_id, [backups.RESTORING], status=backups.AVAILABLE)
 

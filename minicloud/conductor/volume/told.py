@@ -5,10 +5,20 @@ from minicloud.conductor.step import Saga
 from minicloud.core.volume import messages
 from minicloud.engines.database import Transaction
 
-ALLOCATE, ATTACH, UPLOAD, COPY_IMAGE, EXTEND, CREATE = "001", "002", "003", "005", "007", "008"
+ALLOCATE, UPLOAD, COPY_IMAGE, EXTEND, CREATE = "001", "003", "005", "007", "008"
 SNAPSHOT, DELETE_SNAPSHOT = "009", "010"
-_UNKNOWN, _NO_BACKEND, _NOT_UPLOADED, _NO_SPACE, _NOT_EXTENDED = "001", "003", "004", "007", "028"
-_USUAL = {UPLOAD: _NOT_UPLOADED, EXTEND: _NOT_EXTENDED, DELETE_SNAPSHOT: "022"}
+BACK_UP, RESTORE, REIMAGE = "013", "015", "016"
+_UNKNOWN, _NO_BACKEND, _NO_ROOM_FOR_IMAGE = "001", "003", "007"
+_USUAL = {
+    UPLOAD: "004",
+    EXTEND: "010",
+    CREATE: "012",
+    SNAPSHOT: "013",
+    DELETE_SNAPSHOT: "016",
+    BACK_UP: "020",
+    RESTORE: "026",
+    REIMAGE: "028",
+}
 
 
 def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: str, action: str) -> None:
@@ -17,9 +27,8 @@ def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: s
     detail = _USUAL.get(action, _UNKNOWN)
     if failed is not None and failed.meaning == "no_valid_host":
         detail = _NO_BACKEND
-    elif failed is not None and failed.message.startswith("the disk is full"):
-        detail = _NO_SPACE
-    request_id = trace.request_id() or None
+    elif action == COPY_IMAGE and failed is not None and failed.message.startswith("the disk is full"):
+        detail = _NO_ROOM_FOR_IMAGE
     messages.add(
         tx,
         project_id=project_id,
@@ -27,5 +36,5 @@ def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: s
         detail=detail,
         resource_type=kind,
         resource_id=resource_id,
-        request_id=request_id,
+        request_id=trace.request_id() or None,
     )

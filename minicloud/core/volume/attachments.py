@@ -244,5 +244,5 @@ def settle(tx: Transaction, volume: Volume) -> Volume:
 
 def _or_kept(volume: Volume, status: str) -> str:
     """What is being done to the volume shows rather than who has it."""
-    busy = (volumes.UPLOADING, volumes.EXTENDING, volumes.DELETING, "backing-up", "retyping")
+    busy = (volumes.UPLOADING, volumes.EXTENDING, volumes.DELETING, "backing-up", volumes.RETYPING)
     return volume.status if volume.status in busy else status

@@ -2,7 +2,7 @@
 
 from minicloud.base import trace
 from minicloud.base.errors import Invalid
-from minicloud.core.volume import backends, messages, quotas, type_encryptions, volumes
+from minicloud.core.volume import backends, messages, quotas, type_encryptions, types, volumes
 from minicloud.core.volume.types import VolumeType
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
@@ -17,10 +17,23 @@ _REFUSED = (
 def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
     """The volume has this type; it stays on its backend. One that no backend can offer leaves the volume as it was, and a message.
 
+    A volume that several servers may have from now on is only taken (``retyping``): a saga makes its file such a one.
+
     Raises:
-        Invalid: the volume's status does not allow it, it has the type already, or the type is encrypted.
+        Invalid: the volume's size or status does not allow it, it has the type already, or the type is encrypted.
         OverQuota: of volumes of that type.
     """
+    types.check_size(kind, volume.size)
+    if volume.multiattach != kind.multiattach and volume.status != volumes.AVAILABLE:
+        raise Invalid(
+            "Invalid input received: Invalid volume_type passed, retypes affecting multiattach are only allowed on "
+            f"available volumes, the specified volume however currently has a status of: {volume.status}."
+        )
+    encrypted = type_encryptions.of(tx, kind.id) is not None
+    if encrypted and kind.multiattach:
+        raise Invalid(
+            "Invalid input received: Retype requested both encryption and multi-attach, which is not supported."
+        )
     if (
         volume.status not in (volumes.AVAILABLE, volumes.IN_USE)
         or volume.migration_status not in volumes.NOT_MIGRATING
@@ -28,16 +41,11 @@ def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
         or volume.volume_type_id == kind.id
     ):
         raise volumes.refused(_REFUSED)
-    if volume.multiattach != kind.multiattach and volume.status != volumes.AVAILABLE:
-        raise Invalid(
-            "Invalid input received: Invalid volume_type passed, retypes affecting multiattach are only allowed on "
-            f"available volumes, the specified volume however currently has a status of: {volume.status}."
-        )
-    if type_encryptions.of(tx, kind.id) is not None:
+    if encrypted:
         raise Invalid(f"Volume type {kind.name} is encrypted, which needs a key manager; this cloud has none.")
     quotas.check_type(tx, volume.project_id, kind.id, volumes=1, gigabytes=volume.size)
     backend = backends.of_host(tx, volume.host)
-    if backend is not None and kind.extra_specs.get("volume_backend_name", backend.driver) != backend.driver:
+    if backend is not None and backends.lacks(backend, kind.extra_specs) is not None:
         messages.add(
             tx,
             project_id=volume.project_id,
@@ -47,6 +55,19 @@ def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
             resource_id=volume.id,
         )
         return volume
+    if kind.multiattach and not volume.multiattach:
+        return volumes.move(tx, volume, volumes.RETYPING, [volumes.AVAILABLE], _REFUSED)
+    return _retyped(tx, volume, kind)
+
+
+def finish(tx: Transaction, volume_id: str, type_id: str) -> None:
+    """The volume's file is as the type needs it. Content when the volume was taken for something else meanwhile."""
+    volume = volumes.settle(tx, volume_id, [volumes.RETYPING], status=volumes.AVAILABLE, previous_status=None)
+    if volume is not None and volume.status == volumes.AVAILABLE:
+        _retyped(tx, volume, types.named(tx, type_id))
+
+
+def _retyped(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
     trace.note("volume_retyped", volume=volume.id, type=kind.name)
     return volumes.change(tx, volume, volume_type_id=kind.id, multiattach=kind.multiattach)
 

@@ -34,6 +34,21 @@ class VolumeType(records.Record, kw_only=True):
         return self.extra_specs.get("multiattach") == MULTIATTACH
 
 
+def check_size(kind: VolumeType, size: int) -> None:
+    """A volume of this type may have so many GiB. Raises Invalid."""
+    said = f"Invalid input received: Specified volume size of '{size}' is"
+    least, most = (_gib(kind, f"provisioning:{word}_vol_size") for word in ("min", "max"))
+    if least is not None and size < least:
+        raise Invalid(f"{said} less than the minimum required size of '{least}' for volume type '{kind.name}'.")
+    if most is not None and size > most:
+        raise Invalid(f"{said} greater than the maximum allowable size of '{most}' for volume type '{kind.name}'.")
+
+
+def _gib(kind: VolumeType, spec: str) -> int | None:
+    found = kind.extra_specs.get(spec, "").strip()
+    return int(found) if found.isascii() and found.isdigit() else None
+
+
 def ensure_default(tx: Transaction) -> VolumeType:
     """The type that volumes have when nobody says otherwise is there."""
     found = find_by_name(tx, DEFAULT)

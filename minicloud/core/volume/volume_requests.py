@@ -59,6 +59,7 @@ def ask(tx: Transaction, context: Context, request: VolumeRequest) -> Volume:
     if image is not None:
         check_image(image, size)
     volume_type = wanted_type or _inherited_type(tx, project_id, snapshot, source, image)
+    types.check_size(volume_type, size)
     if type_encryptions.of(tx, volume_type.id) is not None:
         # Whoever wants this wants it badly: a volume in the clear would be a lie.
         raise Invalid(f"Volume type {volume_type.name} is encrypted, which needs a key manager; this cloud has none.")

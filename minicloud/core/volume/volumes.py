@@ -18,7 +18,7 @@ CREATING, DOWNLOADING, AVAILABLE, ERROR = "creating", "downloading", "available"
 IN_USE, RESERVED, ATTACHING, DETACHING = "in-use", "reserved", "attaching", "detaching"
 DELETING, ERROR_DELETING = "deleting", "error_deleting"
 EXTENDING, ERROR_EXTENDING = "extending", "error_extending"
-UPLOADING, REVERTING, MAINTENANCE = "uploading", "reverting", "maintenance"
+UPLOADING, REVERTING, RETYPING, MAINTENANCE = "uploading", "reverting", "retyping", "maintenance"
 STATUSES = (
     "creating", "available", "deleting", "error", "error_deleting", "error_managing", "managing", "attaching", "in-use",
     "detaching", "maintenance", "restoring-backup", "error_restoring", "reserved", "awaiting-transfer", "backing-up",

@@ -168,6 +168,12 @@ class VolumeStore(Protocol):
         Raises Invalid, NotFound, Failed as ``ensure_volume``.
         """
 
+    async def ensure_shared(self, volume_id: str) -> VolumeFile:
+        """The volume, which no machine has open, may be open in several from now on, as one that was made ``shared``.
+
+        Raises NotFound, Failed (disk full: it is as it was).
+        """
+
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
         """The volume is at least so large; no machine has it open. Raises NotFound, Failed."""
 

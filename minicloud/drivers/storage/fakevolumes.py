@@ -83,6 +83,12 @@ class FakeVolumes:
         _raise(late)
         return self._file(volume_id)
 
+    async def ensure_shared(self, volume_id: str) -> VolumeFile:
+        late = await self._meet("ensure_shared", volume_id)
+        self._put(volume_id, self._file(volume_id).virtual_size, True)
+        _raise(late)
+        return self._file(volume_id)
+
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
         late = await self._meet("ensure_size", volume_id)
         file = self._file(volume_id)

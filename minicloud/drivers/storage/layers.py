@@ -29,7 +29,11 @@ class Layers:
     def volume(self, volume_id: str) -> Path:
         """Where a volume lies, or would: a raw file if several machines may have it open."""
         raw = self.raw_volume(volume_id)
-        return raw if raw.exists() else self.folder / VOLUMES / f"{volume_id}.qcow2"
+        return raw if raw.exists() else self.layered_volume(volume_id)
+
+    def layered_volume(self, volume_id: str) -> Path:
+        """Where a volume lies that stands on layers, or may come to."""
+        return self.folder / VOLUMES / f"{volume_id}.qcow2"
 
     def raw_volume(self, volume_id: str) -> Path:
         """Where a volume lies that several machines may have open."""
@@ -58,9 +62,11 @@ class Layers:
         if not folder.is_dir():
             return []
         return sorted(
-            entry.name.removesuffix(".qcow2").removesuffix(".raw")
-            for entry in folder.iterdir()
-            if not entry.name.startswith(".")
+            {
+                entry.name.removesuffix(".qcow2").removesuffix(".raw")
+                for entry in folder.iterdir()
+                if not entry.name.startswith(".")
+            }
         )
 
     def size(self, path: Path) -> int:

@@ -79,6 +79,16 @@ class VolumeFiles:
             self._layers.copy(volume_id).unlink(missing_ok=True)
             return self._file(volume_id)
 
+    async def ensure_shared(self, volume_id: str) -> VolumeFile:
+        async with self._changing(volume_id):
+            raw = self._layers.raw_volume(volume_id)
+            if not raw.exists():
+                top = self._layers.volume(volume_id)
+                await self._copy(top, raw, "raw", self._file(volume_id).virtual_size)
+            # The raw file counts from the moment it is there; what it was copied from may have outlived a crash.
+            self._layers.remove(self._layers.layered_volume(volume_id))
+            return self._file(volume_id)
+
     async def ensure_size(self, volume_id: str, size_bytes: int) -> VolumeFile:
         async with self._changing(volume_id):
             file = self._file(volume_id)
@@ -91,7 +101,8 @@ class VolumeFiles:
             for part in self._layers.folder.glob(f"{VOLUMES}/.{volume_id}.*"):
                 part.unlink(missing_ok=True)
             self._layers.copy(volume_id).unlink(missing_ok=True)
-            self._layers.remove(self._layers.volume(volume_id))
+            for path in (self._layers.raw_volume(volume_id), self._layers.layered_volume(volume_id)):
+                self._layers.remove(path)
             # A clone that was being made of another volume may have left its layer.
             self._layers.collect(self._layers.layer(volume_id))
 

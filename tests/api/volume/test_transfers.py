@@ -71,6 +71,51 @@ async def test_a_volume_gets_another_type_where_it_lies() -> None:
             assert (refused.status_code, words in message(refused)) == (400, True)
 
 
+async def test_a_volume_comes_to_be_shared_and_back_only_while_nobody_has_it() -> None:
+    async with with_storage() as (cloud, admin, demo):
+        for name, specs in (
+            ("shared", {"multiattach": "<is> True"}),
+            ("plain", {"provisioning:min_vol_size": "1", "provisioning:max_vol_size": "2"}),
+            ("secret", {}),
+            ("both", {"multiattach": "<is> True"}),
+            ("large", {"provisioning:min_vol_size": "2"}),
+        ):
+            body = {"volume_type": {"name": name, "extra_specs": specs}}
+            made = (await admin.post(f"{VOLUME}/types", json=body)).json()["volume_type"]
+            if name in ("secret", "both"):
+                luks = {"encryption": {"provider": "luks", "control_location": "front-end"}}
+                assert (await admin.post(f"{VOLUME}/types/{made['id']}/encryption", json=luks)).status_code == 200
+        volume = await a_volume(cloud, demo)
+        assert (await act(demo, volume["id"], "os-retype", {"new_type": "shared"})).status_code == 202
+        assert (await read(demo, "volume", volume["id"]))["status"] == "retyping"
+        await cloud.settled()
+        after = await read(demo, "volume", volume["id"])
+        assert (after["status"], after["volume_type"], after["multiattach"]) == ("available", "shared", True)
+        for number in (1, 2):
+            server = await cloud.a_server(name=f"s{number}")
+            body = {"volumeAttachment": {"volumeId": volume["id"]}}
+            path = f"/compute/v2.1/servers/{server['id']}/os-volume_attachments"
+            newest = {"OpenStack-API-Version": "compute latest"}
+            assert (await cloud.demo.post(path, json=body, headers=newest)).status_code == 202
+            await cloud.settled()
+        assert len((await read(demo, "volume", volume["id"]))["attachments"]) == 2
+        used = await act(demo, volume["id"], "os-retype", {"new_type": "plain"})
+        assert (used.status_code, "only allowed on available volumes" in message(used)) == (400, True)
+        other = await a_volume(cloud, demo)
+        for name, words in (
+            ("secret", "needs a key manager"),
+            ("both", "both encryption and multi-attach"),
+            ("large", "less than the minimum required size of '2'"),
+        ):
+            refused = await act(demo, other["id"], "os-retype", {"new_type": name})
+            assert (refused.status_code, words in message(refused)) == (400, True)
+        assert (await act(demo, other["id"], "os-retype", {"new_type": "plain"})).status_code == 202
+        grown = await act(demo, other["id"], "os-extend", {"new_size": 3})
+        assert (grown.status_code, "greater than the maximum" in message(grown)) == (400, True)
+        large = await demo.post(f"{VOLUME}/volumes", json={"volume": {"size": 3, "volume_type": "plain"}})
+        assert large.status_code == 400
+
+
 async def test_what_is_said_of_a_volumes_image() -> None:
     async with with_storage() as (cloud, _admin, demo):
         volume = await a_volume(cloud, demo)
