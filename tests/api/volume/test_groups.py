@@ -58,7 +58,7 @@ async def test_types_of_groups_and_their_specs() -> None:
         assert (await admin.put(one, json={"group_type": {"name": None}})).status_code == 400
         assert (await demo.get(one)).status_code == 404
         assert [one["name"] for one in (await demo.get(f"{VOLUME}/group_types")).json()["group_types"]] == [CGSNAPSHOT]
-        hidden = await admin.get(f"{VOLUME}/group_types?is_public=none&limit=1")
+        hidden = await admin.get(f"{VOLUME}/group_types?is_public=none&limit=1&sort=name:desc")
         assert [found["id"] for found in hidden.json()["group_types"]] == [kind["id"]]
         assert (await admin.get(f"{VOLUME}/group_types/default")).status_code == 404
         assert (await admin.delete(one)).status_code == 202
