@@ -1,11 +1,12 @@
 """Three real guests on two hosts and what their networks do for them, told in one story because guests take long to boot."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from openstack.connection import Connection
 
 from minicloud.guest import GuestImage
-from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, until
+from tests.support.guestshells import Shell
+from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, namespaces, processes, until
 from tests.support.tapguests import serve
 
 pytestmark = [
@@ -23,33 +25,38 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-READY = "minilinux: ready in"
+NAMES = ("east", "west", "island")
 RANGE = f"198.18.{os.getpid() % 250}"
 WORLD = f"mctw-{os.getpid()}"
 ROUTER = f"{RANGE}.10"
+UNASKED_S = 25.0
+"""Less than the pause after which a router advertises itself without being asked."""
 
 
 def test_guests_of_two_hosts_and_their_networks(tmp_path: Path, image: GuestImage, cache: Path) -> None:
-    with a_journey(tmp_path / "cloud", cache=cache, driver="qemu") as cloud:
+    with a_journey(tmp_path / "cloud", cache=cache, driver="qemu", reconcile_interval=5) as cloud:
         cloud.up("--hosts", "2")
         if cloud.facts()["hosts"][0]["fabric"] == "user":
             pytest.skip("this machine allows no networks but QEMU's own (minicloud doctor)")
         key = a_key(cloud.home)
-        with cloud.connect() as admin:
+        with cloud.connect() as admin, ExitStack() as stack:
             made = built(admin, key)
-            for name in ("east", "west", "island"):
-                admin.compute.wait_for_server(admin.compute.find_server(name), wait=int(PATIENCE_S))
-                cloud.wait_for_console(name, READY)
+            for name in NAMES:
+                admin.compute.wait_for_server(admin.compute.find_server(name), interval=0.2, wait=int(PATIENCE_S))
+            shells = {name: stack.enter_context(Shell(cloud, name, key)) for name in NAMES}
+            assert [shells[name].does("hostname") for name in NAMES] == list(NAMES)
             assert {s.name: s.compute_host for s in admin.compute.servers()} == {
                 "east": "host-1",
                 "west": "host-2",
                 "island": "host-1",
             }
-            neighbours_and_strangers(cloud, admin, key)
+            neighbours_and_strangers(cloud, admin, shells)
             ssh_is_blocked_allowed_and_revoked(admin, made)
             the_floating_address_moves(admin, key, made)
-            the_way_out(cloud, admin, key, made)
-            a_card_comes_and_goes(cloud, admin, key)
+            the_way_out(cloud, shells, made)
+            a_card_comes_and_goes_and_its_port_serves_the_next_one(admin, shells)
+            what_is_broken_is_mended(cloud, admin, shells)
+        with cloud.connect() as admin:
             for server in admin.compute.servers():
                 admin.compute.delete_server(server)
             for server in list(admin.compute.servers()):
@@ -99,22 +106,24 @@ def built(admin: Connection, key: Path) -> dict[str, Any]:
     return {"outside": outside, "group": group}
 
 
-def neighbours_and_strangers(cloud: Journey, admin: Connection, key: Path) -> None:
-    assert inside(cloud, key, "east", "ping -c 2 -W 10 10.60.0.12").returncode == 0
-    assert inside(cloud, key, "east", "ping -c 1 -W 2 10.60.0.13").returncode == 1, "the island is another network's"
+def neighbours_and_strangers(cloud: Journey, admin: Connection, shells: dict[str, Shell]) -> None:
+    east = shells["east"]
+    east.does("ping -c 2 -W 10 10.60.0.12")
+    assert east.run("ping -c 1 -W 2 10.60.0.13")[0] == 1, "the island is another network's"
     sixes = {}
     for name in ("east", "west"):
         fixed = port_of(admin, name).fixed_ips
         [six] = [each["ip_address"] for each in fixed if ":" in each["ip_address"]]
         until(
-            lambda name=name, six=six: f"inet6 {six}/64" in inside(cloud, key, name, "ip -6 address show eth0").stdout,
-            f"{name} made the address {six} out of what the router advertised",
+            lambda name=name, six=six: f"inet6 {six}/64" in shells[name].does("ip -6 address show eth0"),
+            f"{name} asked for its router and made the address {six} of what that told",
+            patience_s=UNASKED_S,
         )
         sixes[name] = six
-    assert inside(cloud, key, "east", f"ping6 -c 2 -W 10 {sixes['west']}").returncode == 0
+    east.does(f"ping6 -c 2 -W 10 {sixes['west']}")
     lie = "ip address add 10.60.0.99/24 dev eth0; ping -c 1 -W 2 -I 10.60.0.99 10.60.0.12"
-    assert inside(cloud, key, "east", lie).returncode == 1, "a source that is not the port's does not arrive"
-    inside(cloud, key, "east", "ip address delete 10.60.0.99/24 dev eth0")
+    assert east.run(lie)[0] == 1, "a source that is not the port's does not arrive"
+    east.does("ip address delete 10.60.0.99/24 dev eth0")
     told = cloud.run("minicloud", "net", "trace", "east", "west", "--port", "22")
     assert told.returncode == 1
     assert "no rule of inner lets tcp 22 from 10.60.0.11 in" in told.stdout
@@ -148,36 +157,64 @@ def the_floating_address_moves(admin: Connection, key: Path, made: dict[str, Any
         until(lambda name=name: by_ssh(key, address, "hostname") == name, f"{address} leads to {name}")
 
 
-def the_way_out(cloud: Journey, admin: Connection, key: Path, made: dict[str, Any]) -> None:
+def the_way_out(cloud: Journey, shells: dict[str, Shell], made: dict[str, Any]) -> None:
     with a_world(f"mc-{cloud.cloud_id()}-n-{made['outside'].id}", f"{RANGE}.77"):
-        said = {name: inside(cloud, key, name, f"nc {RANGE}.77 80 </dev/null").stdout for name in ("east", "west")}
+        said = {name: shells[name].does(f"nc {RANGE}.77 80") for name in ("east", "west")}
     floating = made["floating"].floating_ip_address
     assert said == {"east": f"{ROUTER} world", "west": f"{floating} world"}, "each by its own address or the router's"
 
 
-def a_card_comes_and_goes(cloud: Journey, admin: Connection, key: Path) -> None:
+def a_card_comes_and_goes_and_its_port_serves_the_next_one(admin: Connection, shells: dict[str, Shell]) -> None:
     red = admin.network.create_network(name="red")
     admin.network.create_subnet(network_id=red.id, ip_version=4, cidr="10.61.0.0/24")
-    west = admin.compute.find_server("west")
-    made = admin.compute.create_server_interface(west, net_id=red.id)
-    [fixed] = made.fixed_ips
+    port = admin.network.create_port(network_id=red.id)
+    [fixed] = port.fixed_ips
     wanted = f"inet {fixed['ip_address']}/24"
-    until(
-        lambda: wanted in inside(cloud, key, "west", "ip address show eth1").stdout,
-        "the new card has the address that its network's DHCP gave it",
-    )
-    assert inside(cloud, key, "west", "ping -c 1 -W 10 -I eth1 10.61.0.2").returncode == 0
-    admin.compute.delete_server_interface(made.port_id, server=west)
-    until(lambda: inside(cloud, key, "west", "ip link show eth1").returncode != 0, "the card is gone")
-    assert inside(cloud, key, "east", "ping -c 1 -W 10 10.60.0.12").returncode == 0
+    for name in ("west", "east"):
+        server = admin.compute.find_server(name)
+        admin.compute.create_server_interface(server, port_id=port.id)
+        until(
+            lambda name=name: wanted in shells[name].run("ip address show eth1")[1],
+            f"the new card of {name} has the address that its network's DHCP gave it",
+        )
+        assert port.mac_address in shells[name].does("ip link show eth1")
+        shells[name].does("ping -c 1 -W 10 -I eth1 10.61.0.2")
+        assert cards(admin, name) == (2, {"green", "red"})
+        if name == "west":
+            admin.compute.delete_server_interface(port.id, server=server)
+            until(lambda: cards(admin, "west") == (1, {"green"}), "the server has lost the card")
+            assert admin.network.get_port(port.id).device_id == "", "a port that was lent is free again"
+        else:
+            admin.network.delete_port(port)
+            assert cards(admin, name) == (1, {"green"})
+        until(lambda name=name: shells[name].run("ip link show eth1")[0] != 0, f"the card of {name} is gone")
+    shells["east"].does("ping -c 1 -W 10 10.60.0.12")
 
 
-def inside(cloud: Journey, key: Path, server: str, command: str) -> subprocess.CompletedProcess[str]:
-    """What a command says in a guest, and how it ends."""
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=60"]
-    done = cloud.run("minicloud", "ssh", server, "-i", key, *options, "--", command)
-    assert done.returncode != 255, done.stderr
-    return done
+def cards(admin: Connection, name: str) -> tuple[int, set[str]]:
+    """How many cards a server has, and the networks that it has addresses on, as compute tells."""
+    server = admin.compute.get_server(admin.compute.find_server(name).id)
+    return len(list(admin.compute.server_interfaces(server))), set(server.addresses)
+
+
+def what_is_broken_is_mended(cloud: Journey, admin: Connection, shells: dict[str, Shell]) -> None:
+    """Behind the cloud's back a bridge is deleted and a DHCP server killed; what was connected before goes on."""
+    green = admin.network.find_network("green").id
+    [before] = dhcp_servers(cloud, green)
+    os.kill(before, signal.SIGKILL)
+    parts = [n for n in namespaces(cloud.cloud_id()) if green in n]
+    assert len(parts) == 3, "the network and its parts on two hosts"
+    for namespace in parts:
+        subprocess.run(["ip", "-n", namespace, "link", "delete", "dev", "br0"], check=True)
+    until(lambda: shells["east"].run("ping -c 1 -W 1 10.60.0.12")[0] == 0, "the bridges are joined again")
+    until(lambda: dhcp_servers(cloud, green) not in ([], [before]), "there is a new DHCP server")
+    until(lambda: shells["west"].run("udhcpc -n -q -f -i eth0 -s /bin/true")[0] == 0, "it serves guests")
+
+
+def dhcp_servers(cloud: Journey, network_id: str) -> list[int]:
+    """The processes that serve a network."""
+    file = f"--conf-file={cloud.data}/fabric/dhcp/{network_id}"
+    return [pid for pid, words in processes() if any(word.startswith(file) for word in words)]
 
 
 def by_ssh(key: Path, address: str, command: str) -> str:
