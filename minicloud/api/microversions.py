@@ -44,6 +44,13 @@ class Until:
         self.last = version(last)
 
 
+class Pausing:
+    """Mark: the field, which exists before and after, does not exist from the first to the last of these versions."""
+
+    def __init__(self, first: str, last: str) -> None:
+        self.first, self.last = version(first), version(last)
+
+
 class RequiredSince:
     """Mark: the field must be given from this version on."""
 
@@ -64,7 +71,9 @@ def exists(marks: tuple[Any, ...], at: Version | None) -> bool:
     if at is None:
         return True
     return all(
-        (not isinstance(mark, Since) or at >= mark.first) and (not isinstance(mark, Until) or at <= mark.last)
+        (not isinstance(mark, Since) or at >= mark.first)
+        and (not isinstance(mark, Until) or at <= mark.last)
+        and (not isinstance(mark, Pausing) or not mark.first <= at <= mark.last)
         for mark in marks
     )
 
@@ -129,7 +138,7 @@ def marks_of(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     if get_origin(hint) is not Annotated:
         return hint, ()
     kind, *found = get_args(hint)
-    ours = tuple(mark for mark in found if isinstance(mark, (Since, Until, RequiredSince, Beside, NotNull)))
+    ours = tuple(mark for mark in found if isinstance(mark, (Since, Until, Pausing, RequiredSince, Beside, NotNull)))
     kept = [mark for mark in found if mark not in ours]
     return (Annotated[(kind, *kept)] if kept else kind), ours
 
@@ -143,7 +152,7 @@ def has_marks(kind: Any) -> bool:
 def _has_marks(kind: type[msgspec.Struct]) -> bool:
     for hint in get_type_hints(kind, include_extras=True).values():
         plain, marks = marks_of(hint)
-        if any(isinstance(mark, (Since, Until, RequiredSince)) for mark in marks):
+        if any(isinstance(mark, (Since, Until, Pausing, RequiredSince)) for mark in marks):
             return True
         if any(_has_marks(inner) for inner in structs_in(plain) if inner is not kind):
             return True

@@ -9,6 +9,7 @@ from minicloud.api.bodies import Body, Reading, decode, encode
 from minicloud.api.microversions import (
     Beside,
     Negotiation,
+    Pausing,
     RequiredSince,
     Since,
     Until,
@@ -115,6 +116,14 @@ def test_a_field_exists_from_its_first_to_its_last_version() -> None:
     marks = (Since("2.2"), Until("2.9"))
     assert [exists(marks, version(v)) for v in ("2.1", "2.2", "2.9", "2.10")] == [False, True, True, False]
     assert exists(marks, None)
+    pausing = (Since("2.2"), Pausing("2.5", "2.7"))
+    assert [exists(pausing, version(v)) for v in ("2.1", "2.4", "2.5", "2.7", "2.8")] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
     assert has_marks(Key)
     assert has_marks(Trip)
 

@@ -34,7 +34,11 @@ WRONG: tuple[Any, ...] = (
     1.5,
     True,
     ["x", "x"],
+    ["a,b"],
     [None],
+    "a,b",
+    "a.b-c",
+    "auto",
     {"odd": None},
 )
 

@@ -6,8 +6,9 @@ import msgspec
 
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
+from minicloud.api.compute.words import Tag
 from minicloud.api.listing import truth
-from minicloud.api.microversions import Since
+from minicloud.api.microversions import Pausing, Since
 from minicloud.base.errors import Invalid
 from minicloud.core.compute.device_requests import INVALID, DeviceRequest
 
@@ -15,7 +16,6 @@ DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r
 DeviceId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._\-]*\Z")]
 Word = Annotated[str, msgspec.Meta(max_length=255)]
 Number = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+\Z")]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/]*\Z")]
 
 
 class OldDevice(Body):
@@ -44,7 +44,7 @@ class Device(Body):
     guest_format: Word | None = None
     disk_bus: Word | None = None
     device_type: Word | None = None
-    tag: Annotated[Tag | None, Since("2.32")] = None
+    tag: Annotated[Tag | None, Since("2.32"), Pausing("2.33", "2.41")] = None
     delete_on_termination: bool | str = False
     no_device: Any = None
     virtual_name: Word | None = None

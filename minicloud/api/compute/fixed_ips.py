@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
-from minicloud.api.compute.server_creation import check_address
+from minicloud.api.compute.words import check_address
 from minicloud.api.routes import Action
 from minicloud.core.compute import server_fixed_ips
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN

@@ -7,7 +7,7 @@ import msgspec
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.compute.server_creation import Tag, check_address
+from minicloud.api.compute.words import Tag, check_address
 from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import CloudError, Conflict, Failed, Invalid, NotFound, Unavailable

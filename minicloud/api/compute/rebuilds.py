@@ -9,14 +9,12 @@ from minicloud.api.bodies import UUID, Body, LongText, Name, encode
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import server_views
 from minicloud.api.compute.server_creation import (
-    Hostname,
     MetadataKey,
     MetadataValue,
     Personality,
-    check_address,
 )
 from minicloud.api.compute.server_listing import surroundings_of
-from minicloud.api.compute.words import Described, Named
+from minicloud.api.compute.words import Described, Hostname, Named, check_address, check_hostname
 from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
@@ -101,7 +99,7 @@ def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
         image_id=body.image_ref,
         admin_password=body.admin_pass or servers.new_password(),
         name=body.name if body.name is UNSET else body.name.strip(),
-        hostname=body.hostname,
+        hostname=check_hostname(call, body.hostname),
         description=body.description,
         metadata=body.metadata,
         key_name=body.key_name,

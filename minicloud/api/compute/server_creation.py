@@ -1,6 +1,5 @@
 """Asking for servers (POST /servers): the body with everything that may be said, and how it becomes a request of core."""
 
-import ipaddress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,10 +7,10 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body, LongText, Name
 from minicloud.api.call import Call, Reply
-from minicloud.api.compute import block_device_mappings, server_views
+from minicloud.api.compute import block_device_mappings, scheduler_hints, server_views
 from minicloud.api.compute.block_device_mappings import Device, OldDevice
-from minicloud.api.compute.words import Described, Named
-from minicloud.api.microversions import Beside, NotNull, RequiredSince, Since, Until
+from minicloud.api.compute.words import Described, Hostname, Named, Tag, check_address, check_hostname
+from minicloud.api.microversions import Beside, NotNull, Pausing, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.create_server import CreateServer
@@ -27,10 +26,6 @@ POLICY = "os_compute_api:servers"
 
 MetadataValue = Annotated[str, msgspec.Meta(max_length=255)]
 MetadataKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-Hostname = Annotated[
-    str, msgspec.Meta(min_length=2, max_length=255, pattern=r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+\Z")
-]
 
 
 class NetworkRequest(Body):
@@ -39,7 +34,7 @@ class NetworkRequest(Body):
     uuid: UUID | UnsetType = UNSET
     port: UUID | None = None
     fixed_ip: str | UnsetType = UNSET
-    tag: Annotated[Tag | None, Since("2.32")] = None
+    tag: Annotated[Tag | None, Since("2.32"), Pausing("2.37", "2.41"), NotNull()] = None
 
 
 class Personality(Body):
@@ -128,6 +123,10 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     if isinstance(body.networks, list):
         chosen = [_network(n) for n in body.networks]
     elif body.networks is not UNSET:
+        if not call.at_least("2.37"):
+            raise Invalid(
+                f"Invalid input for field/attribute networks. Value: {body.networks}. It is not of type 'array'"
+            )
         chosen = body.networks
     if chosen and chosen != "none":
         call.enforce(f"{POLICY}:create:attach_network")
@@ -140,21 +139,21 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         zero_disk=call.allows(f"{POLICY}:create:zero_disk_flavor"),
         external_networks=call.allows("network:attach_external_network"),
         networks=chosen,
-        security_groups=[group.name for group in body.security_groups],
+        security_groups=list(dict.fromkeys(group.name for group in body.security_groups)),
         key_name=body.key_name,
         user_data=body.user_data,
         files=[GivenFile(one.path, one.contents) for one in body.personality],
         config_drive=bool(body.config_drive),
         metadata=body.metadata,
-        tags=body.tags,
+        tags=list(dict.fromkeys(body.tags)),
         # Before 2.19 Nova kept the name as description.
         description=body.description if call.at_least("2.19") else body.name.strip(),
-        hostname=body.hostname,
+        hostname=check_hostname(call, body.hostname),
         zone=zone,
         host=host,
         node=node,
         forced=":" in (body.availability_zone or ""),
-        hints=body.hints or body.old_hints,
+        hints=scheduler_hints.check(body.hints or body.old_hints),
         access_ip_v4=check_address(body.access_ip_v4, "accessIPv4"),
         access_ip_v6=check_address(body.access_ip_v6, "accessIPv6"),
         disk_config=body.disk_config,
@@ -182,29 +181,21 @@ def _network(wanted: NetworkRequest) -> RequestedNetwork:
     )
 
 
-def check_address(text: Any, field: str) -> str | None:
-    """An address in its shortest form, of the family that the field names; None for none. Raises Invalid."""
-    if text is None:
-        return None
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        found = None
-    if found is None or (field.endswith(("v4", "v6")) and field[-1] != str(found.version)):
-        raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address")
-    return str(found)
-
-
 def _place(call: Call, body: ServerCreate) -> tuple[str | None, str | None, str | None]:
     """Zone, host and node; ``zone:host:node`` and the fields of 2.74 are an administrator's."""
     zone, _, rest = (body.availability_zone or "").partition(":")
     host, _, node = rest.partition(":")
+    if ":" in node:
+        raise Invalid("Invalid input received: Unable to parse availability_zone")
     if host or node:
         call.enforce(f"{POLICY}:create:forced_host")
     if body.host or body.hypervisor_hostname:
         call.enforce("compute:servers:create:requested_destination")
         if host or node:
-            raise Invalid("An unknown combination of availability_zone, host and hypervisor_hostname was asked for")
+            raise Invalid(
+                "One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually "
+                "exclusive."
+            )
         host, node = body.host or "", body.hypervisor_hostname or ""
     return zone or None, host or None, node or None
 

@@ -9,10 +9,9 @@ from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import deferred_deletes as deferred
 from minicloud.api.compute import queries, server_views
-from minicloud.api.compute.server_creation import Hostname, check_address
 from minicloud.api.compute.server_listing import surroundings, surroundings_of
 from minicloud.api.compute.server_views import Surroundings
-from minicloud.api.compute.words import Described, Named
+from minicloud.api.compute.words import Described, Hostname, Named, check_address, check_hostname
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.core import records
@@ -60,7 +59,7 @@ async def update(call: Call, server_id: str, body: ServerUpdate) -> Any:
             ("access_ip_v6", _address(body.access_ip_v6, "accessIPv6")),
             ("disk_config", body.disk_config),
             ("description", body.description),
-            ("hostname", body.hostname),
+            ("hostname", check_hostname(call, body.hostname)),
         )
         if value is not UNSET
     }

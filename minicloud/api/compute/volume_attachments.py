@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import queries
-from minicloud.api.compute.words import Truth
+from minicloud.api.compute.words import Tag, Truth
 from minicloud.api.listing import truth
 from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Post, Put
@@ -24,7 +24,6 @@ POLICY = "os_compute_api:os-volumes-attachments"
 SWAP = f"rule:service_role or {ADMIN}"
 SHELVED = (lifecycle.SHELVED, lifecycle.SHELVED_OFFLOADED)
 Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z")]
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^[^,/]*\Z")]
 
 
 class AttachmentCreate(Body, wrap="volumeAttachment"):

@@ -77,6 +77,8 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     project_id = context.require_project()
     if request.min_count > request.max_count:
         raise Invalid("min_count must be <= max_count")
+    if request.hostname is not None and request.max_count > 1:
+        raise Invalid("Unable to allocate a single hostname to multiple instances")
     flavor = _flavor(tx, context, request.flavor_ref)
     image = None if request.image_id is None else images.for_boot(tx, context, request.image_id)
     devices, boot = device_requests.read(tx, context, request.devices, image, flavor, request.max_count)
@@ -94,6 +96,8 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     _check_groups(tx, project_id, request.security_groups)
     if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
         raise Invalid("The requested availability zone is not available")
+    if not request.forced:
+        _check_destination(tx, request.host, request.node)
     count = _within_quota(tx, context, request, flavor, image)
     group = server_groups.for_boot(tx, context, request.hints, count)
     chosen = _networks(tx, context, request)
@@ -243,6 +247,13 @@ def check_properties(properties: dict[str, str], flavor: ServerFlavor) -> None:
     except Forbidden as error:
         # Nova answers 400 whichever of its exceptions says so.
         raise Invalid(error.message) from error
+
+
+def _check_destination(tx: Transaction, host: str | None, node: str | None) -> None:
+    """Raises Invalid where no host is called so; one that is forced upon the scheduler is its affair."""
+    wanted = host or node
+    if wanted is not None and not any(host in (None, one.host) and node in (None, one.node) for one in hosts.nodes(tx)):
+        raise Invalid(f"Compute host {wanted} could not be found.")
 
 
 def _check_groups(tx: Transaction, project_id: str, names: list[str]) -> None:

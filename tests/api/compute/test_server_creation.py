@@ -216,7 +216,7 @@ async def test_trusted_certificates_are_not_offered(cloud: TestedCloud) -> None:
         ({"security_groups": [{"name": "nobody's"}]}, "Security group nobody's not found"),
         ({"security_groups": [{}]}, "'name' is a required property"),
         ({"security_groups": [{"name": "default", "x": 1}]}, "('x' was unexpected)"),
-        ({"hostname": "bad_host"}, "hostname"),
+        ({"hostname": "bad host"}, "hostname"),
         ({"hostname": "ends-with\n"}, "hostname"),
         ({"tags": ["t" * 61]}, "tags"),
         ({"tags": [str(n) for n in range(51)]}, "tags"),
@@ -368,3 +368,47 @@ async def test_a_name_that_is_refused_is_told_in_words(cloud: TestedCloud) -> No
     assert "printable characters without white space at its ends" in message(answer)
     answer = await cloud.ask_server(networks=[{"uuid": "q"}])
     assert "printable" not in message(answer)
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "words"),
+    [
+        ("2.36", {"networks": "auto"}, "Invalid input for field/attribute networks"),
+        ("2.41", {"networks": [{"uuid": NOBODY, "tag": "t"}]}, "Additional properties are not allowed"),
+        ("2.96", {"tags": ["a,b"]}, "Invalid input for field/attribute tags"),
+        ("2.93", {"hostname": "web.example.org"}, "Invalid input for field/attribute hostname"),
+        ("2.96", {"hostname": "web", "max_count": 2}, "Unable to allocate a single hostname to multiple instances"),
+        ("2.96", {"availability_zone": "nova:a:b:c"}, "Unable to parse availability_zone"),
+        ("2.96", {"host": "nobody"}, "Compute host nobody could not be found."),
+        ("2.96", {"hypervisor_hostname": "nobody"}, "Compute host nobody could not be found."),
+        ("2.96", {"host": "host-1", "availability_zone": "nova:host-1"}, "are mutually exclusive"),
+    ],
+)
+async def test_odd_wishes_of_administrators_are_refused(
+    cloud: TestedCloud, version: str, fields: dict[str, Any], words: str
+) -> None:
+    headers = {"OpenStack-API-Version": f"compute {version}"}
+    answer = await cloud.ask_server(cloud.admin, headers=headers, **fields)
+    assert answer.status_code == 400, answer.text
+    assert words in message(answer)
+
+
+async def test_hints_that_nova_knows_have_a_form(cloud: TestedCloud) -> None:
+    body = {"server": {"name": "s", "flavorRef": "1", "imageRef": await cloud.image_id(), "networks": "none"}}
+    for hints, status in (
+        ({"same_host": ["x"]}, 400),
+        ({"different_host": "x"}, 400),
+        ({"build_near_host_ip": "x"}, 400),
+        ({"cidr": "24"}, 400),
+        ({"query": 1}, 400),
+        ({"group": None}, 400),
+        ({"anything": 1, "query": '[">=", "$free_ram_mb", 1]'}, 202),
+    ):
+        answer = await cloud.demo.post("/compute/v2.1/servers", json={**body, "os:scheduler_hints": hints})
+        assert answer.status_code == status, (hints, answer.text)
+
+
+async def test_what_is_said_twice_counts_once(cloud: TestedCloud) -> None:
+    twice = {"tags": ["a", "b", "a"], "security_groups": [{"name": "default"}] * 2}
+    server = await cloud.a_server(**twice)
+    assert (server["tags"], server["security_groups"]) == (["a", "b"], [{"name": "default"}])

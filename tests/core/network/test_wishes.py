@@ -69,6 +69,26 @@ async def test_a_port_is_held_to_its_own_policy_or_else_to_its_networks() -> Non
     await InlineDatabase().write(story)
 
 
+async def test_dhcp_calls_a_card_by_its_address_where_its_name_is_none_for_dhcp() -> None:
+    def story(tx: Transaction) -> None:
+        network = a_network(tx)
+        a_subnet(tx, network, enable_dhcp=True)
+        port = a_port(tx, network, device_id="server", device_owner="compute:nova").port
+        port = ports.bind(tx, port.id, "one")
+        [address] = wishes.port_wish(tx, port.id).addresses
+        for name, told in (
+            ("web.example.org", "web.example.org"),
+            ("a_b", "a_b"),
+            ("-x", f"host-{address}"),
+            ("", f"host-{address}"),
+        ):
+            port = ports.change(tx, port, hostname=name).port
+            [lease] = wishes.network_wish(tx, network.id, "one").leases
+            assert lease.hostname == told.replace(address, address.replace(".", "-"))
+
+    await InlineDatabase().write(story)
+
+
 async def test_what_is_administratively_down_is_wished_so() -> None:
     def story(tx: Transaction) -> None:
         network = a_network(tx)
