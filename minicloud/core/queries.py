@@ -108,14 +108,15 @@ def _parts(names: Collection[str], conditions: Sequence[Condition | AnyOf | AllO
             case "matches":
                 # PostgreSQL writes ~ for it.
                 parts.append(f"{column} REGEXP ?")
-                parameters.append(_pattern(condition.value))
+                parameters.append(pattern(condition.value))
             case _:
                 parts.append(f"{column} {condition.operator} ?")
                 parameters.append(condition.value)
     return parts, parameters
 
 
-def _pattern(text: str) -> str:
+def pattern(text: str) -> str:
+    """A regular expression. Raises Invalid for a bad one."""
     try:
         re.compile(text)
     except (re.error, RecursionError) as error:

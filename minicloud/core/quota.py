@@ -73,11 +73,11 @@ def defaults(tx: Transaction, service: str) -> dict[str, int]:
 
 
 def class_limits(tx: Transaction, service: str, name: str) -> dict[str, int]:
-    """The limits of a quota class; what it does not say itself is as by default."""
+    """The limits of a quota class; what it does not say itself is as the cloud came, or in other services as the default class says."""
     if unified_limits.switched_on(tx, service):
         return _unified(tx, service, None)
     found = dict(DEFAULTS[service])
-    for wanted in dict.fromkeys([DEFAULT_CLASS, name]):
+    for wanted in [name] if service == "compute" else dict.fromkeys([DEFAULT_CLASS, name]):
         rows = tx.all(
             "SELECT resource, hard_limit FROM quota_classes WHERE service = ? AND class = ?", [service, wanted]
         )

@@ -4,6 +4,7 @@ What is not for everybody is passed over for those whom ``allow_all_filters`` re
 2.75 and refused since.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,13 @@ from minicloud.api.compute import queries
 from minicloud.api.listing import Reader, equal, flag, number, since, truth, until
 from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.compute import lifecycle
+from minicloud.core.queries import pattern
 from minicloud.core.records import AllOf, AnyOf, Condition
 
 POLICY = "os_compute_api:servers"
 ALL_FILTERS = f"{POLICY}:allow_all_filters"
 ALWAYS, NEVER = "2.1", "3.0"
+ROOT_DEVICE = "/dev/vda"
 Found = list[Condition | AnyOf]
 
 
@@ -54,9 +57,24 @@ def _locked(text: str) -> Found:
         raise Invalid(f"Unexpected locked value '{text}'") from error
 
 
-def _nothing(text: str) -> Found:
-    """A filter that Nova takes and that tells nothing apart here."""
-    return []
+def _disk_config(text: str) -> Found:
+    return [Condition("disk_config", "=", "AUTO" if truth(text) else "MANUAL")]
+
+
+def _part(name: str) -> Callable[[str], Found]:
+    """The kernel or ramdisk that the server's image names."""
+
+    def read(text: str) -> Found:
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return [Condition("image_properties", "like", f'%"{name}":{{"blob":"{escaped}"%')]
+
+    return read
+
+
+def _root_device(text: str) -> Found:
+    """Every server's first disk is called the same."""
+    found = re.search(pattern(text), ROOT_DEVICE) is not None
+    return [] if found else [Condition("id", "=", "")]
 
 
 IMAGE, NAME, DESCRIPTION, PROJECT = (
@@ -92,26 +110,32 @@ FILTERS: dict[str, Filter] = {
     "hostname": Filter(expression("hostname"), "2.90"),
     "launch_index": Filter(number("launch_index")),
     "image_ref": Filter(IMAGE),
-    "kernel_id": Filter(_nothing),
-    "ramdisk_id": Filter(_nothing),
+    "kernel_id": Filter(_part("kernel")),
+    "ramdisk_id": Filter(_part("ramdisk")),
     "host": Filter(equal("host")),
     "node": Filter(expression("node")),
     "display_name": Filter(NAME),
     "description": Filter(DESCRIPTION),
     "display_description": Filter(DESCRIPTION),
-    "locked_by": Filter(_nothing),
     "uuid": Filter(equal("id")),
-    "root_device_name": Filter(_nothing),
+    "root_device_name": Filter(_root_device),
     "access_ip_v4": Filter(expression("access_ip_v4")),
     "access_ip_v6": Filter(expression("access_ip_v6")),
-    "auto_disk_config": Filter(_nothing),
+    "auto_disk_config": Filter(_disk_config),
     "project_id": Filter(PROJECT),
     "tenant_id": Filter(PROJECT),
-    "soft_deleted": Filter(_nothing),
 }
 """Every filter that is a condition on the servers' own records."""
 
-ELSEWHERE = {"ip": ALWAYS, "ip6": "2.5", "status": ALWAYS, "all_tenants": ALWAYS, "deleted": NEVER}
+ELSEWHERE = {
+    "ip": ALWAYS,
+    "ip6": "2.5",
+    "status": ALWAYS,
+    "all_tenants": ALWAYS,
+    "deleted": NEVER,
+    "soft_deleted": NEVER,
+    "locked_by": NEVER,
+}
 """Filters that the listing itself reads, and since when everybody may use them."""
 
 PAGING = ("limit", "marker", "sort_key", "sort_dir")

@@ -9,7 +9,7 @@ from minicloud.api.listing import Listing, truth
 from minicloud.api.routes import Get
 from minicloud.base.errors import Invalid
 from minicloud.core import records
-from minicloud.core.compute import block_devices, hosts, lifecycle, server_groups
+from minicloud.core.compute import block_devices, hosts, lifecycle, locks, server_groups
 from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
@@ -60,10 +60,15 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
         where.append(states)
     deleted = _deleted(call, wanted)
     if deleted is not None:
-        where += _sight(deleted, "SOFT_DELETED" in [status.upper() for status in wanted])
+        asked = bool(call.parameter("soft_deleted")) and server_filters.usable(call, "soft_deleted")
+        where += _sight(deleted, asked or "SOFT_DELETED" in [status.upper() for status in wanted])
     addresses = [text for name in ("ip", "ip6") if (text := call.parameter(name)) and server_filters.usable(call, name)]
 
+    locker = call.parameter("locked_by") if server_filters.usable(call, "locked_by") else None
+
     def work(tx: Transaction) -> list[Server]:
+        if locker:
+            where.append(Condition("id", "in", locks.servers_locked_by(tx, locker)))
         for text in addresses:
             where.append(Condition("id", "in", ports.servers_at(tx, text)))
         return records.page(tx, Server, page.query)

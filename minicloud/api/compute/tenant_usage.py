@@ -1,6 +1,6 @@
 """How much projects used in a stretch of time (``/os-simple-tenant-usage``)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -58,7 +58,9 @@ def _paged(call: Call, told: _Told, found: Any) -> dict[str, Any]:
 async def _tell(call: Call, project_id: str | None) -> _Told:
     def work(tx: Transaction) -> _Told:
         now = datetime.fromisoformat(tx.now).astimezone(UTC)
-        begin, end = _moment(call.parameter("start"), now), _moment(call.parameter("end"), now)
+        # Without an end it is a moment after: Nova looks at the clock twice, and so takes a question without a start too.
+        begin = _moment(call.parameter("start"), now)
+        end = _moment(call.parameter("end"), now + timedelta(microseconds=1))
         if not begin < end:
             raise Invalid("Invalid start time. The start time cannot occur after the end time.")
         end = min(end, now)

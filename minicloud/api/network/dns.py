@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from minicloud.core.network import dhcp_names
 from minicloud.core.network.addressing import FixedIp
 from minicloud.core.network.rows import Port
-from minicloud.core.network.wishes import hostname
 
 LONGEST = 255
 DOMAIN = "openstacklocal."
@@ -38,7 +38,7 @@ def assignment(port: Port, fixed_ips: Sequence[FixedIp]) -> list[dict[str, str]]
     """The names under which a port's addresses are found."""
     found = []
     for fixed in fixed_ips:
-        name = port.dns_name or port.hostname or hostname(fixed.ip_address)
+        name = port.dns_name or port.hostname or dhcp_names.of_address(fixed.ip_address)
         full = name if name.endswith(".") else f"{name}.{DOMAIN}"
         found.append({"ip_address": fixed.ip_address, "hostname": name, "fqdn": full})
     return found

@@ -163,7 +163,6 @@ def mark_active(tx: Transaction, saga: CreateServer, world: World) -> None:
         vm_state=lifecycle.ACTIVE,
         power_state=lifecycle.RUNNING,
         launched_at=tx.now,
-        progress=100,
     )
 
 

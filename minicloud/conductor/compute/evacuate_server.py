@@ -134,7 +134,6 @@ def mark_done(tx: Transaction, saga: EvacuateServer, world: World) -> None:
         vm_state=saga.target,
         power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
         launched_at=tx.now,
-        progress=100,
         fault=None,
     )
 

@@ -128,6 +128,5 @@ def mark_rebuilt(tx: Transaction, saga: RebuildServer, world: World) -> None:
         vm_state=lifecycle.STOPPED if off else lifecycle.ACTIVE,
         power_state=lifecycle.SHUTDOWN if off else lifecycle.RUNNING,
         launched_at=tx.now,
-        progress=100,
         fault=None,
     )

@@ -235,7 +235,6 @@ def mark_resized(tx: Transaction, saga: ResizeServer, world: World) -> None:
         vm_state=lifecycle.RESIZED,
         power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
         launched_at=tx.now,
-        progress=100,
         fault=None,
     )
 

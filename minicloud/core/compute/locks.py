@@ -8,6 +8,7 @@ from minicloud.core import records
 from minicloud.core.compute import actions, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
+from minicloud.core.queries import Condition, Query
 from minicloud.engines.database import Transaction
 
 OWNER, ADMIN = "owner", "admin"
@@ -21,6 +22,12 @@ class ServerLock(records.Record, kw_only=True):
 
     server_id: str
     locked_by: str
+
+
+def servers_locked_by(tx: Transaction, expression: str) -> list[str]:
+    """The servers whose lock's side matches a regular expression. Raises Invalid for a bad one."""
+    query = Query(where=[Condition("locked_by", "matches", expression)])
+    return [lock.server_id for lock in records.page(tx, ServerLock, query)]
 
 
 def require_unlocked(context: Context, server: Server) -> None:

@@ -5,7 +5,6 @@ leases of the ports that are bound to it, and of no others: whoever asks for an 
 """
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -14,6 +13,7 @@ from minicloud.core import records
 from minicloud.core.network import (
     address_groups,
     addressing,
+    dhcp_names,
     hostings,
     port_forwardings,
     ports,
@@ -156,15 +156,6 @@ def port_of(
     )
 
 
-_LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*)*")
-"""Names that a DHCP server hands out; Nova takes others as well, such as ``-x``."""
-
-
-def hostname(address: str) -> str:
-    """What DHCP calls a card that nobody named: ``host-10-0-0-5``."""
-    return f"host-{address.replace('.', '-').replace(':', '-')}"
-
-
 def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkWish:
     """A network as this host shall have it now, with the leases of the ports that are bound there (None: to any host).
 
@@ -195,7 +186,7 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
             LeaseWish(
                 mac=mac,
                 address=address,
-                hostname=dns_name or (name if _LEGAL.fullmatch(name) else hostname(address)),
+                hostname=dhcp_names.of_card(dns_name, name, address),
                 options=_options(options, address),
             )
             for mac, address, name, dns_name, options in leases

@@ -24,7 +24,7 @@ async def test_a_class_at_each_version(version: str, expected: dict[str, int]) -
         assert (await ann.get("/os-quota-sets/red")).json()["quota_set"]["cores"] == 7
         await root.put("/os-quota-class-sets/gold", json={"quota_class_set": {"ram": 9}})
         gold = (await root.get("/os-quota-class-sets/gold")).json()["quota_class_set"]
-        assert (gold["cores"], gold["ram"]) == (7, 9)
+        assert (gold["cores"], gold["ram"]) == (20, 9)
         assert (await ann.get("/os-quota-sets/red")).json()["quota_set"]["ram"] == 51200
         assert (await ann.get("/os-quota-class-sets/default")).status_code == 403
         assert (await root.put("/os-quota-class-sets/default", json={"quota_class_set": {"x": 1}})).status_code == 400

@@ -154,6 +154,25 @@ async def test_filters_of_administrators(cloud: TestedCloud) -> None:
         assert (await cloud.admin.get(SERVERS, params=params)).status_code == 400, params
 
 
+async def test_filters_of_what_stands_elsewhere(cloud: TestedCloud) -> None:
+    servers = {one["name"]: one["id"] for one in (await cloud.demo.get(SERVERS)).json()["servers"]}
+    assert (await cloud.act(servers["a"], {"lock": None})).status_code == 202
+    assert (await cloud.act(servers["b"], {"lock": None}, cloud.admin)).status_code == 202
+    everybody = {"all_tenants": "1", "sort_key": "display_name", "sort_dir": "asc"}
+    for name, value, found in (
+        ("locked_by", "owner", ["a"]),
+        ("locked_by", "a.min", ["b"]),
+        ("root_device_name", "vd", ["a", "b", "c", "x", "y"]),
+        ("root_device_name", "sd", []),
+        ("kernel_id", "none", []),
+        ("auto_disk_config", "true", []),
+        ("auto_disk_config", "0", ["a", "b", "c", "x", "y"]),
+    ):
+        assert await names(cloud.admin, **everybody, **{name: value}) == found, (name, value)
+    assert (await cloud.admin.get(SERVERS, params={"locked_by": "["})).status_code == 400
+    assert await names(cloud.demo, locked_by="owner") == ["c", "b", "a"]
+
+
 async def test_each_version_has_its_filters(cloud: TestedCloud) -> None:
     async def at(version: str, **params: str) -> list[str] | int:
         headers = {"OpenStack-API-Version": f"compute {version}"}

@@ -134,7 +134,7 @@ async def test_what_is_inside_changes_with_versions_too(cloud: TestedCloud) -> N
     [[address]] = old["addresses"].values()
     assert set(address) == {"version", "addr", "OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"}
     assert old["hostId"] not in ("", "host-1")
-    assert (old["metadata"], old["progress"], old["config_drive"]) == ({"a": "b"}, 100, "")
+    assert (old["metadata"], old["progress"], old["config_drive"]) == ({"a": "b"}, 0, "")
 
 
 async def test_a_server_that_is_not_there_or_not_ones_own(cloud: TestedCloud) -> None:

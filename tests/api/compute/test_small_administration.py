@@ -94,6 +94,8 @@ async def test_usage_in_exact_hours(cloud: TestedCloud) -> None:
     half = {"start": "2026-11-21T10:30:00", "end": "2026-11-21T11:00:00"}
     told = (await cloud.demo.get(f"{V}/os-simple-tenant-usage/{project}", params=half)).json()["tenant_usage"]
     assert told["total_hours"] == 0.5
+    now = await cloud.admin.get(f"{V}/os-simple-tenant-usage")
+    assert now.status_code == 200, now.text
     everybody = (await cloud.admin.get(f"{V}/os-simple-tenant-usage", params=window)).json()["tenant_usages"]
     assert [(one["tenant_id"], "server_usages" in one) for one in everybody] == [(project, False)]
     paged = await cloud.admin.get(f"{V}/os-simple-tenant-usage", params={**window, "limit": "1", "detailed": "1"})
