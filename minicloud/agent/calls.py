@@ -196,9 +196,11 @@ class EnsureImage(Message[None], tag="ensure_image", kw_only=True):
 
 
 class EnsureGuestAwaited(Message[str], tag="ensure_guest_awaited", kw_only=True):
-    """The server's disks exist, and it waits here for a guest that runs elsewhere; where that is to be sent."""
+    """The server's disks exist, and it waits here for a guest that runs elsewhere, where it is ``built`` so; where that is
+    to be sent."""
 
     server: ServerSpec
+    built: str = ""
 
 
 class EnsureServerDisks(Message[None], tag="ensure_server_disks", kw_only=True):

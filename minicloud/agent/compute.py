@@ -107,7 +107,7 @@ class HostAgent:
                 await self._disks(message.server)
                 return None
             case calls.EnsureGuestAwaited():
-                return await self.hypervisor.ensure_awaited(await self._machine(message.server))
+                return await self.hypervisor.ensure_awaited(await self._machine(message.server), message.built)
             case calls.EnsureServerShutdown():
                 return await self.hypervisor.ensure_shutdown(message.server_id, grace_s=message.grace_s)
             case calls.EnsureServerPaused():

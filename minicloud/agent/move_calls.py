@@ -44,14 +44,20 @@ class EnsureNoRescueDisk(Message[None], tag="ensure_no_rescue_disk", kw_only=Tru
     server_id: str
 
 
+class GuestBuilt(Message[str], tag="guest_built", kw_only=True):
+    """How the server's machine is put together on its host, for the host that shall await its guest."""
+
+    server_id: str
+
+
 class EnsureGuestNotAwaited(Message[None], tag="ensure_guest_not_awaited", kw_only=True):
     """Nothing of a server that waits for its guest is left, its disks included; one whose guest has arrived is left alone (Conflict)."""
 
     server_id: str
 
 
-class GuestArrived(Message[bool], tag="guest_arrived", kw_only=True):
-    """Whether the server is here with its guest."""
+class GuestArrived(Message[bool | None], tag="guest_arrived", kw_only=True):
+    """Whether the server is here with its guest; None: it is still coming, and only a later question will tell."""
 
     server_id: str
 
@@ -94,6 +100,7 @@ MOVE_CALLS = (
     EnsureDisksRestored,
     EnsureDisksNotKept,
     EnsureNoRescueDisk,
+    GuestBuilt,
     EnsureGuestNotAwaited,
     GuestArrived,
     EnsureGuestSent,

@@ -22,6 +22,8 @@ async def handle(hypervisor: Hypervisor, storage: Storage, blobs: Blobs, message
             return await storage.ensure_not_kept(message.server_id)
         case move_calls.EnsureNoRescueDisk():
             return await storage.ensure_no_disk(message.server_id, disks.RESCUE_FILE)
+        case move_calls.GuestBuilt():
+            return await hypervisor.built(message.server_id)
         case move_calls.EnsureGuestNotAwaited():
             await hypervisor.ensure_not_awaited(message.server_id)
             return await storage.ensure_no_disks(message.server_id)

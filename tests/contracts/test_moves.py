@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
+import msgspec
 import pytest
 import trio.testing
 
@@ -112,7 +114,7 @@ async def test_a_guest_goes_on_elsewhere(hosts: tuple[Host, Host]) -> None:
     here, there = hosts
     machine_id = here.machine.id
     address = await there.hypervisor.ensure_awaited(there.machine)
-    assert not await there.hypervisor.arrived(machine_id)
+    assert await there.hypervisor.arrived(machine_id) is False, "nothing is on its way yet"
     assert await here.hypervisor.move_progress(machine_id) is None
     await here.hypervisor.ensure_sent(machine_id, address)
     for _ in range(2):
@@ -166,6 +168,61 @@ async def test_a_guest_that_stood_still_stands_still_elsewhere(hosts: tuple[Host
     assert await there.power() is PowerState.PAUSED
     await there.hypervisor.ensure_unpaused(machine_id)
     await there.answers()
+
+
+def a_volume(folder: Path) -> Disk:
+    """A volume with something on it, in a folder that both hosts reach."""
+    path = str(folder / "volume")
+    if shutil.which("qemu-img") is not None:
+        _does("qemu-img", "create", "-q", "-f", "qcow2", path, "16M")
+        _does("qemu-io", "-c", "write -P 9 0 64k", path)
+    return Disk(id=str(uuid4()), path=path)
+
+
+async def _holds(host: Host, volume: Disk, folder: Path) -> None:
+    """The machine has the volume in its hands: it can be read, grown, and by nobody else be written."""
+    machine_id = host.machine.id
+    assert await host.hypervisor.ensure_disk_size(machine_id, volume.id, size_bytes=2 * ROOM)
+    if isinstance(host.hypervisor, QemuHypervisor):
+        copy = str(folder / f"copy-{uuid4()}")
+        _does("qemu-img", "create", "-q", "-f", "qcow2", copy, str(2 * ROOM))
+        await host.hypervisor.ensure_disk_copied(machine_id, volume.id, copy)
+        assert "failed" not in _does("qemu-io", "-r", "-c", "read -P 9 0 64k", copy)
+        assert "lock" in _does("qemu-io", "-c", "write 0 64k", volume.path)
+
+
+def _does(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+async def test_a_volume_that_came_later_goes_along(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    here, there = hosts
+    machine_id, volume = here.machine.id, a_volume(tmp_path)
+    gone = msgspec.structs.replace(volume, id=str(uuid4()), path=str(tmp_path / "nobody"))
+    with pytest.raises(NotFound):
+        await there.hypervisor.built(machine_id)
+    await here.hypervisor.ensure_disk_attached(machine_id, volume)
+    machine = msgspec.structs.replace(there.machine, disks=[gone, volume, *there.machine.disks])
+    if isinstance(here.hypervisor, QemuHypervisor):
+        with pytest.raises(Failed):
+            await there.hypervisor.ensure_awaited(there.machine, await here.hypervisor.built(machine_id))
+    # It stays, volume and all, ...
+    address = await there.hypervisor.ensure_awaited(machine, await here.hypervisor.built(machine_id))
+    await here.hypervisor.ensure_sent(machine_id, address)
+    await here.hypervisor.ensure_not_sent(machine_id)
+    await there.hypervisor.ensure_not_awaited(machine_id)
+    await _holds(here, volume, tmp_path)
+    await here.answers()
+    # ... and goes, volume and all.
+    address = await there.hypervisor.ensure_awaited(machine, await here.hypervisor.built(machine_id))
+    await here.hypervisor.ensure_sent(machine_id, address)
+    await here.hypervisor.ensure_switched(machine_id, address)
+    await _arrived(there)
+    await _holds(there, volume, tmp_path)
+    await there.answers()
+    await here.hypervisor.ensure_gone(machine_id)
+    await _holds(there, volume, tmp_path)
 
 
 async def test_what_is_off_or_not_there_is_not_sent(hosts: tuple[Host, Host]) -> None:

@@ -9,7 +9,7 @@ import anyio
 
 from minicloud.agent import calls, move_calls
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, from_facts
+from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, TimedOut, Unavailable, from_facts
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.moved import MovingServer
 from minicloud.conductor.compute.resize_server import now_at
@@ -18,12 +18,15 @@ from minicloud.conductor.compute.taken import advance, keep
 from minicloud.conductor.step import Attempts, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute.servers import Server
 from minicloud.core.network import ports
 from minicloud.core.scheduler import moving
 from minicloud.engines.database import Transaction
 
 FOLLOW_S = 0.5
 LIMIT_S = 6 * 3600.0
+ARRIVAL_S, ARRIVAL_POLL_S = 60.0, 0.1
+"""Seconds that a guest may need for its last step, and between two questions whether it is there."""
 
 
 class LiveMigrateServer(MovingServer, kw_only=True):
@@ -60,12 +63,16 @@ def check(tx: Transaction, saga: LiveMigrateServer, world: World) -> None:
     server = servers.living(tx, saga.server_id)
     if saga.destination is not None and saga.destination == saga.source:
         raise Failed(f"Unable to migrate instance ({server.id}) to current host ({saga.source}).")
-    if saga.block is False and server.image_id is not None:
+    if saga.block is False and _has_local_disks(server):
         raise Failed(
             f"{saga.source} is not on shared storage: Live migration can not be used without shared storage except a "
             "booted from volume VM which does not have a local disk."
         )
     migrations.move(tx, saga.migration_id, "queued")
+
+
+def _has_local_disks(server: Server) -> bool:
+    return server.image_id is not None or server.flavor.ephemeral > 0 or server.flavor.swap > 0
 
 
 def place(tx: Transaction, saga: LiveMigrateServer, world: World) -> None:
@@ -95,8 +102,16 @@ async def ensure_prepared(saga: LiveMigrateServer, world: World) -> None:
     assert saga.host is not None
     await moved.require_up(saga.source, world)
     await world.wiring.ensure_ports_ahead(saga.host, saga.server_id)
+    await _ensure_awaited(saga, world)
+
+
+async def _ensure_awaited(saga: LiveMigrateServer, world: World) -> None:
+    """The new host waits for a machine that is built as it is on the old one, whatever came and went since it started."""
+    assert saga.host is not None
     spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
-    saga.address = await world.agents.ask(saga.host, calls.EnsureGuestAwaited(server=spec), timeout_s=600)
+    built = await world.agents.ask(saga.source, move_calls.GuestBuilt(server_id=saga.server_id))
+    awaited = calls.EnsureGuestAwaited(server=spec, built=built)
+    saga.address = await world.agents.ask(saga.host, awaited, timeout_s=600)
 
 
 async def ensure_not_prepared(saga: LiveMigrateServer, world: World) -> None:
@@ -191,21 +206,44 @@ async def ensure_not_sent(saga: LiveMigrateServer, world: World) -> None:
 
 
 async def ensure_switched(saga: LiveMigrateServer, world: World) -> None:
-    """The guest goes on on the new host. Where the connection broke in the last moment, it is sent once more."""
+    """The guest goes on on the new host. Where the connection broke in the last moment and it did not arrive, it is sent once
+    more; where it is nowhere, it begins anew from its disks, which are there."""
     assert saga.host is not None
     switch = move_calls.EnsureGuestSwitched(server_id=saga.server_id, address=saga.address)
     try:
         await world.agents.ask(saga.source, switch, timeout_s=600)
     except (Failed, NotFound) as error:
-        if await world.agents.ask(saga.host, move_calls.GuestArrived(server_id=saga.server_id)):
+        if await _arrived(saga, world):
             return
         trace.note("sent_again", server=saga.server_id, why=error.message)
-        spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
-        saga.address = await world.agents.ask(saga.host, calls.EnsureGuestAwaited(server=spec), timeout_s=600)
+        await _ensure_awaited(saga, world)
         again = move_calls.EnsureGuestSent(server_id=saga.server_id, address=saga.address)
         await world.agents.ask(saga.source, again, timeout_s=LIMIT_S)
         switch = move_calls.EnsureGuestSwitched(server_id=saga.server_id, address=saga.address)
         await world.agents.ask(saga.source, switch, timeout_s=600)
+    arrived = await _arrived(saga, world)
+    if arrived is None:
+        raise TimedOut(f"Nobody knows whether instance {saga.server_id} has arrived on {saga.host}")
+    if not arrived:
+        trace.note("guest_lost", server=saga.server_id, source=saga.source, host=saga.host)
+        spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
+        await world.agents.ask(saga.host, calls.EnsureServer(server=spec), timeout_s=600)
+
+
+async def _arrived(saga: LiveMigrateServer, world: World) -> bool | None:
+    """Whether the guest is on the new host, asked until the answer is sure; None when it is not after a while."""
+    assert saga.host is not None
+    with anyio.move_on_after(ARRIVAL_S):
+        while True:
+            try:
+                answer = await world.agents.ask(saga.host, move_calls.GuestArrived(server_id=saga.server_id))
+            except (TimedOut, Unavailable) as error:
+                trace.note("saga_retry", step="switch", in_s=ARRIVAL_POLL_S, error=error.message)
+                answer = None
+            if answer is not None:
+                return answer
+            await anyio.sleep(ARRIVAL_POLL_S)
+    return None
 
 
 def move(tx: Transaction, saga: LiveMigrateServer, world: World) -> None:

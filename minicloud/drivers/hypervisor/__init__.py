@@ -162,17 +162,27 @@ class Hypervisor(Protocol):
         (the agent does not answer), Failed (it refused).
         """
 
-    async def ensure_awaited(self, machine: Machine) -> str:
+    async def built(self, machine_id: str) -> str:
+        """How the machine is put together here, in words that only keepers of this kind understand: where each of its devices
+        sits, which may have come and gone since its start. Raises NotFound.
+        """
+
+    async def ensure_awaited(self, machine: Machine, built: str = "") -> str:
         """The machine stands here without a guest and waits for the memory of one that runs elsewhere: the address to send that to.
 
-        Raises what ``ensure_running`` does; NotOffered where this kind of host cannot; Conflict when the guest is here already.
+        ``built`` is what its host says of it: the guest finds every device where it was. Files of a disk that is not in the
+        machine's own folder are shared between both hosts, and are let alone here until the guest has come.
+
+        Raises what ``ensure_running`` does; Failed for a ``built`` that does not fit; Conflict when the guest is here already.
         """
 
     async def ensure_not_awaited(self, machine_id: str) -> None:
         """Nothing of a machine that waits is left. Raises Conflict when its guest has arrived: that is left alone."""
 
-    async def arrived(self, machine_id: str) -> bool:
-        """Whether the machine is here with its guest; False for one that still waits, or is not here."""
+    async def arrived(self, machine_id: str) -> bool | None:
+        """Whether the machine is here with its guest; False when it is not and nothing is on its way to it; None when
+        memory is still coming, and only a later question will tell.
+        """
 
     async def ensure_sent(self, machine_id: str, address: str) -> None:
         """All memory but the last of it lies at the address, and the guest stands still here for the rest: ``ensure_switched``

@@ -28,7 +28,11 @@ class FakeMoves(FakeHost):
         super().__init__(world, host)
         self._moves: dict[str, _Move] = {}
 
-    async def ensure_awaited(self, machine: Machine) -> str:
+    async def built(self, machine_id: str) -> str:
+        self._moving(machine_id)
+        return ""
+
+    async def ensure_awaited(self, machine: Machine, built: str = "") -> str:
         late = await self._meet("ensure_awaited", machine.id)
         known = self.kept(machine.id)
         if known is not None and not known.awaited:
@@ -47,7 +51,16 @@ class FakeMoves(FakeHost):
         if late is not None:
             raise late
 
-    async def arrived(self, machine_id: str) -> bool:
+    async def arrived(self, machine_id: str) -> bool | None:
+        try:
+            await self._meet("arrived", machine_id)
+        except Conflict as error:
+            # What a script of faults says for memory that takes its time, and for a guest that died on its way.
+            if error.kind == "coming":
+                return None
+            if error.kind != "lost":
+                raise
+            self.keep(msgspec.structs.replace(self._moving(machine_id), power=PowerState.CRASHED, awaited=True))
         known = self.kept(machine_id)
         return known is not None and not known.awaited
 

@@ -112,7 +112,7 @@ def _boot(machine: Machine, emulator: Emulator) -> list[str]:
 
 def _disks(machine: Machine, layout: Layout, *, in_order: bool) -> list[str]:
     argv = []
-    if any(disk.bus == "scsi" for disk in machine.disks):
+    if layout.scsi or any(disk.bus == "scsi" for disk in machine.disks):
         argv += ["-device", board.scsi(machine.hardware)]
     for disk in machine.disks:
         argv += ["-blockdev", json.dumps(block_node(disk), separators=(",", ":"))]

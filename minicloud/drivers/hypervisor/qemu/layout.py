@@ -18,10 +18,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """How many ports there are (numbered from 1), and which one holds which device; for disks on IDE, which of its own ports.
 
     The older machine (``express`` false) has no such ports, but its only bus takes and gives back devices by itself.
+    ``scsi``: there is a controller for SCSI disks, which stays when the last of them goes.
     """
 
     express: bool = True
     ports: int = 0
+    scsi: bool = False
     places: dict[str, int] = {}
 
     def with_device(self, name: str) -> "Layout":
@@ -61,7 +63,8 @@ def fresh(machine: Machine) -> Layout:
         places[nic_device_name(nic.id)] = port
     if port + FREE_PORTS > most:
         raise Invalid(f"a machine takes no more than {most - FREE_PORTS} disks and cards")
-    return Layout(express=express, ports=port + FREE_PORTS, places=places)
+    scsi = any(disk.bus == "scsi" for disk in machine.disks)
+    return Layout(express=express, ports=port + FREE_PORTS, scsi=scsi, places=places)
 
 
 def is_express(machine: Machine) -> bool:

@@ -2,6 +2,7 @@
 
 The new process stands still and serves its own disks by NBD; the old one mirrors its disks there, then sends its memory, and
 stands still before the last of it. Only then are both sides asked to switch: until then everything can be taken back.
+Volumes lie where both hosts reach them: the new process has them open, and does not touch them before the old one let go.
 """
 
 import os
@@ -13,10 +14,11 @@ import anyio
 import msgspec
 
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, NotOffered, Unavailable
+from minicloud.base.errors import CloudError, Conflict, Failed, NotFound, Unavailable
 from minicloud.drivers.hypervisor import Disk, Machine, MoveProgress
-from minicloud.drivers.hypervisor.qemu.layout import node_name
+from minicloud.drivers.hypervisor.qemu.layout import Layout, fresh, node_name
 from minicloud.drivers.hypervisor.qemu.qmp import Qmp
+from minicloud.drivers.hypervisor.qemu.suspension import as_it_was
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
 _POLL_S = 0.05
@@ -34,25 +36,24 @@ class QemuMoves:
     _using: Callable[[str], Any]
     watch: Callable[[Callable[[], Awaitable[None]], str], None]
 
-    async def ensure_awaited(self, machine: Machine) -> str:
+    async def built(self, machine_id: str) -> str:
+        record = _known(self._vms, machine_id).known()
+        return msgspec.json.encode(Built(machine=record.machine, layout=record.layout)).decode()
+
+    async def ensure_awaited(self, machine: Machine, built: str = "") -> str:
         folder = self._instances / machine.id
-        for disk in machine.disks:
-            if not disk.read_only and not _is_local(disk, folder):
-                raise NotOffered(
-                    "Live migration pre-check error: a server with volumes cannot be moved while it runs; migrate it "
-                    "while it is off"
-                )
         known = self._vms.get(machine.id)
         if known is not None and known.record is not None:
             if await self.arrived(machine.id):
                 raise Conflict(f"machine {machine.id} is on this host already")
             # Of an earlier try: nobody knows how far that came.
             await known.remove()
+        machine, layout = _as_there(machine, built) if built else (machine, fresh(machine))
         with self._using(machine.id) as vm:
-            await vm.run(machine, awaited=True)
+            await vm.run(machine, awaited=layout)
             try:
                 async with vm.by_itself() as (_, qmp):
-                    await _serve(_running(vm, qmp), machine.disks)
+                    await _serve(_running(vm, qmp), _local(vm))
             except CloudError:
                 await vm.remove()
                 raise
@@ -67,15 +68,20 @@ class QemuMoves:
             raise Conflict(f"the guest of machine {machine_id} is here")
         await vm.remove()
 
-    async def arrived(self, machine_id: str) -> bool:
+    async def arrived(self, machine_id: str) -> bool | None:
         vm = self._vms.get(machine_id)
         if vm is None or vm.record is None:
             return False
         if not vm.record.awaited:
             return True
         async with vm.by_itself() as (record, qmp):
-            if qmp is None or await _waits(qmp):
+            if not record.awaited:
+                return True  # Whoever watches it has seen it come meanwhile.
+            if qmp is None:
                 return False
+            coming = await _coming(qmp)
+            if coming is not None:
+                return None if coming else False
             await qmp.execute("nbd-server-stop")
             vm.keep(msgspec.structs.replace(record, awaited=False))
         trace.note("guest_arrived", machine=machine_id)
@@ -97,7 +103,7 @@ class QemuMoves:
         there = _way(vm, address)
         try:
             await _mirror(qmp, _local(vm), there)
-            await _pause_before_switch(qmp, True)
+            await _can_be_taken_back(qmp, True)
             await qmp.execute("migrate-set-parameters", {"max-bandwidth": _FAST})
             await qmp.execute("migrate", {"uri": f"unix:{there}/incoming"})
             await _until(qmp, "pre-switchover")
@@ -107,9 +113,7 @@ class QemuMoves:
             raise
 
     async def ensure_switched(self, machine_id: str, address: str) -> None:
-        vm = self._vms.get(machine_id)
-        if vm is None:
-            raise NotFound(f"this host has no machine {machine_id}")
+        vm = _known(self._vms, machine_id)
         async with vm.by_itself() as (_, qmp):
             pass
         if qmp is not None:
@@ -162,11 +166,37 @@ class QemuMoves:
         )
 
     async def _sending(self, machine_id: str) -> tuple[Vm, Qmp]:
-        vm = self._vms.get(machine_id)
-        if vm is None:
-            raise NotFound(f"this host has no machine {machine_id}")
+        vm = _known(self._vms, machine_id)
         async with vm.by_itself() as (_, qmp):
             return vm, _running(vm, qmp)
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``built`` tells: the machine as its guest knows it, and where its devices sit."""
+
+    machine: Machine
+    layout: Layout
+
+
+def _as_there(wished: Machine, built: str) -> tuple[Machine, Layout]:
+    """The machine that a guest elsewhere knows, with this host's files and wires. Raises Failed."""
+    try:
+        there = msgspec.json.decode(built, type=Built)
+    except msgspec.MsgspecError as error:
+        raise Failed(f"nobody here can read how machine {wished.id} is built: {error}") from error
+    ours = {disk.id: disk for disk in wished.disks}
+    if missing := [disk.id for disk in there.machine.disks if disk.id not in ours]:
+        raise Failed(f"machine {wished.id} has disks that this host knows nothing of: {', '.join(missing)}")
+    disks = [msgspec.structs.replace(d, path=ours[d.id].path, format=ours[d.id].format) for d in there.machine.disks]
+    machine = msgspec.structs.replace(there.machine, disks=disks, kernel=wished.kernel, ramdisk=wished.ramdisk)
+    return as_it_was(machine, wished), there.layout
+
+
+def _known(vms: dict[str, Vm], machine_id: str) -> Vm:
+    vm = vms.get(machine_id)
+    if vm is None:
+        raise NotFound(f"this host has no machine {machine_id}")
+    return vm
 
 
 def _way(vm: Vm, address: str) -> str:
@@ -192,10 +222,9 @@ async def _serve(qmp: Qmp, disks: list[Disk]) -> None:
     """The new process lets the old one write its disks."""
     await qmp.execute("nbd-server-start", {"addr": {"type": "unix", "data": {"path": "nbd"}}})
     for disk in disks:
-        if not disk.read_only:
-            node = node_name(disk.id)
-            export = {"type": "nbd", "id": f"served-{node}", "node-name": node, "name": node, "writable": True}
-            await qmp.execute("block-export-add", export)
+        node = node_name(disk.id)
+        export = {"type": "nbd", "id": f"served-{node}", "node-name": node, "name": node, "writable": True}
+        await qmp.execute("block-export-add", export)
 
 
 async def _mirror(qmp: Qmp, disks: list[Disk], there: str) -> None:
@@ -252,12 +281,13 @@ async def _take_back(qmp: Qmp) -> None:
         if str(node["node-name"]).startswith("s-"):
             await qmp.execute("blockdev-del", {"node-name": node["node-name"]})
     # The next time that memory is written, it may be to a file, where nobody continues it.
-    await _pause_before_switch(qmp, False)
+    await _can_be_taken_back(qmp, False)
 
 
-async def _pause_before_switch(qmp: Qmp, wanted: bool) -> None:
-    capability = {"capability": "pause-before-switchover", "state": wanted}
-    await qmp.execute("migrate-set-capabilities", {"capabilities": [capability]})
+async def _can_be_taken_back(qmp: Qmp, wanted: bool) -> None:
+    """The guest stands still before its last step, and this side lets go only when the other one has said that all came."""
+    capabilities = [{"capability": name, "state": wanted} for name in ("pause-before-switchover", "return-path")]
+    await qmp.execute("migrate-set-capabilities", {"capabilities": capabilities})
 
 
 async def _until(qmp: Qmp, wanted: str) -> None:
@@ -270,12 +300,15 @@ async def _until(qmp: Qmp, wanted: str) -> None:
         await anyio.sleep(_POLL_S)
 
 
-async def _waits(qmp: Qmp) -> bool:
-    """Whether a QEMU still waits for a guest; one whose source has given up ends by itself, perhaps while it is asked."""
+async def _coming(qmp: Qmp) -> bool | None:
+    """Whether memory is coming to a QEMU that waits for a guest; None: it waits no more. One whose source has given up ends
+    by itself, perhaps while it is asked."""
     try:
-        return (await qmp.status()).status == "inmigrate"
+        if (await qmp.status()).status != "inmigrate":
+            return None
+        return (await _migration(qmp)).get("status") in (*_ON_THE_WAY, "completed")
     except Unavailable:
-        return True
+        return False
 
 
 async def _migration(qmp: Qmp) -> dict[str, Any]:

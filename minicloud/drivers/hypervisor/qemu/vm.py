@@ -13,7 +13,7 @@ from minicloud.drivers.hypervisor import Machine, MachineFacts, PowerState
 from minicloud.drivers.hypervisor.qemu import connection, cpulimits, ending, hostfacts, plugs, process, suspension
 from minicloud.drivers.hypervisor.qemu.command import command_line
 from minicloud.drivers.hypervisor.qemu.folder import Folder, Record
-from minicloud.drivers.hypervisor.qemu.layout import fresh
+from minicloud.drivers.hypervisor.qemu.layout import Layout, fresh
 from minicloud.drivers.hypervisor.qemu.process import Process
 from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
 from minicloud.drivers.hypervisor.qemu.surroundings import Surroundings
@@ -111,8 +111,9 @@ class Vm:
                 self._process.close()
             self._qmp = self._process = None
 
-    async def run(self, machine: Machine, *, awaited: bool = False) -> MachineFacts:
-        """As the promise's ``ensure_running``; ``awaited``: a new process waits at the socket ``incoming`` for its guest."""
+    async def run(self, machine: Machine, *, awaited: Layout | None = None) -> MachineFacts:
+        """As the promise's ``ensure_running``; ``awaited``: a new process of this layout waits at the socket ``incoming`` for
+        its guest."""
         async with self._alone:
             if self._process is not None and self._process.alive:
                 await self._go_on()
@@ -213,7 +214,7 @@ class Vm:
         self.folder.write(record)
         self.record = record
 
-    async def _start(self, machine: Machine, *, awaited: bool = False) -> None:
+    async def _start(self, machine: Machine, *, awaited: Layout | None = None) -> None:
         """Bring up a new process, or leave things as they were before. Raises what the promise says."""
         before = self.record
         emulator = await self._around.emulator(machine)
@@ -222,13 +223,16 @@ class Vm:
         started: Process | None = None
         try:
             suspended = before is not None and before.power is PowerState.SUSPENDED
-            layout = fresh(machine)
+            layout = awaited or fresh(machine)
             if before is not None and suspended:
                 machine, layout = suspension.as_it_was(before.machine, machine), before.layout
             async with plugs.opened(machine.nics) as taps, suspension.saved(self.folder.path, suspended) as memory:
-                argv = [*command_line(machine, emulator, taps, layout), *suspension.incoming(memory, awaited)]
+                argv = [
+                    *command_line(machine, emulator, taps, layout),
+                    *suspension.incoming(memory, awaited is not None),
+                ]
                 # Before the process: should we die between the two, the next life knows what to look for.
-                record = Record.of(machine, emulator.accelerator, argv, layout, awaited)
+                record = Record.of(machine, emulator.accelerator, argv, layout, awaited is not None)
                 self.keep(record)
                 self.folder.prepare(emulator.firmware if machine.firmware == "uefi" else None)
                 passed = (*taps.values(), *(() if memory is None else (memory,)))
