@@ -23,10 +23,16 @@ async def shelve(call: Call, server_id: str) -> None:
 
     def work(tx: Transaction) -> None:
         before, server, action_id, image = shelves.ask(tx, call.context, server_id)
+        claimed = server.task_state or ""
+        if image is None:
+            call.begin(
+                tx, OffloadServer(server_id=server.id, action_id=action_id, claimed=claimed, was=before.vm_state)
+            )
+            return
         saga = ShelveServer(
             server_id=server.id,
             action_id=action_id,
-            claimed=server.task_state or "",
+            claimed=claimed,
             image_id=image.id,
             was=before.vm_state,
             offload=call.world.options.shelved_offload_time == 0,

@@ -43,15 +43,17 @@ class ShelveServer(TakenServer, kw_only=True):
 
 
 class OffloadServer(TakenServer, kw_only=True):
-    """A server that is shelved already: from SHELVED to SHELVED_OFFLOADED."""
+    """From SHELVED to SHELVED_OFFLOADED; or at once from what it ``was``, for a server that boots from a volume and needs no image."""
 
     offload: bool = True
     host: str | None = None
+    was: str = lifecycle.SHELVED
 
     @classmethod
     def steps(cls) -> Steps["OffloadServer"]:
         return [
             Step("claim", record=find_host, unrecord=give_back),
+            Step("power_off", act=ensure_off_if_up, undo=ensure_as_it_was),
             Step("offload", act=ensure_gone, record=mark_offloaded, final=True),
         ]
 
@@ -68,14 +70,20 @@ def give_up(tx: Transaction, saga: ShelveServer, world: World) -> None:
     give_back(tx, saga, world)
 
 
-async def ensure_off(saga: ShelveServer, world: World) -> None:
+async def ensure_off_if_up(saga: OffloadServer, world: World) -> None:
+    """As ``ensure_off``, on a host that can be asked."""
+    if saga.was != lifecycle.SHELVED and saga.host is not None and await moved.is_up(saga.host, world):
+        await ensure_off(saga, world)
+
+
+async def ensure_off(saga: ShelveServer | OffloadServer, world: World) -> None:
     """The guest is off, having been asked to unless it stood still."""
     host = await host_of(saga, world)
     grace_s = world.options.shutdown_timeout if saga.was == lifecycle.ACTIVE else 0
     await while_taken(saga, world, lambda: moved.ensure_off(host, saga.server_id, world, grace_s=grace_s))
 
 
-async def ensure_as_it_was(saga: ShelveServer, world: World) -> None:
+async def ensure_as_it_was(saga: ShelveServer | OffloadServer, world: World) -> None:
     """A guest that ran runs again; what stood still in memory is lost, and its power is seen to be off."""
     server = await world.database.read(lambda tx: moved.still_there(tx, saga.server_id))
     if server is not None and saga.was == lifecycle.ACTIVE and server.task_state != "deleting":

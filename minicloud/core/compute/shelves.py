@@ -27,10 +27,13 @@ class ServerShelf(records.Record, kw_only=True):
     shelved_at: str
 
 
-def ask(tx: Transaction, context: Context, server_id: str) -> tuple[Server, Server, int, Image]:
-    """Take a server to be shelved: as it was, as it is now, the action's id, the image to be. Raises NotFound, Conflict."""
+def ask(tx: Transaction, context: Context, server_id: str) -> tuple[Server, Server, int, Image | None]:
+    """Take a server to be shelved: as it was, as it is now, the action's id, the image to be: None for one that boots from a
+    volume, which keeps everything. Raises NotFound, Conflict."""
     before = servers.get(tx, context, server_id)
     server, action_id = servers.take(tx, context, server_id, "shelve")
+    if server.image_id is None:
+        return before, server, action_id, None
     image = server_images.add(tx, context, server, f"{server.name}-shelved", "snapshot", {})
     return before, server, action_id, image
 
@@ -59,7 +62,9 @@ def take_down(tx: Transaction, server_id: str) -> str | None:
 
 
 def image_of(tx: Transaction, server: Server) -> ServerImage:
-    """The server's image with the disk from its shelf. Raises NotFound in Nova's words."""
+    """The server's image with the disk from its shelf; its own for one that boots from a volume. Raises NotFound in Nova's words."""
+    if server.image_id is None:
+        return server.image_properties
     shelf = records.find(tx, ServerShelf, server.id)
     image = None if shelf is None else records.find(tx, Image, shelf.image_id)
     if image is None or image.deleted or image.status != images.ACTIVE:

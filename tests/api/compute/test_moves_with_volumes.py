@@ -19,6 +19,29 @@ async def attached(cloud: TestedCloud, volume_id: str) -> list[tuple[str, str | 
     return [(volume["status"], one["host_name"]) for one in volume["attachments"]]
 
 
+async def test_one_that_boots_from_a_volume_is_shelved_without_an_image() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        root = {"source_type": "image", "destination_type": "volume", "boot_index": 0, "volume_size": 1}
+        device = {**root, "uuid": await cloud.image_id()}
+        server = await cloud.a_server(cloud.admin, imageRef=None, block_device_mapping_v2=[device])
+        [volume] = server["os-extended-volumes:volumes_attached"]
+        live = {"os-migrateLive": {"host": None, "block_migration": False}}
+        await act(cloud, server, live, admin=True)
+        assert await attached(cloud, volume["id"]) == [("in-use", await host_of(cloud, server["id"]))]
+        for _ in range(2):
+            await act(cloud, server, {"shelve": None}, admin=True)
+            assert (await cloud.server(server["id"], cloud.admin))["status"] == "SHELVED_OFFLOADED"
+            images = (await cloud.admin.get("/image/v2/images")).json()["images"]
+            assert [image for image in images if "shelved" in image["name"]] == []
+            assert await attached(cloud, volume["id"]) == [("in-use", None)]
+            await act(cloud, server, {"unshelve": None}, admin=True)
+            assert (await cloud.server(server["id"], cloud.admin))["status"] == "ACTIVE"
+            host = await host_of(cloud, server["id"])
+            assert await attached(cloud, volume["id"]) == [("in-use", host)]
+            assert [d.id for d in cloud.hypervisor(host)._machines[server["id"]].machine.disks] == [volume["id"]]
+
+
 async def test_volumes_follow_their_server() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack, hosts=3)

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 
 def begin_shelving(tx: Any, executor: Executor, *, offload: bool) -> str:
     before, server, action_id, image = shelves.ask(tx, OWNER, only_server(tx).id)
+    assert image is not None
     return executor.begin(
         tx,
         ShelveServer(
@@ -30,14 +31,14 @@ def begin_shelving(tx: Any, executor: Executor, *, offload: bool) -> str:
     )
 
 
-def is_offloaded(after: Images) -> bool:
-    """It lives nowhere and takes nothing but its addresses and its image."""
+def is_offloaded(after: Images, *, images: bool = True) -> bool:
+    """It lives nowhere and takes nothing but its addresses and its image, where it has one."""
     server = after.server
     return (
         server.servers == [("shelved_offloaded", None, None, "living")]
         and (server.claims, server.machines, server.wired, server.disks) == ([], {}, {}, {})
         and [(host, status) for _, host, status in server.ports] == [("", "DOWN")]
-        and after.images == [("web-shelved", "active", False)]
+        and after.images == ([("web-shelved", "active", False)] if images else [])
         and (server.open_sagas, server.open_actions) == ([], [])
     )
 
@@ -100,6 +101,27 @@ class OffloadStory(ShelveStory):
         return as_it_was(before.server, after.server) and after.images == before.images
 
 
+class AtOnce(ImageStory):
+    """As one that boots from a volume, of which no image is made."""
+
+    given = "running"
+
+    async def begin(self, executor: Executor) -> str:
+        def work(tx: Any) -> str:
+            server, action_id = take(tx, "shelve")
+            claimed = server.task_state or ""
+            saga = OffloadServer(server_id=server.id, action_id=action_id, claimed=claimed, was="active")
+            return executor.begin(tx, saga)
+
+        return str(await executor.world.database.write(work))
+
+    def is_finished(self, before: Images, after: Images) -> bool:
+        return is_offloaded(after, images=False) and after.server.last_action == ("shelve", None)
+
+    def is_clean(self, before: Images, after: Images) -> bool:
+        return as_it_was(before.server, after.server) and after.images == before.images
+
+
 async def test_it_keeps_the_contract() -> None:
     assert await check_contract(ShelveStory(), ShelveServer, deaths=40, pairs=10) > 50
 
@@ -110,3 +132,7 @@ async def test_without_offloading_it_keeps_the_contract() -> None:
 
 async def test_offloading_keeps_the_contract() -> None:
     assert await check_contract(OffloadStory(), OffloadServer, deaths=30, pairs=10) > 10
+
+
+async def test_offloading_at_once_keeps_the_contract() -> None:
+    assert await check_contract(AtOnce(), OffloadServer, deaths=20, pairs=5) > 10
