@@ -29,7 +29,7 @@ from minicloud.agent.device_calls import (
     Snapshot,
 )
 from minicloud.agent.move_calls import MOVE_CALLS
-from minicloud.agent.specs import ImageSource, ServerSpec
+from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -99,6 +99,7 @@ __all__ = [
     "EnsureServerUnpaused",
     "EnsureSnapshot",
     "EnsureSnapshotUploaded",
+    "EphemeralDisk",
     "FabricFacts",
     "Hardware",
     "HostFacts",

@@ -7,20 +7,24 @@ import msgspec
 
 from minicloud.agent.config_drive import iso
 from minicloud.agent.fat_drive import vfat
-from minicloud.agent.specs import ImageSource, ServerSpec
+from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
 from minicloud.base import trace
-from minicloud.drivers.hypervisor import Disk
-from minicloud.drivers.storage import GiB, Storage
+from minicloud.base.errors import Invalid
+from minicloud.drivers.hypervisor import Bus, Disk
+from minicloud.drivers.storage import FILESYSTEMS, GiB, Storage
 from minicloud.engines.blobs import Blobs
 
-RESCUE_FILE, EPHEMERAL_FILE = "disk.rescue", "disk.eph0"
+RESCUE_FILE = "disk.rescue"
 MiB = 1 << 20
 DriveFormat = Literal["iso9660", "vfat"]
 _DRIVES: Mapping[str, Callable[[Mapping[str, bytes]], bytes]] = {"iso9660": iso, "vfat": vfat}
 
 
 async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_format: DriveFormat) -> list[Disk]:
-    """All disks: what rescues it, its root, its flavor's blank and swap disks, its volumes, its config drive."""
+    """All disks: what rescues it, its root, its blank disks and its swap area, its volumes, its config drive.
+
+    Raises Invalid for a file system that nobody makes here.
+    """
     made: list[Disk] = []
     behind = 0 if server.rescue is None else 1
     if server.image is not None:
@@ -28,16 +32,13 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_fo
             storage, blobs, server, "root", "disk", server.image, gb=server.root_gb, boot_index=behind
         )
         made.append(root)
-    if server.ephemeral_gb:
-        file = await storage.ensure_formatted(
-            server.id, EPHEMERAL_FILE, size_bytes=server.ephemeral_gb * GiB, filesystem="ext4", label="ephemeral0"
-        )
-        made.append(_local(server, "ephemeral0", file.path))
+    for number, disk in enumerate(server.ephemeral):
+        made.append(await _ephemeral(storage, server, number, disk))
     if server.swap_mb:
         file = await storage.ensure_formatted(
             server.id, "disk.swap", size_bytes=server.swap_mb * MiB, filesystem="swap", label="swap"
         )
-        made.append(_local(server, "swap", file.path))
+        made.append(_local(server, "swap", file.path, bus=server.swap_bus))
     made += [_behind(volume, behind) for volume in server.volumes]
     if server.rescue is not None:
         rescue = await _on_image(storage, blobs, server, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0)
@@ -94,9 +95,28 @@ async def _on_image(
     return _local(server, disk_id, made.path, boot_index=boot_index)
 
 
-def _local(server: ServerSpec, disk_id: str, path: str, *, boot_index: int | None = None) -> Disk:
+async def _ephemeral(storage: Storage, server: ServerSpec, number: int, wanted: EphemeralDisk) -> Disk:
+    """A blank disk with its file system, grown where the flavor has grown since."""
+    filesystem = wanted.filesystem or "ext4"
+    if filesystem not in FILESYSTEMS:
+        raise Invalid(f"Block Device Mapping is Invalid: {filesystem} format is not supported")
+    name, label, size = f"disk.eph{number}", f"ephemeral{number}", wanted.size_gb * GiB
+    file = await storage.ensure_formatted(server.id, name, size_bytes=size, filesystem=filesystem, label=label)
+    if file.virtual_size < size:
+        file = await storage.ensure_disk(server.id, name, base=None, size_bytes=size)
+    return _local(server, label, file.path, bus=wanted.bus)
+
+
+def _local(
+    server: ServerSpec, disk_id: str, path: str, *, boot_index: int | None = None, bus: Bus | None = None
+) -> Disk:
     return Disk(
-        id=disk_id, path=path, format="qcow2", bus=server.disk_bus, boot_index=boot_index, throttle=server.throttle
+        id=disk_id,
+        path=path,
+        format="qcow2",
+        bus=bus or server.disk_bus,
+        boot_index=boot_index,
+        throttle=server.throttle,
     )
 
 

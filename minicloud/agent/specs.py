@@ -18,6 +18,14 @@ class ImageSource(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
+class EphemeralDisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A blank disk of a server, in GiB. ``filesystem`` is what it is asked to have; None: what the host prefers."""
+
+    size_gb: int
+    filesystem: str | None = None
+    bus: Bus | None = None
+
+
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A server as a host shall have it. Sizes in MiB and GiB; a root of 0 GiB is as large as the image.
 
@@ -43,8 +51,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     disk_bus: Bus = "virtio"
     cdrom_bus: Bus | None = None
     throttle: Throttle | None = None
-    ephemeral_gb: int = 0
+    ephemeral: list[EphemeralDisk] = []
     swap_mb: int = 0
+    swap_bus: Bus | None = None
     packed: list[PackedDisk] = []
     rescue: ImageSource | None = None
     rescue_last: bool = False

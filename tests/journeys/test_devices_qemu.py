@@ -30,24 +30,32 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
     key = a_key(cloud.home)
     with cloud.connect() as admin:
         admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
-        flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=1, swap=64)
+        flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=2, swap=64)
         specs = {"hw:cpu_max_sockets": "1", "hw_rng:rate_bytes": "65536", "quota:disk_total_iops_sec": "5000"}
         admin.compute.create_flavor_extra_specs(flavor, specs)
         second = admin.network.create_network(name="second")
         admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
         private = admin.network.find_network("private")
-        server = create(admin, "web", private.id, key_name="k", flavor="special")
+        minilinux = admin.image.find_image("minilinux", ignore_missing=False)
+        blank = {"source_type": "blank", "destination_type": "local"}
+        root = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": minilinux.id}
+        disks = [
+            root,
+            {**blank, "volume_size": 1, "guest_format": "ext3"},
+            {**blank, "volume_size": 32, "guest_format": "swap"},
+        ]
+        server = create(admin, "web", private.id, key_name="k", flavor="special", block_device_mapping=disks)
         admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
         cloud.wait_for_console("web", READY)
 
-        # What its flavor says: one socket of two cores, an empty file system, a swap area.
+        # What its flavor says: one socket of two cores; and what was asked of its disks: an empty file system, a swap area.
         assert ssh(cloud, key, "cat /sys/devices/system/cpu/cpu1/topology/physical_package_id") == "0"
         assert ssh(cloud, key, "cat /sys/class/block/vdb/size /sys/class/block/vdc/size").split() == [
             str(2 << 20),
-            str(64 << 11),
+            str(32 << 11),
         ]
         assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
-        assert ssh(cloud, key, "mount -t ext4 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
+        assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
 
         # A card that comes while it runs, is numbered, and goes again.
         card = admin.compute.create_server_interface(server, net_id=second.id)

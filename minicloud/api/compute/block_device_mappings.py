@@ -140,6 +140,10 @@ def _choose_root(found: list[DeviceRequest], image_ref: str) -> None:
             if device.source_type != "blank":
                 device.boot_index = 0
                 return
+        return
+    root = DeviceRequest(source_type="image", destination_type="local", source_id=image_ref, boot_index=0)
+    root.delete_on_termination = True
+    found.insert(0, root)
 
 
 def _size(value: int | str | None) -> int | None:

@@ -18,7 +18,7 @@ from minicloud.api.compute.words import Described, Hostname, Named, check_addres
 from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
-from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILE, RebuildServer
+from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILES, RebuildServer
 from minicloud.core.compute import rebuilds, servers, volumed_images
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
@@ -65,7 +65,7 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
                 was=before.vm_state,
                 other_image=before.image_properties.properties != server.image_properties.properties
                 or before.image_id != server.image_id,
-                kept=[EPHEMERAL_FILE] if body.preserve_ephemeral else [],
+                kept=list(EPHEMERAL_FILES) if body.preserve_ephemeral else [],
                 reimaged=None if root is None else root.id,
                 reimaged_with=None if root is None else wanted.image_id,
             ),

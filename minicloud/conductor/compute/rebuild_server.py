@@ -14,8 +14,8 @@ from minicloud.core.scheduler import asking, moving
 from minicloud.core.volume import volumes
 from minicloud.engines.database import Transaction
 
-EPHEMERAL_FILE = "disk.eph0"
-"""What hosts call the disk that a flavor adds to the root disk."""
+EPHEMERAL_FILES = ("disk.eph0", "disk.eph1", "disk.eph2")
+"""What hosts call the blank disks beside the root disk; there are never more."""
 
 
 class RebuildServer(TakenServer):

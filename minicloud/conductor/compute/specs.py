@@ -1,14 +1,13 @@
 """A server's records as the spec that its host is told."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
 from minicloud.agent import calls, move_calls
 from minicloud.conductor.compute import hardware, volume_disks
 from minicloud.conductor.network.wiring import port_specs_of
-from minicloud.core.compute import metadata, servers
+from minicloud.core.compute import block_devices, local_disks, metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.engines.database import Transaction
 
@@ -20,6 +19,8 @@ tries its timer: an emulated one that waits for a busy machine fails, and the ke
 def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.PackedDisk] = ()) -> calls.ServerSpec:
     """All that a host must know to run a server; ``packed`` are disks that come to it from another host."""
     image = server.image_properties
+    devices = block_devices.of_server(tx, server.id)
+    swap = local_disks.swap(server.flavor, devices)
     return calls.ServerSpec(
         id=server.id,
         name=server.name,
@@ -35,8 +36,12 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
         disk_bus=hardware.disk_bus(server),
         cdrom_bus=hardware.cdrom_bus(server),
         throttle=hardware.throttle(server),
-        ephemeral_gb=server.flavor.ephemeral,
-        swap_mb=server.flavor.swap,
+        ephemeral=[
+            calls.EphemeralDisk(size_gb=disk.size, filesystem=disk.format, bus=_bus(disk.bus))
+            for disk in local_disks.ephemeral(server.flavor, devices)
+        ],
+        swap_mb=0 if swap is None else swap.size,
+        swap_bus=None if swap is None else _bus(swap.bus),
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
         config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
         properties=image.properties,
@@ -45,14 +50,18 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
     )
 
 
-_RESCUE_BUSES: dict[str, Literal["virtio", "scsi", "ide", "nvme"]] = {
+def _bus(name: str | None) -> calls.Bus | None:
+    return None if name is None else _BUSES.get(name)
+
+
+_BUSES: dict[str, calls.Bus] = {
     "virtio": "virtio",
     "scsi": "scsi",
     "ide": "ide",
     "sata": "ide",
     "nvme": "nvme",
 }
-"""Buses that an image may name for a rescue disk; any other is left to the host, as upstream does with none."""
+"""Buses that an image or a request may name for a disk; any other is left to the host, as upstream does with none."""
 
 
 def rescue_spec(tx: Transaction, server: Server, rescue: ServerImage) -> calls.ServerSpec:
@@ -63,7 +72,7 @@ def rescue_spec(tx: Transaction, server: Server, rescue: ServerImage) -> calls.S
     return msgspec.structs.replace(
         spec,
         rescue_last=bus is not None or device is not None,
-        rescue_bus=_RESCUE_BUSES.get(bus or "virtio", "virtio"),
+        rescue_bus=_BUSES.get(bus or "virtio", "virtio"),
         rescue_device="cdrom" if device == "cdrom" else "disk",
         rescue=_source(rescue),
         kernel=None if rescue.kernel is None else _source(rescue.kernel),

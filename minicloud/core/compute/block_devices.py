@@ -44,6 +44,20 @@ class BlockDevice(records.Record, kw_only=True):
         """Whether the server boots from it."""
         return self.boot_index == 0
 
+    @property
+    def is_swap(self) -> bool:
+        """Whether it is a swap area on the server's host."""
+        return self._is_blank and self.guest_format == "swap"
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it is a blank disk on the server's host, to keep files on."""
+        return self._is_blank and self.guest_format != "swap"
+
+    @property
+    def _is_blank(self) -> bool:
+        return (self.source_type, self.destination_type) == ("blank", "local")
+
 
 def of_server(tx: Transaction, server_id: str) -> list[BlockDevice]:
     """A server's devices, oldest first."""
@@ -113,7 +127,9 @@ def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> s
 def used_letters(server: Server, devices: Iterable[BlockDevice]) -> set[str]:
     """The letters of the disks that a server has: its root, its own further disks, its volumes."""
     used = {"a"}
-    local = (1 if server.flavor.ephemeral else 0) + (1 if server.flavor.swap else 0)
+    devices = list(devices)
+    local = sum(device.is_ephemeral for device in devices) or (1 if server.flavor.ephemeral else 0)
+    local += 1 if server.flavor.swap or any(device.is_swap for device in devices) else 0
     used.update(string.ascii_lowercase[1 : 1 + local])
     for device in devices:
         match = _DEVICE.fullmatch(device.device_name or "")

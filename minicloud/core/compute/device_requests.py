@@ -74,14 +74,16 @@ def read(
         devices = [d for d in devices if not (d.boot_index == 0 and d.source_type == "image")]
     devices = [*named, *devices]
     if not devices:
+        _check_local([], flavor, image)
         return [], None
     if count > 1 and any(device.source_type == "volume" for device in devices):
         raise Invalid("Cannot attach one or more volumes to multiple instances")
     roots = [device for device in devices if device.boot_index == 0 and device.destination_type == "volume"]
-    _check_order(devices, image)
+    # A server that was asked for by its image alone boots from that; who names devices, names the image among them.
+    _check_order(devices, by_image=image is not None and not wanted)
     for device in devices:
         _check(tx, context, device)
-    _check_local(devices, flavor)
+    _check_local(devices, flavor, image)
     return devices, _boot(tx, context, roots[0], image) if roots else None
 
 
@@ -114,10 +116,9 @@ def _of_mapping(one: dict[str, Any]) -> DeviceRequest:
     )
 
 
-def _check_order(devices: Sequence[DeviceRequest], image: Image | None) -> None:
+def _check_order(devices: Sequence[DeviceRequest], *, by_image: bool) -> None:
     indexes = [d.boot_index for d in devices if d.boot_index is not None and d.boot_index >= 0]
-    if image is not None and 0 not in indexes:
-        # The image's own disk is the root.
+    if by_image and 0 not in indexes:
         indexes.append(0)
     if sorted(indexes) != list(range(len(indexes))) or not indexes:
         raise Invalid(
@@ -159,7 +160,8 @@ def _check(tx: Transaction, context: Context, device: DeviceRequest) -> None:
                 raise Invalid("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
 
 
-def _check_local(devices: Sequence[DeviceRequest], flavor: ServerFlavor) -> None:
+def _check_local(devices: Sequence[DeviceRequest], flavor: ServerFlavor, image: Image | None) -> None:
+    """Disks on the host are no larger than the flavor's, and not too many together with those that nobody has to ask for."""
     blank = [d for d in devices if d.source_type == "blank" and d.destination_type == "local"]
     swaps = [device for device in blank if device.guest_format == "swap"]
     ephemeral = sum(d.volume_size or flavor.ephemeral for d in blank if d.guest_format != "swap")
@@ -172,7 +174,11 @@ def _check_local(devices: Sequence[DeviceRequest], flavor: ServerFlavor) -> None
         raise Invalid(f"{INVALID}: More than one swap drive requested.")
     if swaps and (swaps[0].volume_size or 0) > flavor.swap:
         raise Invalid("Swap drive requested is larger than instance type allows.")
-    if len([device for device in devices if device.destination_type == "local"]) > MOST_LOCAL:
+    local = len([device for device in devices if device.destination_type == "local"])
+    local += 1 if image is not None and all(device.boot_index != 0 for device in devices) else 0
+    local += 1 if flavor.ephemeral and len(blank) == len(swaps) else 0
+    local += 1 if flavor.swap and not swaps else 0
+    if local > MOST_LOCAL:
         raise Invalid(f"{INVALID}: You specified more local devices than the limit allows")
 
 
@@ -222,7 +228,8 @@ def promise(tx: Transaction, server: Server, devices: Sequence[DeviceRequest], *
 
     Raises Invalid, Conflict where a volume is somebody else's or a name is taken.
     """
-    for number, device in enumerate(devices):
+    # Those on the host first: the names of the others come after theirs.
+    for number, device in sorted(enumerate(devices), key=lambda one: one[1].destination_type != "local"):
         made = BlockDevice(
             id=tx.ids.uuid(),
             server_id=server.id,
@@ -242,6 +249,8 @@ def promise(tx: Transaction, server: Server, devices: Sequence[DeviceRequest], *
         )
         if device.destination_type == "volume":
             made.device_name = "/dev/vda" if device.boot_index == 0 else _name(tx, server, device.device_name)
+        elif device.source_type == "blank" and made.volume_size is None:
+            made.volume_size = server.flavor.swap if device.guest_format == "swap" else server.flavor.ephemeral
         if device.source_type == "volume":
             _reserve(tx, server, made, multiattach)
         records.insert(tx, made)

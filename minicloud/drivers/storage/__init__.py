@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import msgspec
 
 GiB = 1 << 30
+FILESYSTEMS = ("ext2", "ext3", "ext4", "xfs")
+"""What an empty disk can be formatted with."""
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +54,10 @@ class Storage(Protocol):
         """
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
     ) -> DiskFile:
-        """The machine has this disk with an empty file system (or swap area) on it. One that exists is left alone.
+        """The machine has this disk with an empty file system (one of ``FILESYSTEMS``, or ``swap``) on it. One that exists is
+        left alone.
 
         Where the host lacks the program for it, the disk is blank. Raises Failed (disk full).
         """

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -86,7 +86,7 @@ class FakeStorage:
         return disk
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
     ) -> DiskFile:
         return await self.disk(machine_id, name) or await self.ensure_disk(
             machine_id, name, base=None, size_bytes=size_bytes

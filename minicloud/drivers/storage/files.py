@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Literal
 
 import anyio
 
@@ -59,7 +58,7 @@ class FilesStorage:
             return _disk(machine_id, path, "qcow2")
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
     ) -> DiskFile:
         check_machine(machine_id)
         check_disk(name)

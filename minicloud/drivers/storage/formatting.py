@@ -2,21 +2,24 @@
 
 import os
 from pathlib import Path
-from typing import Literal
 
 from minicloud.base import tools, trace
 from minicloud.base.errors import ToolMissing
 from minicloud.drivers.storage.qemuimg import qemu_img
 
 _PROGRAMS = {
-    "ext4": ("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard", "-L"),
+    **{
+        name: ("mke2fs", "-q", "-F", "-t", name, "-E", "lazy_itable_init=1,nodiscard", "-L")
+        for name in ("ext2", "ext3", "ext4")
+    },
+    "xfs": ("mkfs.xfs", "-q", "-f", "-K", "-L"),
     "swap": ("mkswap", "-L"),
 }
 _LIMIT_S = 120.0
 _CPU_S = 120
 
 
-async def make(path: Path, size_bytes: int, filesystem: Literal["ext4", "swap"], label: str) -> None:
+async def make(path: Path, size_bytes: int, filesystem: str, label: str) -> None:
     """The disk stands at ``path``, whole or not at all. Raises OSError, ToolFailed."""
     raw, part = path.with_name(f".{path.name}.raw.part"), path.with_name(f".{path.name}.part")
     try:
