@@ -2,33 +2,38 @@
 
 Cold migration is the same with the flavor that it has. Until the move is confirmed or reverted the old host keeps the old
 disks (on the same host: a snapshot of them), and Placement the old place, under the migration's id.
+
+Once its disks lie on the new host, the server lives there: a guest that does not start is in ERROR there, with the new flavor, and a
+hard reboot may start it (nova 34.0.0: compute/manager.py, finish_resize).
 """
 
-from functools import partial
-
 from minicloud.agent import calls, move_calls
-from minicloud.base.errors import CloudError, Conflict, Failed, from_facts
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Conflict, ErrorFacts, Failed, from_facts, to_facts
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.moved import MovingServer
-from minicloud.conductor.compute.specs import server_spec
+from minicloud.conductor.compute.specs import server_spec, spec_of
 from minicloud.conductor.compute.taken import advance, keep
 from minicloud.conductor.step import Attempts, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
 from minicloud.core.compute import actions, lifecycle, migrations, servers
 from minicloud.core.compute.servers import Server
+from minicloud.core.scheduler import moving
 from minicloud.core.volume import attachments
 from minicloud.engines.database import Transaction
 
 
 class ResizeServer(MovingServer, kw_only=True):
     """From ACTIVE or SHUTOFF to VERIFY_RESIZE. ``source`` and ``was`` are its host and state before; ``packed`` are disks on
-    their way. Failures before the guest is touched leave it as it was, later ones in ERROR, on its old host."""
+    their way. Failures before the guest is touched leave it as it was; later ones in ERROR, on its old host until its disks are
+    on the new one. ``broken`` is why it does not run there."""
 
     source: str
     was: str = lifecycle.ACTIVE
     packed: list[move_calls.PackedDisk] = []
     touched: bool = False
+    broken: ErrorFacts | None = None
 
     @classmethod
     def steps(cls) -> Steps["ResizeServer"]:
@@ -44,11 +49,12 @@ class ResizeServer(MovingServer, kw_only=True):
             Step("leave", record=leave),
             Step("power_off", act=ensure_off, undo=ensure_as_it_was),
             Step("keep", act=ensure_kept, undo=ensure_restored),
+            Step("carry", act=ensure_carried, undo=ensure_not_there),
             Step("unwire", act=ensure_unwired, undo=ensure_rewired),
             Step("move", record=move, unrecord=move_back),
             Step("wire", act=ensure_wired, undo=ensure_nothing_wired),
             Step("spawn", act=ensure_there, undo=ensure_not_there),
-            Step("tidy", act=ensure_nothing_packed),
+            Step("tidy", act=ensure_tidy),
             Step("publish", record=mark_resized),
         ]
 
@@ -127,6 +133,19 @@ async def ensure_restored(saga: ResizeServer, world: World) -> None:
     await ensure_nothing_packed(saga, world)
 
 
+async def ensure_carried(saga: ResizeServer, world: World) -> None:
+    """The disks lie on the new host, as large as the new flavor says."""
+    assert saga.host is not None
+
+    def read(tx: Transaction) -> calls.ServerSpec:
+        flavor = migrations.get(tx, saga.migration_id).new_flavor
+        assert flavor is not None
+        return server_spec(tx, servers.living(tx, saga.server_id).with_(flavor=flavor), packed=saga.packed)
+
+    spec = await world.database.read(read)
+    await world.agents.ask(saga.host, calls.EnsureServerDisks(server=spec), timeout_s=3600)
+
+
 async def ensure_unwired(saga: ResizeServer, world: World) -> None:
     """The old host has nothing of the ports."""
     if saga.elsewhere:
@@ -181,9 +200,12 @@ def now_at(
 
 
 async def ensure_wired(saga: ResizeServer, world: World) -> None:
-    """The ports stand on the new host."""
+    """The ports stand on the new host, or it is known why not."""
     assert saga.host is not None
-    await world.wiring.ensure_ports(saga.host, saga.server_id)
+    try:
+        await world.wiring.ensure_ports(saga.host, saga.server_id)
+    except CloudError as error:
+        saga.broken = to_facts(error)
 
 
 async def ensure_nothing_wired(saga: ResizeServer, world: World) -> None:
@@ -193,15 +215,15 @@ async def ensure_nothing_wired(saga: ResizeServer, world: World) -> None:
 
 
 async def ensure_there(saga: ResizeServer, world: World) -> None:
-    """The guest runs with its new flavor; one that was off has its disks there, and stays off."""
+    """The guest runs with its new flavor, or it is known why not; one that was off stays off."""
     assert saga.host is not None
-    server = await world.database.read(lambda tx: servers.living(tx, saga.server_id))
-    read = partial(server_spec, server=server, packed=saga.packed)
-    spec = await world.database.read(read)
-    if saga.was == lifecycle.ACTIVE:
+    if saga.was != lifecycle.ACTIVE or saga.broken is not None:
+        return
+    spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
+    try:
         await world.agents.ask(saga.host, calls.EnsureServer(server=spec), timeout_s=3600)
-    else:
-        await world.agents.ask(saga.host, calls.EnsureServerDisks(server=spec), timeout_s=3600)
+    except CloudError as error:
+        saga.broken = to_facts(error)
 
 
 async def ensure_not_there(saga: ResizeServer, world: World) -> None:
@@ -214,6 +236,19 @@ async def ensure_not_there(saga: ResizeServer, world: World) -> None:
         await moved.tell_if_up(saga.host, message, world)
 
 
+async def ensure_tidy(saga: ResizeServer, world: World) -> None:
+    """Nothing is on its way any more; and on one and the same host nothing is kept for a verdict that nobody will be asked for.
+    What lies on another host is left over, and found by the reconciler."""
+    await ensure_nothing_packed(saga, world)
+    if saga.broken is None or saga.elsewhere:
+        return
+    try:
+        await moved.tell_if_up(saga.source, move_calls.EnsureDisksNotKept(server_id=saga.server_id), world)
+    except CloudError as error:
+        # The disks are good as they are: this is no reason to take anything back.
+        trace.note("disks_kept", server=saga.server_id, host=saga.source, why=error.message)
+
+
 async def ensure_nothing_packed(saga: ResizeServer, world: World) -> None:
     """No disk is on its way any more."""
     for key in await world.blobs.keys():
@@ -222,8 +257,11 @@ async def ensure_nothing_packed(saga: ResizeServer, world: World) -> None:
 
 
 def mark_resized(tx: Transaction, saga: ResizeServer, world: World) -> None:
-    """It waits for its owner's verdict."""
+    """It waits for its owner's verdict; or it is in ERROR, and has its new place only."""
     advance(tx, saga, "resize_finish")
+    if saga.broken is not None:
+        _mark_broken(tx, saga, from_facts(saga.broken))
+        return
     migrations.move(tx, saga.migration_id, "finished")
     running = saga.was == lifecycle.ACTIVE
     moved.activate_all(tx, saga.server_id)
@@ -236,6 +274,22 @@ def mark_resized(tx: Transaction, saga: ResizeServer, world: World) -> None:
         power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
         launched_at=tx.now,
         fault=None,
+    )
+
+
+def _mark_broken(tx: Transaction, saga: ResizeServer, error: CloudError) -> None:
+    moved.settled_move(tx, saga, "error")
+    moving.let_go(tx, saga.migration_id)
+    fault = servers.fault_of(tx, error)
+    servers.give_back(
+        tx,
+        saga.server_id,
+        saga.action_id,
+        saga.claimed,
+        error,
+        vm_state=lifecycle.ERROR,
+        fault=fault,
+        power_state=lifecycle.SHUTDOWN,
     )
 
 

@@ -197,14 +197,19 @@ async def test_what_was_never_resized_has_no_verdict(cloud: TestedCloud) -> None
         assert (answer.status_code, answer.json()["conflictingRequest"]["message"]) == (409, words)
 
 
+async def only(cloud: TestedCloud, host: str) -> None:
+    """No other host takes servers."""
+    services = (await cloud.admin.get("/compute/v2.1/os-services?binary=nova-compute")).json()["services"]
+    for service in services:
+        if service["host"] != host:
+            path = f"/compute/v2.1/os-services/{service['id']}"
+            await cloud.admin.put(path, json={"status": "disabled"})
+
+
 async def test_no_host_is_a_failed_event_and_nothing_else(cloud: TestedCloud) -> None:
     server = await cloud.a_server()
     source = await host_of(cloud, server["id"])
-    services = (await cloud.admin.get("/compute/v2.1/os-services?binary=nova-compute")).json()["services"]
-    for service in services:
-        if service["host"] != source:
-            path = f"/compute/v2.1/os-services/{service['id']}"
-            await cloud.admin.put(path, json={"status": "disabled"})
+    await only(cloud, source)
     await act(cloud, server, {"migrate": None}, admin=True)
     assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
     assert await events(cloud, server["id"]) == ("migrate", [("conductor_migrate_server", "Error")])
@@ -212,21 +217,51 @@ async def test_no_host_is_a_failed_event_and_nothing_else(cloud: TestedCloud) ->
     assert await memory_claimed(cloud) == {"INSTANCE": 512}
 
 
-async def test_a_failure_on_the_new_host_leaves_an_error_and_the_old_guest(cloud: TestedCloud) -> None:
+@pytest.mark.parametrize("same_host", [False, True])
+async def test_a_failure_on_the_new_host_leaves_an_error_there(cloud: TestedCloud, same_host: bool) -> None:
     server = await cloud.a_server()
     source = await host_of(cloud, server["id"])
+    if same_host:
+        await only(cloud, source)
     assert cloud.cloud.fake is not None
-    cloud.cloud.fake.faults.set(
-        [Fault(verb="ensure_running", skip=0, count=1, error=ErrorFacts("failed", "no such luck"))]
-    )
+    cloud.cloud.fake.faults.set([Fault(verb="ensure_running", error=ErrorFacts("failed", "no such luck"))])
     await act(cloud, server, {"resize": {"flavorRef": "2"}})
     after = await cloud.server(server["id"])
     assert (after["status"], after["fault"]["message"]) == ("ERROR", "no such luck")
-    assert (after["flavor"], await host_of(cloud, server["id"])) == (server["flavor"], source)
+    here = await host_of(cloud, server["id"])
+    assert (after["flavor"]["original_name"], here == source) == ("m1.small", same_host)
+    assert (after["OS-EXT-STS:power_state"], after["OS-EXT-STS:task_state"]) == (4, None)
     assert (await events(cloud, server["id"]))[1][-1] == ("compute_finish_resize", "Error")
-    assert await memory_claimed(cloud) == {"INSTANCE": 512}
+    assert [m["status"] for m in await moves(cloud)] == ["error"]
+    assert await memory_claimed(cloud) == {"INSTANCE": 2048}
+    refused = await cloud.act(server["id"], {"revertResize": None})
+    assert refused.status_code == 409, refused.text
     await act(cloud, server, {"reboot": {"type": "HARD"}})
     assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+    [machine] = [row.machine for row in (cloud.hypervisor(here)._machines[server["id"]],)]
+    assert machine.memory_mb == 2048
+    await cloud.reconciled()
+    machines = [await cloud.hypervisor(f"host-{n}").machines() for n in (1, 2, 3)]
+    assert sum(len(found) for found in machines) == 1
+    assert await cloud.stuck() == []
+
+
+async def test_a_failure_on_the_way_leaves_an_error_on_the_old_host(cloud: TestedCloud) -> None:
+    server = await cloud.a_server()
+    source = await host_of(cloud, server["id"])
+    assert cloud.cloud.fake is not None
+    cloud.cloud.fake.faults.set([Fault(verb="ensure_unpacked", error=ErrorFacts("failed", "no room"))])
+    await act(cloud, server, {"migrate": None}, admin=True)
+    after = await cloud.server(server["id"])
+    assert (after["status"], after["fault"]["message"]) == ("ERROR", "no room")
+    assert (after["flavor"], await host_of(cloud, server["id"])) == (server["flavor"], source)
+    assert (await events(cloud, server["id"]))[1][-1] == ("compute_resize_instance", "Error")
+    assert [m["status"] for m in await moves(cloud)] == ["error"]
+    assert await memory_claimed(cloud) == {"INSTANCE": 512}
+    assert (await cloud.act(server["id"], {"os-resetState": {"state": "active"}}, cloud.admin)).status_code == 202
+    assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+    await act(cloud, server, {"migrate": None}, admin=True)
+    assert (await cloud.server(server["id"]))["status"] == "VERIFY_RESIZE"
     await cloud.reconciled()
     assert await cloud.stuck() == []
 

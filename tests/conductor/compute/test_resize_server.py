@@ -46,8 +46,18 @@ class ResizeStory(ServerStory):
         return str(await executor.world.database.write(lambda tx: begin_resize(tx, executor, same=self.same)))
 
     def is_finished(self, before: Picture, after: Picture) -> bool:
+        """It waits for a verdict; or did not start, and is in ERROR with its new flavor where its disks are."""
         [(_, _, source, _)] = before.servers
         [(vm_state, task, dest, _)] = after.servers
+        if vm_state == "error":
+            return (
+                (task, (dest == source)) == (None, self.same)
+                and dest in after.disks
+                and {port[1] for port in after.ports} == {dest}
+                and [c[:1] + c[2:] for c in after.claims if c[1] == "MEMORY_MB"] == [(dest, 2048)]
+                and (after.addresses, after.open_sagas, after.open_actions) == (before.addresses, [], [])
+                and (len(after.faults), after.last_action) == (1, ("resize", "Error"))
+            )
         power = "running" if self.given == "running" else "shutdown"
         there = after.machines.get(str(dest), {})
         return (
