@@ -32,6 +32,7 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
         flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=2, swap=64)
         specs = {"hw:cpu_max_sockets": "1", "hw_rng:rate_bytes": "65536", "quota:disk_total_iops_sec": "5000"}
+        specs["hw:vif_multiqueue_enabled"] = "true"
         admin.compute.create_flavor_extra_specs(flavor, specs)
         second = admin.network.create_network(name="second")
         admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
@@ -57,11 +58,14 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
         assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
 
-        # A card that comes while it runs, is numbered, and goes again.
+        # A queue for each processor, in the card that it has and in one
+        # that comes while it runs, is numbered, and goes again.
+        assert ssh(cloud, key, "ls /sys/class/net/eth0/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
         card = admin.compute.create_server_interface(server, net_id=second.id)
         [address] = [fixed["ip_address"] for fixed in card.fixed_ips]
         until(lambda: card.mac_addr in ssh(cloud, key, "ip link"), "the card")
         until(lambda: f"{address}/24" in ssh(cloud, key, "ip address show eth1"), "its address, by DHCP")
+        assert ssh(cloud, key, "ls /sys/class/net/eth1/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
         used = admin.compute.get_server_diagnostics(server)
         assert [nic["mac_address"] for nic in used.nic_details][1] == card.mac_addr
         assert used.nic_details[0]["rx_octets"] > 1000

@@ -137,3 +137,4 @@ class PortWish(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     up: bool = True
     quality: QualityWish = QualityWish()
+    queues: int = 1

@@ -14,12 +14,14 @@ import msgspec
 class TapPlug(msgspec.Struct, frozen=True, kw_only=True, tag="tap"):
     """A tap device ``name``, to be opened inside the network namespace at ``namespace`` (a path), by a setns thread.
 
-    ``enter_pid`` is the process whose user namespace has to be entered first when the fabric works without root.
+    ``enter_pid`` is the process whose user namespace has to be entered first when the fabric works without root. It is opened
+    once for each of its ``queues``.
     """
 
     namespace: str
     name: str
     enter_pid: int | None = None
+    queues: int = 1
 
 
 class UserPlug(msgspec.Struct, frozen=True, kw_only=True, tag="user"):
@@ -174,7 +176,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
 
     ``allowed_pairs`` are further (address or CIDR, MAC) that it may send from; without ``port_security`` it may send anything.
     ``groups`` are ids of its network's groups: what none of them lets pass is dropped. None: nothing is filtered. One that
-    is not ``up`` carries nothing.
+    is not ``up`` carries nothing. ``queues``: how many of the machine's processors may send and receive at once.
     """
 
     id: str
@@ -188,6 +190,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     groups: list[str] | None = None
     up: bool = True
     quality: Quality = Quality()
+    queues: int = 1
 
 
 class FabricFacts(msgspec.Struct, frozen=True, kw_only=True):

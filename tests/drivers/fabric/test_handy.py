@@ -11,10 +11,12 @@ import pytest
 
 from minicloud.base import trace
 from minicloud.base.errors import ToolFailed
+from minicloud.drivers.fabric import TapPlug
 from minicloud.drivers.fabric.linux import handy
 from minicloud.drivers.fabric.linux.hand import Tap
 from minicloud.drivers.fabric.linux.handy import Gone, Hand
 from minicloud.drivers.fabric.linux.room import Room
+from minicloud.drivers.hypervisor.qemu import plugs
 from tests.support.fabrics import a_cloud_id
 
 pytestmark = [
@@ -64,7 +66,7 @@ async def test_a_tap_is_the_same_by_the_hand_and_by_ip(namespace: str, tmp_path:
     room = Room(a_cloud_id(), tmp_path, rootless=False)
     await room.open()
     await room.ip(namespace, ["link add name br0 type bridge", "link set dev br0 up"])
-    tap = Tap(name="tap0", bridge="br0", mtu=1450, alias="me", up=True)
+    tap = Tap(name="tap0", bridge="br0", mtu=1450, alias="me", up=True, queues=1)
     looks = []
     for useless in (False, True):
         room._hand._useless = useless
@@ -81,6 +83,28 @@ async def test_a_tap_is_the_same_by_the_hand_and_by_ip(namespace: str, tmp_path:
     room._hand._useless = False
     with pytest.raises(ToolFailed, match=r"tap tap0 could not be made: .*nowhere"):
         await room.tap("nowhere", tap)
+    room.let_go()
+
+
+async def test_a_tap_gets_and_loses_its_queues_while_no_machine_has_it(namespace: str, tmp_path: Path) -> None:
+    room = Room(a_cloud_id(), tmp_path, rootless=False)
+    await room.open()
+    await room.ip(namespace, ["link add name br0 type bridge", "link set dev br0 up"])
+    path = f"/run/netns/{namespace}"
+
+    async def wired(queues: int) -> bool:
+        await room.tap(namespace, Tap(name="tap0", bridge="br0", mtu=1450, alias="me", up=True, queues=queues))
+        raw = json.loads(await room.run(namespace, "ip", "-details", "-json", "link", "show", "dev", "tap0"))[0]
+        assert (raw["master"], raw["ifalias"]) == ("br0", "me")
+        return bool(raw["linkinfo"]["info_data"]["multi_queue"])
+
+    assert [await wired(queues) for queues in (1, 2, 2, 1, 1, 4)] == [False, True, True, False, False, True]
+    fds = await plugs.open_tap(TapPlug(namespace=path, name="tap0", queues=2))
+    # A machine that runs keeps what it has, and gets no queue that nobody reads.
+    assert [await wired(queues) for queues in (4, 1)] == [True, True]
+    raw = json.loads(await room.run(namespace, "ip", "-details", "-json", "link", "show", "dev", "tap0"))[0]
+    assert raw["linkinfo"]["info_data"].get("numqueues", 2) == 2
+    plugs.close(fds)
     room.let_go()
 
 

@@ -28,6 +28,8 @@ LIBRARY = "libnftables.so.1"
 TUNSETIFF, TUNSETPERSIST = 0x400454CA, 0x400454CB
 TAP_FLAGS = 0x0002 | 0x1000 | 0x4000
 """A tap, without packet information, with virtio's header: as ``ip tuntap add mode tap vnet_hdr`` makes them."""
+MULTI_QUEUE = 0x0100
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x0040
 
 RTM_NEWLINK, NLM_F_REQUEST, NLM_F_ACK, NLMSG_ERROR = 16, 1, 4, 2
 IFLA_MTU, IFLA_MASTER, IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_INET6_ADDR_GEN_MODE = 4, 10, 20, 26, 8
@@ -35,25 +37,29 @@ IFF_UP = 1
 
 
 class Tap(TypedDict):
-    """A tap on a bridge."""
+    """A tap on a bridge, which can be opened once, or once for each of its queues."""
 
     name: str
     bridge: str
     mtu: int
     alias: str
     up: bool
+    queues: int
 
 
 def ensure_tap(tap: Tap) -> None:
-    """The tap stands in this namespace, whether or not it did. Raises OSError."""
-    with open("/dev/net/tun", "r+b", buffering=0) as device:
+    """The tap stands in this namespace, whether or not it did; one that a machine has keeps the queues that it has. Raises OSError."""
+    if not _is_held(tap["name"]):
+        flags = TAP_FLAGS | (MULTI_QUEUE if tap["queues"] > 1 else 0)
         try:
-            fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", tap["name"].encode(), TAP_FLAGS))
-            fcntl.ioctl(device, TUNSETPERSIST, 1)
+            _persist(tap["name"], flags, 1)
         except OSError as error:
-            # A machine has it.
-            if error.errno != errno.EBUSY:
+            # A machine has it, and it is down.
+            if error.errno not in (errno.EBUSY, errno.EINVAL):
                 raise
+            if error.errno == errno.EINVAL:
+                _persist(tap["name"], flags ^ MULTI_QUEUE, 0)
+                _persist(tap["name"], flags, 1)
     index, bridge = socket.if_nametoindex(tap["name"]), socket.if_nametoindex(tap["bridge"])
     silent = _attribute(socket.AF_INET6, _attribute(IFLA_INET6_ADDR_GEN_MODE, b"\1"))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as kernel:
@@ -61,6 +67,26 @@ def ensure_tap(tap: Tap) -> None:
         words = _attribute(IFLA_MTU, struct.pack("=I", tap["mtu"])) + _attribute(IFLA_MASTER, struct.pack("=I", bridge))
         words += _attribute(IFLA_IFALIAS, tap["alias"].encode())
         _set_link(kernel, index, IFF_UP if tap["up"] else 0, IFF_UP, words)
+
+
+def _is_held(name: str) -> bool:
+    """Whether a machine has a tap. One with several queues would take one more, and give frames to nobody."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kernel:
+        try:
+            said = fcntl.ioctl(kernel, SIOCGIFFLAGS, struct.pack("16sH22x", name.encode(), 0))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return False
+            raise
+    (flags,) = struct.unpack("16xH22x", said)
+    return bool(flags & IFF_RUNNING)
+
+
+def _persist(name: str, flags: int, wanted: int) -> None:
+    """Make a tap of this kind that stays when nobody has it, or let it go."""
+    with open("/dev/net/tun", "r+b", buffering=0) as device:
+        fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+        fcntl.ioctl(device, TUNSETPERSIST, wanted)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -154,14 +154,14 @@ class Room:
         """The tap stands on its bridge, whether or not it did. Raises ToolFailed."""
         state = "up" if tap["up"] else "down"
         lines = [
-            f"tuntap add dev {tap['name']} mode tap vnet_hdr",
+            f"tuntap add dev {tap['name']} mode tap vnet_hdr{' multi_queue' if tap['queues'] > 1 else ''}",
             f"link set dev {tap['name']} mtu {tap['mtu']} master {tap['bridge']} addrgenmode none alias {tap['alias']} {state}",
         ]
         try:
             await anyio.to_thread.run_sync(self._hand.ensure_tap, self.holder_pid, self.path(namespace), tap)
         except Gone:
-            # One that stands already answers "busy".
-            await self.ip_as_far_as_possible(namespace, lines, may_fail="TUNSETIFF.*busy")
+            # One that stands already answers "busy"; one with another kind of queues is left as it is.
+            await self.ip_as_far_as_possible(namespace, lines, may_fail="TUNSETIFF.*(busy|Invalid argument)")
         else:
             trace.note("script", program="ip", namespace=namespace, lines=lines)
 

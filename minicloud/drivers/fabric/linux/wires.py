@@ -32,10 +32,16 @@ class Wires:
         # Both at once: a tap without rules of its own lets nothing in.
         await together(
             partial(self.filters.port, namespace, port, fresh=before is None),
-            partial(self._room.tap, namespace, Tap(name=tap, bridge=BRIDGE, mtu=port.mtu, alias=port.id, up=port.up)),
+            partial(
+                self._room.tap,
+                namespace,
+                Tap(name=tap, bridge=BRIDGE, mtu=port.mtu, alias=port.id, up=port.up, queues=port.queues),
+            ),
         )
         await self._shapes.ensure(namespace, port.id, shaping.at_tap(port.id, port.quality), fresh=before is None)
-        return TapPlug(namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid)
+        return TapPlug(
+            namespace=self._room.path(namespace), name=tap, enter_pid=self._room.holder_pid, queues=port.queues
+        )
 
     async def ensure_none(self, port: Port) -> None:
         """Nothing of the port is left. Raises ToolFailed."""

@@ -1,7 +1,7 @@
 """A machine's specification as QEMU's command line: a pure function, so that what runs can be read, printed and tested."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -33,11 +33,11 @@ class Emulator(msgspec.Struct, frozen=True, kw_only=True):
     firmware: str | None = None
 
 
-def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, int], layout: Layout) -> list[str]:
+def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, Sequence[int]], layout: Layout) -> list[str]:
     """The argument list; relative names in it lie in the machine's own folder.
 
     Args:
-        taps: an open file descriptor for each card with a tap, by the card's id.
+        taps: the open file descriptors of each card with a tap, one for each of its queues, by the card's id.
         layout: where each device sits; a machine that starts anew has a ``fresh`` one.
 
     Raises:

@@ -1,6 +1,6 @@
 """Disks and cards as QEMU's own structures, the same for the command line and for attaching them to a running machine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minicloud.drivers.fabric import TapPlug, UserPlug
@@ -79,10 +79,11 @@ def throttling(disk: Disk, limits: Throttle | None) -> dict[str, Any]:
     return said
 
 
-def nic_backend(nic: Nic, taps: Mapping[str, int]) -> str:
-    """The card's way out, for ``-netdev``: the tap's open descriptor, or user networking."""
+def nic_backend(nic: Nic, taps: Mapping[str, Sequence[int]]) -> str:
+    """The card's way out, for ``-netdev``: the tap's open descriptors, or user networking."""
     if isinstance(nic.plug, TapPlug):
-        return f"tap,id={net_name(nic.id)},fd={taps[nic.id]}"
+        descriptors = ":".join(map(str, taps[nic.id]))
+        return f"tap,id={net_name(nic.id)},{'fds' if nic.plug.queues > 1 else 'fd'}={descriptors}"
     if isinstance(nic.plug, UserPlug):
         return f"user,id={net_name(nic.id)},{nic.plug.options}"
     # A simulated network: the card is there, and nobody answers.
@@ -96,6 +97,9 @@ def nic_device(nic: Nic, layout: Layout) -> dict[str, Any]:
     device |= {"mac": nic.mac, "romfile": "", **bus_of(layout, name)}
     if nic.model == "virtio":
         device["host_mtu"] = nic.mtu
+        if isinstance(nic.plug, TapPlug) and nic.plug.queues > 1:
+            # An interrupt for each way of each queue, for changes, and for control.
+            device |= {"mq": True, "vectors": 2 * nic.plug.queues + 2}
     return device
 
 

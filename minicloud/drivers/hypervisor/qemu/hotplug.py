@@ -5,8 +5,6 @@ same end, because each step looks first at what QEMU has.
 """
 
 import asyncio
-import os
-from typing import Any
 
 import anyio
 import msgspec
@@ -197,13 +195,15 @@ async def _drop_net(qmp: Qmp, nic_id: str) -> None:
 
 async def _add_net(qmp: Qmp, nic: Nic, record: Record) -> None:
     if isinstance(nic.plug, TapPlug):
-        descriptor = await plugs.open_tap(nic.plug)
+        descriptors = await plugs.open_tap(nic.plug)
+        names = [f"{net_name(nic.id)}-{number}" for number in range(len(descriptors))]
         try:
-            await qmp.execute("getfd", {"fdname": net_name(nic.id)}, descriptor=descriptor)
+            for name, descriptor in zip(names, descriptors, strict=True):
+                await qmp.execute("getfd", {"fdname": name}, descriptor=descriptor)
         finally:
-            os.close(descriptor)
-        backend: dict[str, Any] = {"type": "tap", "id": net_name(nic.id), "fd": net_name(nic.id)}
-        await qmp.execute("netdev_add", backend)
+            plugs.close(descriptors)
+        way = {"fd": names[0]} if len(names) == 1 else {"fds": ":".join(names)}
+        await qmp.execute("netdev_add", {"type": "tap", "id": net_name(nic.id), **way})
         return
     if isinstance(nic.plug, UserPlug) and "-cmd:" in nic.plug.options and _spawns_nothing(record):
         # QEMU's sandbox, which nobody can open later, would answer the first connection with death.

@@ -22,35 +22,42 @@ _ADVICE = {
     errno.ENODEV: "the fabric has not wired this port on this host",
     errno.ENOENT: "its network namespace is not there: the fabric has not wired this port on this host",
     errno.EBUSY: "another process holds it: an earlier QEMU of this port may still run",
+    errno.EINVAL: "an earlier QEMU of this port, with another number of queues, may still run",
     errno.EPERM: "not permitted: run minicloud as root, or let the fabric work in a user namespace",
     errno.EACCES: "not permitted: /dev/net/tun must be readable and writable",
 }
 
 
 @contextlib.asynccontextmanager
-async def opened(nics: list[Nic]) -> AsyncIterator[dict[str, int]]:
-    """File descriptors of the taps among these cards, by the card's id; closed here at the end, QEMU keeps its own copies.
+async def opened(nics: list[Nic]) -> AsyncIterator[dict[str, list[int]]]:
+    """File descriptors of the taps among these cards, one for each queue, by the card's id; closed here at the end, QEMU keeps its own copies.
 
     Raises:
         Failed: a tap cannot be opened; the message says why.
     """
-    taps: dict[str, int] = {}
+    taps: dict[str, list[int]] = {}
     try:
         for nic in nics:
             if isinstance(nic.plug, TapPlug):
                 taps[nic.id] = await open_tap(nic.plug)
         yield taps
     finally:
-        for fd in taps.values():
-            os.close(fd)
+        for fds in taps.values():
+            close(fds)
 
 
-async def open_tap(plug: TapPlug) -> int:
-    """One tap's file descriptor. Raises Failed."""
+def close(descriptors: list[int]) -> None:
+    """QEMU has them."""
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+async def open_tap(plug: TapPlug) -> list[int]:
+    """One tap's file descriptors, one for each queue. Raises Failed."""
     try:
         if plug.enter_pid is None:
-            return await _by_thread(lambda: tapdevice.open_tap(plug.namespace, plug.name), os.close)
-        return await _by_child(plug.namespace, plug.name, plug.enter_pid)
+            return await _by_thread(lambda: tapdevice.open_tap(plug.namespace, plug.name, plug.queues), close)
+        return await _by_child(plug, plug.enter_pid)
     except OSError as error:
         number = error.errno or 0
         why = _ADVICE.get(number, error.strerror or str(error))
@@ -95,19 +102,20 @@ async def _by_thread(work: Callable[[], T], drop: Callable[[T], None]) -> T:
     return await result
 
 
-async def _by_child(namespace: str, name: str, pid: int) -> int:
+async def _by_child(plug: TapPlug, pid: int) -> list[int]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         await tools.run(
-            *(sys.executable, "-I", "-S", tapdevice.__file__, namespace, name, str(pid), str(theirs.fileno())),
+            *(sys.executable, "-I", "-S", tapdevice.__file__),
+            *(plug.namespace, plug.name, str(plug.queues), str(pid), str(theirs.fileno())),
             pass_fds=(theirs.fileno(),),
             timeout_s=20.0,
             accept=(0, 1),
         )
         theirs.close()
-        said, fds, _, _ = socket.recv_fds(ours, 4096, 1)
+        said, fds, _, _ = socket.recv_fds(ours, 4096, plug.queues)
     if fds:
-        return fds[0]
+        return fds
     number, _, words = said.decode(errors="replace").partition(" ")
     if not number.isdigit():
         raise OSError(errno.EIO, "the program that enters its namespace died")

@@ -1,7 +1,7 @@
 """Opens a tap device inside a network namespace; also a program of its own, because a user namespace takes no process with threads.
 
-As a program, ``python -I -S tapdevice.py NAMESPACE NAME PID SOCKET``: enters the user namespace of PID and the network
-namespace at NAMESPACE, and sends the tap's file descriptor over the unix socket with the inherited number SOCKET.
+As a program, ``python -I -S tapdevice.py NAMESPACE NAME QUEUES PID SOCKET``: enters the user namespace of PID and the network
+namespace at NAMESPACE, and sends the tap's file descriptors over the unix socket with the inherited number SOCKET.
 Uses the standard library alone, so that the program starts in milliseconds and from any place.
 """
 
@@ -16,11 +16,11 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
-_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 
 
-def open_tap(namespace: str, name: str) -> int:
-    """The tap's file descriptor. Moves the calling thread into the namespace for good: give it a thread of its own.
+def open_tap(namespace: str, name: str, queues: int) -> list[int]:
+    """The tap's file descriptors, one for each queue. Moves the calling thread into the namespace for good: give it a thread of its own.
 
     Raises:
         OSError: the namespace or the device is not there, is in use, or may not be opened.
@@ -30,7 +30,7 @@ def open_tap(namespace: str, name: str) -> int:
         _setns(entered, _CLONE_NEWNET)
     finally:
         os.close(entered)
-    return _tap_here(name)
+    return _tap_here(name, queues)
 
 
 def counters(namespace: str, name: str) -> list[int]:
@@ -54,16 +54,20 @@ def counters(namespace: str, name: str) -> list[int]:
     raise FileNotFoundError(name)
 
 
-def _tap_here(name: str) -> int:
+def _tap_here(name: str, queues: int) -> list[int]:
     # TUNSETIFF would make a missing device, wired to nothing: a machine without network and without an error.
     socket.if_nametoindex(name)
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR | (_IFF_MULTI_QUEUE if queues > 1 else 0)
+    found: list[int] = []
     try:
-        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR))
+        for _ in range(queues):
+            found.append(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
+            fcntl.ioctl(found[-1], _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     except OSError:
-        os.close(fd)
+        for fd in found:
+            os.close(fd)
         raise
-    return fd
+    return found
 
 
 def _setns(fd: int, kind: int) -> None:
@@ -72,7 +76,7 @@ def _setns(fd: int, kind: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _open_tap_as_user(namespace: str, name: str, pid: int) -> int:
+def _open_tap_as_user(namespace: str, name: str, queues: int, pid: int) -> list[int]:
     entered = -1
     try:
         entered = os.open(namespace, os.O_RDONLY)
@@ -86,19 +90,19 @@ def _open_tap_as_user(namespace: str, name: str, pid: int) -> int:
         _setns(mounts, _CLONE_NEWNS)
         entered = os.open(namespace, os.O_RDONLY)
     _setns(entered, _CLONE_NEWNET)
-    return _tap_here(name)
+    return _tap_here(name, queues)
 
 
-def _main(namespace: str, name: str, pid: str, channel: str) -> int:
+def _main(namespace: str, name: str, queues: str, pid: str, channel: str) -> int:
     with socket.socket(fileno=int(channel)) as wire:
         try:
-            fd = _open_tap_as_user(namespace, name, int(pid))
+            found = _open_tap_as_user(namespace, name, int(queues), int(pid))
         except OSError as error:
             wire.sendall(f"{error.errno or 0} {error.strerror or error}".encode())
             return 1
-        socket.send_fds(wire, [b"ok"], [fd])
+        socket.send_fds(wire, [b"ok"], found)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:5]))
+    sys.exit(_main(*sys.argv[1:6]))

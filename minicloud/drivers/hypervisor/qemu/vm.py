@@ -235,7 +235,7 @@ class Vm:
                 record = Record.of(machine, emulator.accelerator, argv, layout, awaited is not None)
                 self.keep(record)
                 self.folder.prepare(emulator.firmware if machine.firmware == "uefi" else None)
-                passed = (*taps.values(), *(() if memory is None else (memory,)))
+                passed = (*(fd for fds in taps.values() for fd in fds), *(() if memory is None else (memory,)))
                 started = process.start(argv, self.folder.path, passed)
                 cpulimits.hold(self.machine_id, started.pid, machine.hardware, machine.vcpus)
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))

@@ -103,7 +103,7 @@ def test_cards_by_tap_by_user_network_and_simulated() -> None:
     tap = a_nic(TapPlug(namespace="/run/netns/x", name="tap-1"), id="p1")
     user = a_nic(UserPlug(options="net=169.254.0.0/16,restrict=on"), id="p2", model="e1000")
     fake = a_nic(FakePlug(name="x"), id="p3", mtu=9000)
-    argv = line(a_machine(nics=[tap, user, fake]), taps={"p1": 42})
+    argv = line(a_machine(nics=[tap, user, fake]), taps={"p1": [42]})
     assert values(argv, "-netdev") == [
         "tap,id=net-p1,fd=42",
         "user,id=net-p2,net=169.254.0.0/16,restrict=on",
@@ -113,6 +113,14 @@ def test_cards_by_tap_by_user_network_and_simulated() -> None:
     assert "virtio-net-pci,id=nic-p1,netdev=net-p1,mac=fa:16:3e:00:00:01,romfile=,bus=port1,host_mtu=1450" in devices
     assert "e1000,id=nic-p2,netdev=net-p2,mac=fa:16:3e:00:00:01,romfile=,bus=port2" in devices
     assert "virtio-net-pci,id=nic-p3,netdev=net-p3,mac=fa:16:3e:00:00:01,romfile=,bus=port3,host_mtu=9000" in devices
+
+
+def test_a_card_with_several_queues() -> None:
+    tap = a_nic(TapPlug(namespace="/run/netns/x", name="tap-1", queues=3), id="p1")
+    argv = line(a_machine(nics=[tap]), taps={"p1": [42, 43, 44]})
+    assert values(argv, "-netdev") == ["tap,id=net-p1,fds=42:43:44"]
+    [device] = [device for device in values(argv, "-device") if device.startswith("virtio-net-pci")]
+    assert device.endswith(",host_mtu=1450,mq=on,vectors=8")
 
 
 def test_only_metadata_by_program_lets_qemu_start_programs() -> None:

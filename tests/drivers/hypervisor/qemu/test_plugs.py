@@ -38,6 +38,7 @@ def namespace() -> Iterator[str]:
     ip("netns", "add", name)
     try:
         ip("-n", name, "tuntap", "add", "mode", "tap", "name", "tap-a", "vnet_hdr")
+        ip("-n", name, "tuntap", "add", "mode", "tap", "name", "tap-q", "vnet_hdr", "multi_queue")
         yield name
     finally:
         ip("netns", "delete", name)
@@ -53,13 +54,24 @@ async def test_a_tap_is_opened_in_its_namespace_and_nothing_of_ours_moves(namesp
     other = Nic(id="n2", mac="fa:16:3e:00:00:02", plug=FakePlug(name="x"))
     async with plugs.opened([tap, other]) as taps:
         assert list(taps) == ["n1"]
-        assert name_of(taps["n1"]) == "tap-a"
-        assert not os.get_inheritable(taps["n1"])
+        assert [name_of(fd) for fd in taps["n1"]] == ["tap-a"]
+        assert not os.get_inheritable(taps["n1"][0])
         with pytest.raises(Failed, match="another process holds it"):
             await plugs.open_tap(TapPlug(namespace=f"/run/netns/{namespace}", name="tap-a"))
     assert os.readlink("/proc/self/ns/net") == here
     async with plugs.opened([tap]) as taps:
-        assert name_of(taps["n1"]) == "tap-a", "closed at the end, it can be opened again"
+        assert name_of(taps["n1"][0]) == "tap-a", "closed at the end, it can be opened again"
+
+
+async def test_a_tap_is_opened_once_for_each_queue(namespace: str) -> None:
+    path = f"/run/netns/{namespace}"
+    fds = await plugs.open_tap(TapPlug(namespace=path, name="tap-q", queues=4))
+    try:
+        assert [name_of(fd) for fd in fds] == ["tap-q"] * 4
+        with pytest.raises(Failed, match="another number of queues"):
+            await plugs.open_tap(TapPlug(namespace=path, name="tap-q"))
+    finally:
+        plugs.close(fds)
 
 
 async def test_a_tap_that_was_never_wired_is_not_made(namespace: str) -> None:
@@ -93,13 +105,13 @@ def holder() -> Iterator[int]:
 async def test_a_tap_of_a_user_namespace_comes_through_a_child(holder: int, path: str) -> None:
     plug = TapPlug(namespace=path.format(pid=holder), name="tap-u", enter_pid=holder)
     with anyio.fail_after(60):
-        fd = await plugs.open_tap(plug)
+        fds = await plugs.open_tap(plug)
     try:
-        assert name_of(fd) == "tap-u"
+        assert [name_of(fd) for fd in fds] == ["tap-u"]
         with pytest.raises(Failed, match="another process holds it"):
             await plugs.open_tap(plug)
     finally:
-        os.close(fd)
+        plugs.close(fds)
 
 
 async def test_a_childs_trouble_is_told(holder: int) -> None:
