@@ -17,7 +17,7 @@ from minicloud.cloud import Cloud
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.demo import Demo, PlayDemo, Word
 from minicloud.core import records
-from minicloud.core.compute import hosts, servers
+from minicloud.core.compute import hosts, lifecycle, servers
 from minicloud.core.context import administrator
 from minicloud.core.scheduler.rehearsal import Rehearsal, rehearse, wish_of
 from minicloud.engines.database import Transaction
@@ -90,9 +90,9 @@ async def reach(cloud: Cloud, given: dict[str, Any]) -> Way:
         return server, [nic.port for nic in spec_of(tx, server.id).nics]
 
     server, ports = await cloud.world.database.read(found)
-    if server.status != "ACTIVE" or server.host is None:
+    if server.power_state != lifecycle.RUNNING or server.host is None:
         raise Conflict(
-            f"{server.name} is {server.status}: only an ACTIVE server can be reached, see `minicloud explain`"
+            f"{server.name} is {server.status}: only a server that runs can be reached, see `minicloud explain`"
         )
     if not ports:
         raise Conflict(f"{server.name} has no port: create servers with --network to reach them")
@@ -101,7 +101,8 @@ async def reach(cloud: Cloud, given: dict[str, Any]) -> Way:
     built = "".join(letter for letter in server.launched_at or "" if letter.isdigit())
     return Way(
         server_id=server.id,
-        known_as=f"{server.id}.{built}",
+        # What rescues a server has keys of its own.
+        known_as=f"{server.id}.{built}{'.rescue' if server.vm_state == lifecycle.RESCUED else ''}",
         name=server.name,
         host=server.host,
         address=address,

@@ -50,13 +50,13 @@ async def test_a_simulated_guest_cannot_be_reached_and_the_reason_is_told() -> N
             await ask(cloud, "reach", server="ghost", port=22)
 
 
-async def test_only_an_active_server_with_a_port_can_be_reached() -> None:
+async def test_only_a_running_server_with_a_port_can_be_reached() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)
         server = await cloud.a_server(name="web")
         await cloud.act(server["id"], {"os-stop": None})
         await cloud.settled()
-        with pytest.raises(Conflict, match="web is SHUTOFF: only an ACTIVE server"):
+        with pytest.raises(Conflict, match="web is SHUTOFF: only a server that runs"):
             await ask(cloud, "reach", server="web", port=22)
         await cloud.a_server(name="lonely", networks="none")
         with pytest.raises(Conflict, match="lonely has no port"):

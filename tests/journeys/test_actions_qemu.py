@@ -1,0 +1,98 @@
+"""What may be done to a real guest, seen from inside: it stands still and goes on, lies in a file, is rescued, backed up, evacuated."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+
+from minicloud.guest import GuestImage
+from tests.journeys.test_first_server_qemu import READY, create, delete, ssh, wait_for
+from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, until
+
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.qemu,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
+    with a_journey(
+        tmp_path_factory.mktemp("actions"), cache=cache, driver="qemu", config_drive_format="vfat"
+    ) as journey:
+        journey.up("--hosts", "2")
+        if journey.facts()["hosts"][0]["fabric"] == "user":
+            pytest.skip("the guest is asked by networks of the kernel (minicloud doctor)")
+        yield journey
+
+
+def test_one_guest_through_all_that_may_be_done_to_it(cloud: Journey) -> None:
+    key = a_key(cloud.home)
+    with cloud.connect() as admin:
+        admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
+        private = admin.network.find_network("private")
+        flavor = admin.compute.create_flavor(name="watched", ram=128, vcpus=1, disk=1)
+        admin.compute.create_flavor_extra_specs(flavor, {"hw:watchdog_action": "reset"})
+        web = create(admin, "web", private.id, key_name="k", flavor="watched", config_drive=True)
+        web = admin.compute.wait_for_server(web, wait=int(PATIENCE_S))
+        assert "minilinux: metadata from configdrive" in cloud.wait_for_console("web", READY), "of vfat"
+        ssh(cloud, key, "echo mine >/root/mark; sync; echo this boot >/run/mark")
+        assert "0x25ab" in ssh(cloud, key, "cat /sys/bus/pci/devices/*/device").split(), "its watchdog"
+
+        it_stands_still_and_goes_on(cloud, admin, key, web)
+        an_interrupt_reaches_it(cloud, admin, key, web)
+        it_is_backed_up(admin, web)
+        it_is_rescued(cloud, admin, key, web)
+        delete(admin, web)
+    assert cloud.guests() == {}
+
+
+def it_stands_still_and_goes_on(cloud: Journey, admin: Connection, key: Path, web: Any) -> None:
+    """In memory, where its process stays; and in a file, where it does not. Neither is another boot."""
+    [pid] = cloud.guests().values()
+    admin.compute.pause_server(web)
+    wait_for(admin, web.id, "PAUSED", power=3)
+    admin.compute.unpause_server(web)
+    wait_for(admin, web.id, "ACTIVE", power=1)
+    assert ssh(cloud, key, "cat /run/mark") == "this boot"
+    assert list(cloud.guests().values()) == [pid]
+    admin.compute.suspend_server(web)
+    wait_for(admin, web.id, "SUSPENDED", power=4)
+    assert cloud.guests() == {}
+    admin.compute.resume_server(web)
+    wait_for(admin, web.id, "ACTIVE", power=1)
+    assert ssh(cloud, key, "cat /run/mark") == "this boot"
+
+
+def an_interrupt_reaches_it(cloud: Journey, admin: Connection, key: Path, web: Any) -> None:
+    """Its kernel counts it."""
+    count = "awk '$1 == \"NMI:\" {print $2}' /proc/interrupts"
+    before = int(ssh(cloud, key, count))
+    admin.compute.trigger_server_crash_dump(web)
+    until(lambda: int(ssh(cloud, key, count)) > before, "an interrupt that cannot be masked")
+    wait_for(admin, web.id, "ACTIVE", power=1)
+
+
+def it_is_backed_up(admin: Connection, web: Any) -> None:
+    """The newest two of three stay."""
+    for number in (1, 2, 3):
+        admin.compute.backup_server(web, f"night-{number}", "daily", 2)
+        wait_for(admin, web.id, "ACTIVE", power=1)
+    kept = sorted(image.name for image in admin.image.images() if image.name.startswith("night"))
+    assert kept == ["night-2", "night-3"]
+
+
+def it_is_rescued(cloud: Journey, admin: Connection, key: Path, web: Any) -> None:
+    """It boots an image, and its own disk is the second one, which can be mended."""
+    admin.compute.rescue_server(web)
+    wait_for(admin, web.id, "RESCUE", power=1)
+    cloud.wait_for_console("web", READY, times=2)
+    look = "test ! -e /root/mark && mount /dev/vdb2 /mnt && cat /mnt/root/mark && echo mended >/mnt/root/mark && umount /mnt"
+    assert ssh(cloud, key, look) == "mine"
+    admin.compute.unrescue_server(web)
+    wait_for(admin, web.id, "ACTIVE", power=1)
+    cloud.wait_for_console("web", READY, times=3)
+    assert ssh(cloud, key, "cat /root/mark") == "mended"
