@@ -60,7 +60,7 @@ def it_stands_still_and_goes_on(cloud: Journey, admin: Connection, key: Path, we
     assert ssh(cloud, key, "cat /run/mark") == "this boot"
     assert list(cloud.guests().values()) == [pid]
     admin.compute.suspend_server(web)
-    wait_for(admin, web.id, "SUSPENDED", power=4)
+    wait_for(admin, web.id, "SUSPENDED", power=7)
     assert cloud.guests() == {}
     admin.compute.resume_server(web)
     wait_for(admin, web.id, "ACTIVE", power=1)
