@@ -29,7 +29,7 @@ class FakeMoves(FakeHost):
         self._moves: dict[str, _Move] = {}
 
     async def built(self, machine_id: str) -> str:
-        self._moving(machine_id)
+        self.known(machine_id)
         return ""
 
     async def ensure_awaited(self, machine: Machine, built: str = "") -> str:
@@ -60,7 +60,7 @@ class FakeMoves(FakeHost):
                 return None
             if error.kind != "lost":
                 raise
-            self.keep(msgspec.structs.replace(self._moving(machine_id), power=PowerState.CRASHED, awaited=True))
+            self.keep(msgspec.structs.replace(self.known(machine_id), power=PowerState.CRASHED, awaited=True))
         known = self.kept(machine_id)
         return known is not None and not known.awaited
 
