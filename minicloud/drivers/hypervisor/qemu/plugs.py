@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from minicloud.base import tools
@@ -44,6 +44,12 @@ async def opened(nics: list[Nic]) -> AsyncIterator[dict[str, list[int]]]:
     finally:
         for fds in taps.values():
             close(fds)
+
+
+def passed(taps: Mapping[str, Sequence[int]], memory: int | None) -> list[int]:
+    """All that a new QEMU inherits: the taps, and the file that its memory lies in, if it does."""
+    found = [descriptor for descriptors in taps.values() for descriptor in descriptors]
+    return found if memory is None else [*found, memory]
 
 
 def close(descriptors: list[int]) -> None:

@@ -112,8 +112,7 @@ class Vm:
             self._qmp = self._process = None
 
     async def run(self, machine: Machine, *, awaited: Layout | None = None) -> MachineFacts:
-        """As the promise's ``ensure_running``; ``awaited``: a new process of this layout waits at the socket ``incoming`` for
-        its guest."""
+        """As the promise's ``ensure_running``; ``awaited``: a new process of this layout waits at ``incoming`` for its guest."""
         async with self._alone:
             if self._process is not None and self._process.alive:
                 await self._go_on()
@@ -235,8 +234,7 @@ class Vm:
                 record = Record.of(machine, emulator.accelerator, argv, layout, awaited is not None)
                 self.keep(record)
                 self.folder.prepare(emulator.firmware if machine.firmware == "uefi" else None)
-                passed = (*(fd for fds in taps.values() for fd in fds), *(() if memory is None else (memory,)))
-                started = process.start(argv, self.folder.path, passed)
+                started = process.start(argv, self.folder.path, plugs.passed(taps, memory))
                 cpulimits.hold(self.machine_id, started.pid, machine.hardware, machine.vcpus)
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
             self.keep(record)
