@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.compute import servers
+from minicloud.core.compute import hosts, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import administrator
 from minicloud.core.network import paths, pictures, wishes
@@ -48,7 +48,7 @@ def way(
     if not source and own is None:
         raise Invalid(f"{port} has no IPv{version} address to send to {to} from")
     packet = Packet(source=source or own or "", destination=to, protocol=protocol, port=number)
-    picture = pictures.around(tx, card.network_id, to)
+    picture = pictures.around(tx, card.network_id, to, [node.host for node in hosts.nodes(tx)] or None)
     machines = records.select_in(tx, Server, "id", sorted({one.machine_id for one in picture.cards}))
     names = {**picture.names, **{server.id: server.name for server in machines}}
     steps = paths.follow(msgspec.structs.replace(picture, names=names), card, packet)

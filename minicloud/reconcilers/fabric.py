@@ -10,6 +10,7 @@ from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.conductor import log
+from minicloud.conductor.network import wanted as wanted_there
 from minicloud.core.network import wishes
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
@@ -17,7 +18,7 @@ from minicloud.reconcilers.loop import Mending
 
 
 class _Wanted(msgspec.Struct, frozen=True):
-    """What a host shall have, and what exists at all (one fabric may serve several hosts)."""
+    """What a host shall have, and what exists at all, of routers what an agent serves (one fabric may serve several hosts)."""
 
     networks: list[str]
     ports: list[str]
@@ -48,7 +49,7 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
             wishes.networks_on(tx, host),
             wishes.ports_on(tx, host),
             set(wishes.all_networks(tx)),
-            set(wishes.all_routers(tx)),
+            set(wishes.all_routers(tx, wanted_there.agents_at(tx, host, shared=at.world.wiring.shared))),
             # What a saga is wiring this moment is not missing, and what it is taking down is not left over.
             not log.under_way(tx),
         )

@@ -9,6 +9,7 @@ from minicloud.api.network.attributes import parse
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
+from minicloud.core.compute import hosts
 from minicloud.core.context import administrator
 from minicloud.core.network import hostings
 from minicloud.core.network import networks as core_networks
@@ -48,7 +49,7 @@ async def add_network(call: Call, agent_id: str, body: bytes) -> Any:
                 f"The network {network_id} has been already hosted by the DHCP Agent {agent_id}.",
                 kind="NetworkHostedByDHCPAgent",
             )
-        hostings.set_hosting(tx, agent["host"], hostings.DHCP, network_id, True)
+        hostings.give(tx, agent["host"], hostings.DHCP, network_id)
 
     await guard.write(call, work)
     return NOTHING
@@ -65,7 +66,7 @@ async def remove_network(call: Call, agent_id: str, network_id: str) -> Any:
                 f"The network {network_id} is not hosted by the DHCP agent {agent_id}.",
                 kind="NetworkNotHostedByDhcpAgent",
             )
-        hostings.set_hosting(tx, agent["host"], hostings.DHCP, network_id, False)
+        hostings.take(tx, agent["host"], hostings.DHCP, network_id, _hosts(tx))
 
     await guard.write(call, work)
     return Reply()
@@ -102,7 +103,7 @@ async def add_router(call: Call, agent_id: str, body: bytes) -> Any:
 
     def work(tx: Transaction) -> None:
         core_routers.get(tx, call.context, router_id)
-        hostings.set_hosting(tx, agent["host"], hostings.L3, router_id, True)
+        hostings.give(tx, agent["host"], hostings.L3, router_id)
 
     await guard.write(call, work)
     return NOTHING
@@ -118,7 +119,7 @@ async def remove_router(call: Call, agent_id: str, router_id: str) -> Any:
             raise Conflict(
                 f"The router {router_id} is not hosted by L3 agent {agent_id}.", kind="RouterNotHostedByL3Agent"
             )
-        hostings.set_hosting(tx, agent["host"], hostings.L3, router_id, False)
+        hostings.take(tx, agent["host"], hostings.L3, router_id, _hosts(tx))
 
     await guard.write(call, work)
     return Reply()
@@ -146,6 +147,10 @@ async def _serving(call: Call, kind: str, object_id: str) -> list[dict[str, Any]
 
     serving = await call.read(load)
     return [agent for agent in agents if agent["host"] in serving]
+
+
+def _hosts(tx: Transaction) -> list[str]:
+    return [node.host for node in hosts.nodes(tx)]
 
 
 def _named(raw: bytes, name: str) -> str:

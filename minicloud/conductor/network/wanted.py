@@ -8,6 +8,7 @@ import msgspec
 from minicloud.agent import calls
 from minicloud.base.errors import CloudError, NotFound
 from minicloud.conductor.network import cards
+from minicloud.core.compute import hosts
 from minicloud.core.network import wishes
 from minicloud.engines.database import Transaction
 
@@ -37,19 +38,25 @@ def spec(wish: msgspec.Struct, kind: type[T]) -> T:
     return msgspec.convert(wish, kind, from_attributes=True)
 
 
-def for_networks(tx: Transaction, networks: Iterable[str], host: str | None) -> Wanted:
-    """Networks, the routers on them, and the other networks of those routers. ``host`` None: with the leases of all hosts."""
+def agents_at(tx: Transaction, host: str, *, shared: bool) -> list[str]:
+    """The hosts whose agents serve networks and routers for a host; ``shared``: hosts have their networks together."""
+    return list(dict.fromkeys([host, *(node.host for node in hosts.nodes(tx))])) if shared else [host]
+
+
+def for_networks(tx: Transaction, networks: Iterable[str], host: str, *, shared: bool) -> Wanted:
+    """Networks, the routers on them, and the other networks of those routers. ``shared``: with the leases of all hosts."""
+    agents, leases_of = agents_at(tx, host, shared=shared), None if shared else host
     wanted = Wanted({}, {}, {})
     for network_id in sorted(networks):
         try:
-            wanted.networks[network_id] = spec(wishes.network_wish(tx, network_id, host), calls.Network)
+            wanted.networks[network_id] = spec(wishes.network_wish(tx, network_id, leases_of, agents), calls.Network)
         except NotFound as error:
             wanted.missing[network_id] = error
             continue
-        routers = wishes.routers_of_network(tx, network_id, host)
+        routers = wishes.routers_of_network(tx, network_id, agents)
         for other in dict.fromkeys(other for router in routers for other in router.network_ids):
             if other not in wanted.networks:
-                wanted.networks[other] = spec(wishes.network_wish(tx, other, host), calls.Network)
+                wanted.networks[other] = spec(wishes.network_wish(tx, other, leases_of, agents), calls.Network)
         wanted.routers[network_id] = [spec(router, calls.Router) for router in routers]
     return wanted
 
@@ -62,16 +69,16 @@ def for_host(
     lives_on = wishes.networks_on(tx, host)
     told = sorted(set(networks) & known_networks)
     # Where hosts share networks, no one of them can be without what the others have.
-    leases_of = None if shared else host
-    served = {router_id for router_id in set(routers) & known_routers if wishes.serves_router(tx, leases_of, router_id)}
+    leases_of, agents = None if shared else host, agents_at(tx, host, shared=shared)
+    served = {router_id for router_id in set(routers) & known_routers if wishes.serves_router(tx, agents, router_id)}
     found = {router_id: wishes.router_wish(tx, router_id) for router_id in sorted(served)}
     for network_id in told:
         if network_id in lives_on:
-            found |= {router.id: router for router in wishes.routers_of_network(tx, network_id, leases_of)}
+            found |= {router.id: router for router in wishes.routers_of_network(tx, network_id, agents)}
     needed = {network_id for router in found.values() for network_id in router.network_ids}
     return Current(
         networks={
-            network_id: spec(wishes.network_wish(tx, network_id, leases_of), calls.Network)
+            network_id: spec(wishes.network_wish(tx, network_id, leases_of, agents), calls.Network)
             for network_id in sorted(needed.union(told))
         },
         routers={router.id: spec(router, calls.Router) for router in found.values()},

@@ -206,8 +206,7 @@ class Wiring:
 
     async def _go(self, host: str, known: _Host, networks: set[str]) -> dict[str, CloudError | None]:
         """One round: read, send what differs, tell what became of each network. One failing network fails only its own."""
-        leases_of = None if self.shared else host
-        found = await self._database.read(lambda tx: wanted.for_networks(tx, networks, leases_of))
+        found = await self._database.read(lambda tx: wanted.for_networks(tx, networks, host, shared=self.shared))
         failed = await self._send_networks(host, known, found.networks.values())
         outcome: dict[str, CloudError | None] = {}
         for network_id in sorted(networks):

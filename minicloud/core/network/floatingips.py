@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, ports, quotas, rbac, standard
+from minicloud.core.network import addressing, hostings, ports, quotas, rbac, standard
 from minicloud.core.network.addressing import FixedIpWish
 from minicloud.core.network.rows import FLOATING_IP, FloatingIp, Network, Port, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -114,6 +114,7 @@ def associate(
             f"{floating.floating_network_id}.",
             kind="FloatingIPPortAlreadyAssociated",
         )
+    hostings.reschedule(tx, hostings.L3, target.router_id)
     return standard.change(
         tx,
         floating,

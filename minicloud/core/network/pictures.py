@@ -1,5 +1,7 @@
 """What a way may lead through, read from the records: networks, their routers, and who is on them."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from minicloud.core import records
@@ -10,26 +12,27 @@ from minicloud.core.network.wished import NetworkWish, RouterWish
 from minicloud.engines.database import Transaction
 
 
-def around(tx: Transaction, network_id: str, destination: str) -> Picture:
+def around(tx: Transaction, network_id: str, destination: str, agents: Collection[str] | None = None) -> Picture:
     """What guests of a network reach by routers, and the router that has a destination outside. Raises NotFound.
 
     An external network is a border: of the many routers on it only the one that answers to the destination is looked at.
+    ``agents`` are the hosts whose agents serve networks and routers; None: they are all served.
     """
     networks: dict[str, NetworkWish] = {}
     routers: dict[str, RouterWish] = {}
     waiting = [network_id]
-    _meet(tx, _owners(tx, destination), routers, waiting)
+    _meet(tx, _owners(tx, destination), agents, routers, waiting)
     while waiting:
         now = waiting.pop()
         if now in networks:
             continue
-        networks[now] = wishes.network_wish(tx, now, None)
+        networks[now] = wishes.network_wish(tx, now, None, agents)
         if not networks[now].external:
             rows = tx.all(
                 "SELECT DISTINCT device_id FROM ports WHERE network_id = ? AND device_owner = 'network:router_interface'",
                 [now],
             )
-            _meet(tx, [row[0] for row in rows], routers, waiting)
+            _meet(tx, [row[0] for row in rows], agents, routers, waiting)
     on_them = tx.all(
         "SELECT id FROM ports WHERE network_id IN (SELECT value FROM json_each(?)) AND device_owner LIKE 'compute:%'",
         [msgspec.json.encode(sorted(networks)).decode()],
@@ -52,9 +55,15 @@ def _owners(tx: Transaction, destination: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _meet(tx: Transaction, found: list[str], routers: dict[str, RouterWish], waiting: list[str]) -> None:
+def _meet(
+    tx: Transaction,
+    found: list[str],
+    agents: Collection[str] | None,
+    routers: dict[str, RouterWish],
+    waiting: list[str],
+) -> None:
     for router_id in found:
-        if router_id not in routers:
+        if router_id not in routers and wishes.serves_router(tx, agents, router_id):
             routers[router_id] = wishes.router_wish(tx, router_id)
             waiting += routers[router_id].network_ids
 

@@ -9,9 +9,9 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, macs, networks, port_uses, quotas, security_groups, standard
+from minicloud.core.network import addressing, hostings, macs, networks, port_uses, quotas, security_groups, standard
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
-from minicloud.core.network.rows import FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Subnet
+from minicloud.core.network.rows import DHCP, FLOATING_IP, ROUTER_GATEWAY, ROUTER_INTERFACE, Network, Port, Subnet
 from minicloud.core.network.security_groups import resolve
 from minicloud.core.network.server_addresses import ServerAddress as ServerAddress
 from minicloud.core.network.server_addresses import addresses_of as addresses_of
@@ -116,6 +116,8 @@ def create(
     if groups is None:
         groups = [security_groups.ensure_default(tx, project_id)] if secured else []
     _give_groups(tx, port.id, groups)
+    if owner != DHCP:
+        hostings.reschedule(tx, hostings.DHCP, network.id)
     trace.note("port_created", port=port.id, network=network.id, addresses=[fixed.ip_address for fixed in taken])
     return PortDetails(port, taken, list(groups))
 

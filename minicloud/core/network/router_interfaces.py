@@ -8,7 +8,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, ports, routers, standard, subnets
+from minicloud.core.network import addressing, hostings, ports, routers, standard, subnets
 from minicloud.core.network.addressing import FixedIpWish
 from minicloud.core.network.rows import ROUTER_INTERFACE, Network, Port, Router, Subnet
 from minicloud.engines.database import Transaction
@@ -38,6 +38,7 @@ def add(
         else _by_subnet(tx, context, router, subnet_id or "")
     )
     standard.touch(tx, router)
+    hostings.reschedule(tx, hostings.L3, router.id)
     trace.note("router_interface_added", router=router.id, port=made.port_id, subnets=made.subnet_ids)
     return made
 

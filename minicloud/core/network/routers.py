@@ -72,6 +72,7 @@ def change(tx: Transaction, router: Router, **values: Any) -> Router:
     routes: list[HostRoute] | None = values.get("routes")
     if routes is not None:
         values["routes"] = _checked(tx, router, routes)
+    hostings.reschedule(tx, hostings.L3, router.id)
     return standard.change(tx, router, **values)
 
 

@@ -10,7 +10,17 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import addressing, dhcp, ipam, network_segments, quotas, rbac, standard, subnet_checks
+from minicloud.core.network import (
+    addressing,
+    dhcp,
+    hostings,
+    ipam,
+    network_segments,
+    quotas,
+    rbac,
+    standard,
+    subnet_checks,
+)
 from minicloud.core.network.ipam import Pool
 from minicloud.core.network.rows import AUTOMATIC, DHCP, ROUTER_INTERFACE, SMALLEST_MTU, HostRoute, Network, Subnet
 from minicloud.core.records import AnyOf, Condition
@@ -99,6 +109,7 @@ def create(
     standard.touch(tx, network)
     if enable_dhcp:
         dhcp.ensure(tx, network)
+    hostings.reschedule(tx, hostings.DHCP, network.id)
     if subnet.ipv6_address_mode in AUTOMATIC:
         _give_automatic(tx, subnet)
     trace.note("subnet_created", subnet=subnet.id, network=network.id, cidr=subnet.cidr)

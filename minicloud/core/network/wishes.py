@@ -5,7 +5,7 @@ leases of the ports that are bound to it, and of no others: whoever asks for an 
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -156,10 +156,12 @@ def port_of(
     )
 
 
-def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkWish:
+def network_wish(
+    tx: Transaction, network_id: str, host: str | None, agents: Collection[str] | None = None
+) -> NetworkWish:
     """A network as this host shall have it now, with the leases of the ports that are bound there (None: to any host).
 
-    Raises NotFound.
+    ``agents`` are the hosts whose agents serve it there; None: those of all hosts, or of this one. Raises NotFound.
     """
     network = records.get(tx, Network, network_id)
     addresses = tx.all(
@@ -173,7 +175,7 @@ def network_wish(tx: Transaction, network_id: str, host: str | None) -> NetworkW
         "AND (s.ip_version = 4 OR s.ipv6_address_mode = 'dhcpv6-stateful') ORDER BY a.address",
         [host, network_id],
     )
-    if not hostings.serves(tx, host, hostings.DHCP, network_id):
+    if not hostings.served_by(tx, _agents(host, agents), hostings.DHCP, network_id):
         addresses, leases = [], []
     groups = _groups_on(tx, network_id, host)
     lists = address_groups.addresses_in(tx, _named(groups))
@@ -227,18 +229,18 @@ def router_wish(tx: Transaction, router_id: str) -> RouterWish:
     )
 
 
-def routers_of_network(tx: Transaction, network_id: str, host: str | None = None) -> list[RouterWish]:
-    """The routers that have an interface on a network and that a host's agent serves: what its guests need to get out."""
+def routers_of_network(tx: Transaction, network_id: str, agents: Collection[str] | None = None) -> list[RouterWish]:
+    """The routers that have an interface on a network and that the agent of any of these hosts serves: guests' way out."""
     rows = tx.all(
         "SELECT DISTINCT device_id FROM ports WHERE network_id = ? AND device_owner = ? ORDER BY device_id",
         [network_id, ROUTER_INTERFACE],
     )
-    return [router_wish(tx, row[0]) for row in rows if hostings.serves(tx, host, hostings.L3, row[0])]
+    return [router_wish(tx, row[0]) for row in rows if serves_router(tx, agents, row[0])]
 
 
-def serves_router(tx: Transaction, host: str | None, router_id: str) -> bool:
-    """Whether a host's agent serves a router."""
-    return hostings.serves(tx, host, hostings.L3, router_id)
+def serves_router(tx: Transaction, agents: Collection[str] | None, router_id: str) -> bool:
+    """Whether the agent of any of these hosts serves a router; None: of any host at all."""
+    return hostings.served_by(tx, agents, hostings.L3, router_id)
 
 
 def port_wish(tx: Transaction, port_id: str) -> PortWish:
@@ -272,6 +274,10 @@ def _wishes(tx: Transaction, found: Sequence[Port]) -> list[PortWish]:
         )
         for port in found
     ]
+
+
+def _agents(host: str | None, agents: Collection[str] | None) -> Collection[str] | None:
+    return [host] if agents is None and host is not None else agents
 
 
 def _six(addresses: Iterable[str]) -> list[str]:
@@ -338,6 +344,7 @@ def all_networks(tx: Transaction) -> list[str]:
     return [network_id for (network_id,) in tx.all("SELECT id FROM networks ORDER BY id")]
 
 
-def all_routers(tx: Transaction) -> list[str]:
-    """The routers that exist."""
-    return [router_id for (router_id,) in tx.all("SELECT id FROM routers ORDER BY id")]
+def all_routers(tx: Transaction, agents: Collection[str] | None = None) -> list[str]:
+    """The routers that exist and that the agent of any of these hosts serves; None: all that exist."""
+    rows = tx.all("SELECT id FROM routers ORDER BY id")
+    return [router_id for (router_id,) in rows if serves_router(tx, agents, router_id)]

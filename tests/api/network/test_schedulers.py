@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from minicloud.core.network import wishes
+from minicloud.core.network import hostings, wishes
+from minicloud.drivers.fabric.fake import FakeFabric
 from tests.support.clouds import a_cloud
 from tests.support.network import error
 
@@ -21,10 +22,13 @@ async def _made(http: httpx.AsyncClient, kind: str, **values: Any) -> dict[str, 
     return found
 
 
-async def _agent(http: httpx.AsyncClient, kind: str) -> dict[str, Any]:
-    agents = (await http.get(f"{MOUNT}/agents", params={"agent_type": kind})).json()["agents"]
-    found: dict[str, Any] = agents[0]
+async def _agents(http: httpx.AsyncClient, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await http.get(f"{MOUNT}/agents", params={"agent_type": kind})).json()["agents"]
     return found
+
+
+async def _agent(http: httpx.AsyncClient, kind: str) -> dict[str, Any]:
+    return (await _agents(http, kind))[0]
 
 
 async def test_dhcp_is_served_where_it_is_told_to_be() -> None:
@@ -88,3 +92,71 @@ async def test_an_agent_that_lives_is_soon_back() -> None:
         assert (await http.put(path, json={"agent": {"host": "x"}})).status_code == 400
         assert (await http.delete(path)).status_code == 204
         assert error(await http.get(path))[:2] == (404, "AgentNotFound")
+
+
+async def test_hosts_that_share_networks_need_one_agent_and_have_none_without() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        cloud.cloud.world.wiring.shared = True
+        http = cloud.admin
+        server = await cloud.a_server(name="web")
+        [port] = (await http.get(f"{MOUNT}/ports?device_id={server['id']}")).json()["ports"]
+        [interface] = (
+            await http.get(
+                f"{MOUNT}/ports?network_id={port['network_id']}&device_owner=network:router_interface&fields=device_id"
+            )
+        ).json()["ports"]
+        fabric = cloud.cloud.agents[port["binding:host_id"]].fabric
+        assert isinstance(fabric, FakeFabric)
+
+        async def there() -> tuple[bool, bool]:
+            """Whether the host has DHCP on the server's network, and its router."""
+            await cloud.reconciled()
+            state = fabric.state()
+            wish = state.networks[port["network_id"]]
+            assert bool(wish.leases) == wish.subnets[0].dhcp == (wish.subnets[0].dhcp_address is not None)
+            return wish.subnets[0].dhcp, interface["device_id"] in state.routers
+
+        dhcp, l3 = await _agents(http, "DHCP agent"), await _agents(http, "L3 agent")
+        assert await there() == (True, True)
+        for agent in dhcp:
+            before = await there()
+            path = f"{MOUNT}/agents/{agent['id']}/dhcp-networks/{port['network_id']}"
+            assert (await http.delete(path)).status_code == 204
+            assert before == (True, True)
+        assert await there() == (False, True)
+        # A port brings the network back to an agent, as upstream schedules it; a router comes back when it is changed.
+        await _made(http, "port", network_id=port["network_id"])
+        serving = (await http.get(f"{MOUNT}/networks/{port['network_id']}/dhcp-agents")).json()["agents"]
+        assert [one["host"] for one in serving] == [dhcp[0]["host"]]
+        assert await there() == (True, True)
+        for agent in l3:
+            assert await there() == (True, True)
+            path = f"{MOUNT}/agents/{agent['id']}/l3-routers/{interface['device_id']}"
+            assert (await http.delete(path)).status_code == 204
+        assert await there() == (True, False)
+        changed = await http.put(f"{MOUNT}/routers/{interface['device_id']}", json={"router": {"name": "again"}})
+        assert changed.status_code == 200, changed.text
+        assert await there() == (True, True)
+        for agent in (dhcp[0], l3[0]):
+            off = await http.put(f"{MOUNT}/agents/{agent['id']}", json={"agent": {"admin_state_up": False}})
+            assert off.status_code == 200, off.text
+        assert await there() == (False, False)
+
+
+async def test_a_router_that_was_taken_while_nobody_looked_is_taken_down() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        await cloud.a_server(name="web")
+        fabric = cloud.cloud.agents["host-1"].fabric
+        assert isinstance(fabric, FakeFabric)
+        [router_id] = fabric.state().routers
+        [agent] = await _agents(cloud.admin, "L3 agent")
+        cloud.cloud.world.wiring.forget("host-1")  # as after a restart of the control side
+        await cloud.write(lambda tx: hostings.take(tx, "host-1", hostings.L3, router_id, ["host-1"]))
+        assert f"router {router_id} was left on host-1" in (await cloud.reconciled())["fabric"]
+        assert fabric.state().routers == {}
+        given = await cloud.admin.post(f"{MOUNT}/agents/{agent['id']}/l3-routers", json={"router_id": router_id})
+        assert given.status_code == 201, given.text
+        await cloud.reconciled()
+        assert list(fabric.state().routers) == [router_id]
