@@ -16,6 +16,7 @@ from minicloud.api.network.attributes import REQUIRED
 from minicloud.api.routes import Route
 from tests.support.network import MOUNT, a_network_service, a_way_out, made
 from tests.support.odd_identity import ODD
+from tests.support.scheduling import a_host
 
 SENSIBLE: dict[str, tuple[Any, ...]] = {
     "name": ("one", "two"),
@@ -63,6 +64,7 @@ SENSIBLE: dict[str, tuple[Any, ...]] = {
     "action": ("access_as_shared", "access_as_external"),
     "target_tenant": ("*", "b" * 32),
     "max_kbps": (100, 1000),
+    "agent_type": ("DHCP agent", "L3 agent"),
     "min_kbps": (100, 2000),
     "dscp_mark": (26, 27),
     "max_kpps": (1,),
@@ -115,6 +117,7 @@ COLLECTIONS = (
     ),
     *("address-scopes", "address-groups", "rbac-policies", "trunks", "segments", "flavors", "service_profiles"),
     *("qos/policies", "metering/metering-labels", "metering/metering-label-rules", "default-security-group-rules"),
+    "agents",
 )
 
 
@@ -186,12 +189,16 @@ class Odd:
     def _value(self, key: str) -> Any:
         dice = self._dice
         if key == "external_gateway_info":
-            return dice.choice((None, {}, {"network_id": dice.choice(self._ids), "enable_snat": True}))
+            return dice.choice((None, {}, self._gateway()))
         if key == "sub_ports":
             return [{"port_id": dice.choice(self._ids), "segmentation_type": "vlan", "segmentation_id": 5}]
         if key in KINDS:
             return dice.choice(self._by_kind.get(KINDS[key]) or self._ids)
         return dice.choice(SENSIBLE.get(key, ODD))
+
+    def _gateway(self) -> dict[str, Any]:
+        made = {"network_id": self._dice.choice(self._ids), "enable_snat": True}
+        return made if self._dice.random() < 0.7 else made | {"qos_policy_id": self._value("qos_policy_id")}
 
 
 def _resources() -> dict[str, tuple[str, list[str], list[str]]]:
@@ -240,7 +247,7 @@ async def send(seed: int, requests: int) -> Counter[int]:
     """Send so many requests, and count the answers by status. Raises AssertionError for the first that is a defect."""
     dice = random.Random(seed)
     resources = _resources()
-    routes = [route for route in network.service().routes if not route.root and not route.path.startswith("/agents")]
+    routes = [route for route in network.service().routes if not route.root]
     statuses: Counter[int] = Counter()
     for begin in range(0, requests, 1000):
         async with a_network_service() as door:
@@ -250,6 +257,7 @@ async def send(seed: int, requests: int) -> Counter[int]:
                 door.as_("ann", project="red", role="manager", mount=MOUNT),
                 door.as_("nova", project="service", role="service", mount=MOUNT),
             ]
+            await door.database.write(lambda tx: [a_host(tx, host) for host in ("one", "two")])
             await _furnish(asking[0])
             for number in range(begin, min(begin + 1000, requests)):
                 if number % 25 == 0:
