@@ -11,7 +11,7 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError
 from minicloud.conductor import log
 from minicloud.conductor.network import wanted as wanted_there
-from minicloud.core.network import wishes
+from minicloud.core.network import router_wishes, wishes
 from minicloud.engines.database import Transaction
 from minicloud.reconcilers import reports
 from minicloud.reconcilers.loop import Mending
@@ -49,7 +49,7 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
             wishes.networks_on(tx, host),
             wishes.ports_on(tx, host),
             set(wishes.all_networks(tx)),
-            set(wishes.all_routers(tx, wanted_there.agents_at(tx, host, shared=at.world.wiring.shared))),
+            set(router_wishes.all_routers(tx, wanted_there.agents_at(tx, host, shared=at.world.wiring.shared))),
             # What a saga is wiring this moment is not missing, and what it is taking down is not left over.
             not log.under_way(tx),
         )

@@ -9,7 +9,7 @@ from minicloud.agent import calls
 from minicloud.base.errors import CloudError, NotFound
 from minicloud.conductor.network import cards
 from minicloud.core.compute import hosts
-from minicloud.core.network import wishes
+from minicloud.core.network import router_wishes, wishes
 from minicloud.engines.database import Transaction
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def for_networks(tx: Transaction, networks: Iterable[str], host: str, *, shared:
         except NotFound as error:
             wanted.missing[network_id] = error
             continue
-        routers = wishes.routers_of_network(tx, network_id, agents)
+        routers = router_wishes.routers_of_network(tx, network_id, agents)
         for other in dict.fromkeys(other for router in routers for other in router.network_ids):
             if other not in wanted.networks:
                 wanted.networks[other] = spec(wishes.network_wish(tx, other, leases_of, agents), calls.Network)
@@ -65,16 +65,18 @@ def for_host(
     tx: Transaction, host: str, *, networks: Iterable[str], routers: Iterable[str], ports: Iterable[str], shared: bool
 ) -> Current:
     """What a host was told of, and what that needs besides, as it shall be now."""
-    known_networks, known_routers = set(wishes.all_networks(tx)), set(wishes.all_routers(tx))
+    known_networks, known_routers = set(wishes.all_networks(tx)), set(router_wishes.all_routers(tx))
     lives_on = wishes.networks_on(tx, host)
     told = sorted(set(networks) & known_networks)
     # Where hosts share networks, no one of them can be without what the others have.
     leases_of, agents = None if shared else host, agents_at(tx, host, shared=shared)
-    served = {router_id for router_id in set(routers) & known_routers if wishes.serves_router(tx, agents, router_id)}
-    found = {router_id: wishes.router_wish(tx, router_id) for router_id in sorted(served)}
+    served = {
+        router_id for router_id in set(routers) & known_routers if router_wishes.serves_router(tx, agents, router_id)
+    }
+    found = {router_id: router_wishes.router_wish(tx, router_id) for router_id in sorted(served)}
     for network_id in told:
         if network_id in lives_on:
-            found |= {router.id: router for router in wishes.routers_of_network(tx, network_id, agents)}
+            found |= {router.id: router for router in router_wishes.routers_of_network(tx, network_id, agents)}
     needed = {network_id for router in found.values() for network_id in router.network_ids}
     return Current(
         networks={

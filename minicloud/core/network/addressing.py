@@ -14,7 +14,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.network import ipam
-from minicloud.core.network.rows import ROUTER_INTERFACE, ROUTER_OWNERS, Port, Subnet
+from minicloud.core.network.rows import DHCP, ROUTER_INTERFACE, ROUTER_OWNERS, Port, Subnet
 from minicloud.engines.database import Transaction
 
 
@@ -176,8 +176,12 @@ def held_by(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[FixedIp]
 
 
 def _serving(subnets: Sequence[Subnet], network_id: str, device_owner: str) -> list[Subnet]:
-    """The subnets that are meant for devices of an owner; those that say nothing are meant for all, and come last."""
-    meant = [subnet for subnet in subnets if device_owner in subnet.service_types]
+    """The subnets that are meant for devices of an owner; those that say nothing are meant for all, and come last.
+
+    DHCP goes wherever it is wanted: who else would serve those for whom a subnet is meant?
+    """
+    dhcp = device_owner == DHCP
+    meant = [s for s in subnets if device_owner in s.service_types or (dhcp and s.service_types and s.enable_dhcp)]
     found = [*meant, *(subnet for subnet in subnets if not subnet.service_types)]
     if not found:
         raise Conflict(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from minicloud.core import records
-from minicloud.core.network import wishes
+from minicloud.core.network import router_wishes, wishes
 from minicloud.core.network.rows import Network, Router, SecurityGroup
 from minicloud.core.network.verdicts import Picture
 from minicloud.core.network.wished import NetworkWish, RouterWish
@@ -63,8 +63,8 @@ def _meet(
     waiting: list[str],
 ) -> None:
     for router_id in found:
-        if router_id not in routers and wishes.serves_router(tx, agents, router_id):
-            routers[router_id] = wishes.router_wish(tx, router_id)
+        if router_id not in routers and router_wishes.serves_router(tx, agents, router_id):
+            routers[router_id] = router_wishes.router_wish(tx, router_id)
             waiting += routers[router_id].network_ids
 
 

@@ -1,10 +1,9 @@
-"""What a host shall hold of the network: the wished networks, routers and ports, made from the rows by pure functions.
+"""What a host shall hold of the network: the wished networks and ports, made from the rows by pure functions; for routers see ``router_wishes``.
 
 The shapes stand in ``wished``; ``conductor/network/wiring`` converts them to what hosts are sent. A host needs the
 leases of the ports that are bound to it, and of no others: whoever asks for an address there is on that host.
 """
 
-import ipaddress
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -15,36 +14,27 @@ from minicloud.core.network import (
     addressing,
     dhcp_names,
     hostings,
-    port_forwardings,
     ports,
     qualities,
     security_group_rules,
     security_groups,
 )
 from minicloud.core.network.addressing import FixedIp
-from minicloud.core.network.forward_wishes import forwards_of
 from minicloud.core.network.rows import (
     DHCP,
-    ROUTER_GATEWAY,
-    ROUTER_INTERFACE,
     DhcpOption,
     Network,
     Port,
-    Router,
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
 )
 from minicloud.core.network.wished import (
-    AdvertWish,
-    ForwardWish,
     GroupWish,
     LeaseWish,
     NetworkWish,
     PortWish,
     QualityWish,
-    RouterPortWish,
-    RouterWish,
     RuleWish,
     SubnetWish,
 )
@@ -100,35 +90,6 @@ def group_of(group: SecurityGroup, rules: Sequence[SecurityGroupRule]) -> GroupW
             )
             for rule in rules
         ],
-    )
-
-
-def router_of(
-    router: Router,
-    ends: Sequence[tuple[Port, Sequence[FixedIp]]],
-    subnets: Mapping[str, Subnet],
-    floating: Mapping[str, str],
-    forwards: Sequence[ForwardWish] = (),
-    limits: Mapping[str, QualityWish] | None = None,
-) -> RouterWish:
-    """The wish for a router, from its ports with their addresses. One that is administratively down joins nothing."""
-    up = [(port, fixed) for port, fixed in ends if router.admin_state_up and port.admin_state_up]
-    gateway = next(((port, fixed) for port, fixed in up if port.device_owner == ROUTER_GATEWAY), None)
-    hops = (
-        {}
-        if gateway is None
-        else {s.ip_version: s.gateway_ip for s in (subnets[f.subnet_id] for f in reversed(gateway[1]))}
-    )
-    return RouterWish(
-        id=router.id,
-        interfaces=[_end(port, fixed, subnets) for port, fixed in up if port.device_owner == ROUTER_INTERFACE],
-        gateway=None if gateway is None else _end(*gateway, subnets),
-        next_hops=[hop for _, hop in sorted(hops.items()) if hop is not None],
-        snat=router.enable_snat,
-        floating=dict(floating) if gateway is not None else {},
-        forwards=list(forwards) if gateway is not None else [],
-        routes=[(route.destination, route.nexthop) for route in router.routes] if up else [],
-        limits=dict(limits or {}) if gateway is not None else {},
     )
 
 
@@ -198,51 +159,6 @@ def network_wish(
     )
 
 
-def router_wish(tx: Transaction, router_id: str) -> RouterWish:
-    """A router as each host that needs it shall have it now. Raises NotFound."""
-    router = records.get(tx, Router, router_id)
-    ports = records.select(
-        tx,
-        Port,
-        "device_id = ? AND device_owner IN ('network:router_interface', 'network:router_gateway') ORDER BY created_at, id",
-        [router_id],
-    )
-    held = addressing.held_by(tx, [port.id for port in ports])
-    subnet_ids = sorted({fixed.subnet_id for fixed_ips in held.values() for fixed in fixed_ips})
-    subnets = {subnet.id: subnet for subnet in records.select_in(tx, Subnet, "id", subnet_ids)}
-    floating = tx.all(
-        "SELECT floating_ip_address, fixed_ip_address FROM floating_ips WHERE router_id = ? ORDER BY floating_ip_address",
-        [router_id],
-    )
-    gateway = next((port for port in ports if port.device_owner == ROUTER_GATEWAY), None)
-    return router_of(
-        router,
-        [(port, held.get(port.id, [])) for port in ports],
-        subnets,
-        {address: fixed for address, fixed in floating if fixed is not None},
-        [wish for address, one in port_forwardings.of_router(tx, router_id) for wish in forwards_of(address, one)],
-        {}
-        if gateway is None
-        else qualities.at_gateway(
-            tx, router, gateway.network_id, [fixed.ip_address for fixed in held.get(gateway.id, [])]
-        ),
-    )
-
-
-def routers_of_network(tx: Transaction, network_id: str, agents: Collection[str] | None = None) -> list[RouterWish]:
-    """The routers that have an interface on a network and that the agent of any of these hosts serves: guests' way out."""
-    rows = tx.all(
-        "SELECT DISTINCT device_id FROM ports WHERE network_id = ? AND device_owner = ? ORDER BY device_id",
-        [network_id, ROUTER_INTERFACE],
-    )
-    return [router_wish(tx, row[0]) for row in rows if serves_router(tx, agents, row[0])]
-
-
-def serves_router(tx: Transaction, agents: Collection[str] | None, router_id: str) -> bool:
-    """Whether the agent of any of these hosts serves a router; None: of any host at all."""
-    return hostings.served_by(tx, agents, hostings.L3, router_id)
-
-
 def port_wish(tx: Transaction, port_id: str) -> PortWish:
     """A port as its host shall have it now. Raises NotFound."""
     port = records.get(tx, Port, port_id)
@@ -280,10 +196,6 @@ def _agents(host: str | None, agents: Collection[str] | None) -> Collection[str]
     return [host] if agents is None and host is not None else agents
 
 
-def _six(addresses: Iterable[str]) -> list[str]:
-    return [address for address in addresses if ":" in address]
-
-
 def _options(options: str, address: str) -> list[tuple[str, str]]:
     """The further options of DHCP that a card is handed with an address."""
     if options == "[]":
@@ -317,22 +229,6 @@ def networks_on(tx: Transaction, host: str) -> list[str]:
     ]
 
 
-def _end(port: Port, fixed_ips: Sequence[FixedIp], subnets: Mapping[str, Subnet]) -> RouterPortWish:
-    return RouterPortWish(
-        id=port.id,
-        network_id=port.network_id,
-        mac=port.mac_address,
-        addresses=[
-            f"{fixed.ip_address}/{ipaddress.ip_network(subnets[fixed.subnet_id].cidr).prefixlen}" for fixed in fixed_ips
-        ],
-        adverts=[
-            AdvertWish(cidr=subnet.cidr, mode=subnet.ipv6_ra_mode, dns_servers=_six(subnet.dns_nameservers))
-            for subnet in (subnets[fixed.subnet_id] for fixed in fixed_ips)
-            if subnet.ipv6_ra_mode is not None
-        ],
-    )
-
-
 def ports_on(tx: Transaction, host: str) -> list[str]:
     """The servers' ports that are bound to a host."""
     rows = tx.all("SELECT id FROM ports WHERE host = ? AND device_owner LIKE 'compute:%' ORDER BY id", [host])
@@ -342,9 +238,3 @@ def ports_on(tx: Transaction, host: str) -> list[str]:
 def all_networks(tx: Transaction) -> list[str]:
     """The networks that exist."""
     return [network_id for (network_id,) in tx.all("SELECT id FROM networks ORDER BY id")]
-
-
-def all_routers(tx: Transaction, agents: Collection[str] | None = None) -> list[str]:
-    """The routers that exist and that the agent of any of these hosts serves; None: all that exist."""
-    rows = tx.all("SELECT id FROM routers ORDER BY id")
-    return [router_id for (router_id,) in rows if serves_router(tx, agents, router_id)]

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from minicloud.core.network import wishes
+from minicloud.core.network import router_wishes
 from tests.support.doors import Door
 from tests.support.network import a_network_service, a_way_out, ann, error, made, root
 
@@ -44,7 +44,7 @@ async def test_a_port_leads_inside() -> None:
         seen = (await http.get(path)).json()["floatingip"]
         assert (seen["router_id"], seen["port_id"], seen["status"]) == (router["id"], None, "ACTIVE")
         assert [each["external_port"] for each in seen["port_forwardings"]] == [2222]
-        wish = await door.database.read(lambda tx: wishes.router_wish(tx, router["id"]))
+        wish = await door.database.read(lambda tx: router_wishes.router_wish(tx, router["id"]))
         assert [(w.floating, w.first, w.last, w.fixed, w.fixed_first) for w in wish.forwards] == [
             (floating["floating_ip_address"], 2222, 2222, inside, 22)
         ]
@@ -82,7 +82,7 @@ async def test_ranges_of_ports() -> None:
         assert (await asked("110:111", "300")).status_code == 201
         for outside, inside in (("102:104", "400:402"), ("120:121", "500:502"), ("9:3", "1:2"), ("0", "1"), ("x", "1")):
             assert (await asked(outside, inside)).status_code == 400, (outside, inside)
-        wish = await door.database.read(lambda tx: wishes.router_wish(tx, router["id"]))
+        wish = await door.database.read(lambda tx: router_wishes.router_wish(tx, router["id"]))
         assert [(w.first, w.last, w.fixed_first) for w in wish.forwards] == [
             (100, 102, 200),
             (110, 110, 300),

@@ -10,6 +10,7 @@ from minicloud.core.network import (
     qos_policies,
     qos_rules,
     router_interfaces,
+    router_wishes,
     routers,
     wishes,
 )
@@ -30,9 +31,9 @@ async def test_an_ipv6_subnet_is_advertised_by_its_router_as_its_mode_says() -> 
         card = a_port(tx, network, device_id="server", device_owner="compute:nova").port
         ports.bind(tx, card.id, "one")
         router = routers.create(tx, ADMIN, project_id=PROJECT)
-        assert wishes.router_wish(tx, router.id).interfaces == []
+        assert router_wishes.router_wish(tx, router.id).interfaces == []
         router_interfaces.add(tx, ADMIN, router, subnet_id=subnet.id)
-        [end] = wishes.router_wish(tx, router.id).interfaces
+        [end] = router_wishes.router_wish(tx, router.id).interfaces
         assert end.addresses == ["fd00:1::/64"]
         assert end.adverts == [AdvertWish(cidr="fd00:1::/64", mode="dhcpv6-stateful", dns_servers=["fd00::53"])]
         wish = wishes.network_wish(tx, network.id, "one")
@@ -112,7 +113,7 @@ async def test_a_gateway_has_a_next_hop_of_each_ip_version() -> None:
         router = routers.create(
             tx, ADMIN, project_id=PROJECT, gateway=routers.GatewayWish(network_id=outside.id, snat=None)
         )
-        assert wishes.router_wish(tx, router.id).next_hops == ["203.0.113.1", "fd00:ff::"]
+        assert router_wishes.router_wish(tx, router.id).next_hops == ["203.0.113.1", "fd00:ff::"]
 
     await InlineDatabase().write(story)
 
@@ -152,11 +153,28 @@ async def test_addresses_at_a_gateway_are_held_to_their_own_policies_or_else_to_
         }
         slow = QualityWish(ingress=LimitWish(kbps=1000, burst_kb=100))
         slower = QualityWish(egress=LimitWish(kbps=100, burst_kb=0))
-        wished = wishes.router_wish(tx, router.id)
+        wished = router_wishes.router_wish(tx, router.id)
         assert wished.gateway is not None
         own = wished.gateway.addresses[0].partition("/")[0]
         assert wished.limits == {own: slower, made["own"]: slow}
         networks.change(tx, outside, qos_policy_id=policies["slower"])
-        assert wishes.router_wish(tx, router.id).limits == {own: slower, made["own"]: slow, made["plain"]: slower}
+        assert router_wishes.router_wish(tx, router.id).limits == {
+            own: slower,
+            made["own"]: slow,
+            made["plain"]: slower,
+        }
+
+    await InlineDatabase().write(story)
+
+
+async def test_a_subnet_that_is_meant_for_some_has_dhcp_all_the_same() -> None:
+    def story(tx: Transaction) -> None:
+        network = a_network(tx)
+        a_subnet(tx, network, enable_dhcp=True, service_types=["compute:nova"])
+        port = a_port(tx, network, device_id="server", device_owner="compute:nova").port
+        ports.bind(tx, port.id, "one")
+        wish = wishes.network_wish(tx, network.id, "one")
+        assert [(subnet.dhcp, subnet.dhcp_address) for subnet in wish.subnets] == [(True, "10.0.0.2")]
+        assert [lease.mac for lease in wish.leases] == [port.mac_address]
 
     await InlineDatabase().write(story)
