@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
-from minicloud.drivers.fabric import Rule
+from minicloud.drivers.fabric import Limit, Quality, Rule
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.reconcilers.network_changes import BURST_S
 from tests.support.clouds import TestedCloud, a_cloud
@@ -49,6 +49,39 @@ async def test_a_floating_address_works_a_moment_after_it_was_led_to_a_server() 
         await anyio.sleep(2 * BURST_S)
         [router] = fabric_of(cloud).state().routers.values()
         assert router.floating == {}
+
+
+async def test_limits_of_a_floating_address_follow_its_policy() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        port = await one(cloud, f"/ports?device_id={server['id']}")
+        public = await one(cloud, "/networks?name=public")
+        policies = f"{NETWORK}/qos/policies"
+        policy = (await cloud.admin.post(policies, json={"policy": {"name": "q", "shared": True}})).json()["policy"]
+        rules = f"{policies}/{policy['id']}/bandwidth_limit_rules"
+        rule = (await cloud.admin.post(rules, json={"bandwidth_limit_rule": {"max_kbps": 1000}})).json()
+        wanted = {"floating_network_id": public["id"], "port_id": port["id"], "qos_policy_id": policy["id"]}
+        made = await cloud.demo.post(f"{NETWORK}/floatingips", json={"floatingip": wanted})
+        assert made.status_code == 201, made.text
+        floating = made.json()["floatingip"]
+
+        async def limits() -> dict[str, Quality]:
+            await anyio.sleep(2 * BURST_S)
+            [router] = fabric_of(cloud).state().routers.values()
+            return router.limits
+
+        address = floating["floating_ip_address"]
+        assert await limits() == {address: Quality(egress=Limit(kbps=1000))}
+        faster = {"bandwidth_limit_rule": {"max_kbps": 2000, "max_burst_kbps": 50}}
+        changed = await cloud.admin.put(f"{rules}/{rule['bandwidth_limit_rule']['id']}", json=faster)
+        assert changed.status_code == 200, changed.text
+        assert await limits() == {address: Quality(egress=Limit(kbps=2000, burst_kb=50))}
+        freed = await cloud.demo.put(
+            f"{NETWORK}/floatingips/{floating['id']}", json={"floatingip": {"qos_policy_id": None}}
+        )
+        assert freed.json()["floatingip"]["port_id"] == port["id"]
+        assert await limits() == {}
 
 
 async def test_extra_routes_reach_the_router() -> None:

@@ -1,24 +1,61 @@
 """Which agents serve which networks and routers: /agents/{id}/dhcp-networks, /networks/{id}/dhcp-agents, and the like of L3."""
 
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from minicloud.api.call import Call, Reply
 from minicloud.api.network import guard, networks, routers
 from minicloud.api.network.agents import everywhere, one
 from minicloud.api.network.attributes import parse
-from minicloud.api.routes import Delete, Get, Post
+from minicloud.api.routes import Delete, Get, Post, Route
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.compute import hosts
-from minicloud.core.context import administrator
+from minicloud.core.context import Context, administrator
 from minicloud.core.network import hostings
 from minicloud.core.network import networks as core_networks
 from minicloud.core.network import routers as core_routers
 from minicloud.core.network.rows import Network, Router
-from minicloud.core.records import Transaction
+from minicloud.core.records import Record, Transaction
 
 NOTHING = Reply(b"null", headers={"Content-Type": "application/json"})
 """What upstream answers where there is nothing to tell: a document that says so."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What agents of a kind serve: how it is found and called, and how upstream words what does not fit."""
+
+    kind: str
+    named: str
+    policy: str
+    agents: str
+    get: Callable[[Transaction, Context, str], Record]
+    no_agent: tuple[str, str]
+    not_hosted: tuple[str, str]
+    hosted: tuple[str, str] | None = None
+
+
+NETWORKS = Served(
+    kind=hostings.DHCP,
+    named="network_id",
+    policy="dhcp-network",
+    agents="dhcp-agents",
+    get=core_networks.get,
+    no_agent=("Agent {agent} is not a valid DHCP Agent or has been disabled", "InvalidDHCPAgent"),
+    not_hosted=("The network {id} is not hosted by the DHCP agent {agent}.", "NetworkNotHostedByDhcpAgent"),
+    hosted=("The network {id} has been already hosted by the DHCP Agent {agent}.", "NetworkHostedByDHCPAgent"),
+)
+ROUTERS = Served(
+    kind=hostings.L3,
+    named="router_id",
+    policy="l3-router",
+    agents="l3-agents",
+    get=core_routers.get,
+    no_agent=("Agent {agent} is not a L3 Agent or has been disabled", "InvalidL3Agent"),
+    not_hosted=("The router {id} is not hosted by L3 agent {agent}.", "RouterNotHostedByL3Agent"),
+)
 
 
 async def dhcp_networks(call: Call, agent_id: str) -> Any:
@@ -32,51 +69,6 @@ async def dhcp_networks(call: Call, agent_id: str) -> Any:
 
     look = networks.seeing(call)
     return {"networks": [look(found) for found in await call.read(load)]}
-
-
-async def add_network(call: Call, agent_id: str, body: bytes) -> Any:
-    """Let an agent serve a network."""
-    guard.permit(call, "create_dhcp-network", {})
-    network_id = _named(body, "network_id")
-    agent = await one(call, agent_id)
-    if agent["agent_type"] != hostings.DHCP or not agent["admin_state_up"]:
-        raise Invalid(f"Agent {agent_id} is not a valid DHCP Agent or has been disabled", kind="InvalidDHCPAgent")
-
-    def work(tx: Transaction) -> None:
-        core_networks.get(tx, call.context, network_id)
-        if network_id in hostings.served(tx, agent["host"], hostings.DHCP):
-            raise Conflict(
-                f"The network {network_id} has been already hosted by the DHCP Agent {agent_id}.",
-                kind="NetworkHostedByDHCPAgent",
-            )
-        hostings.give(tx, agent["host"], hostings.DHCP, network_id)
-
-    await guard.write(call, work)
-    return NOTHING
-
-
-async def remove_network(call: Call, agent_id: str, network_id: str) -> Any:
-    """Let an agent serve a network no more."""
-    guard.permit(call, "delete_dhcp-network", {})
-    agent = await one(call, agent_id)
-
-    def work(tx: Transaction) -> None:
-        if network_id not in hostings.served(tx, agent["host"], hostings.DHCP):
-            raise Conflict(
-                f"The network {network_id} is not hosted by the DHCP agent {agent_id}.",
-                kind="NetworkNotHostedByDhcpAgent",
-            )
-        hostings.take(tx, agent["host"], hostings.DHCP, network_id, _hosts(tx))
-
-    await guard.write(call, work)
-    return Reply()
-
-
-async def agents_of_network(call: Call, network_id: str) -> Any:
-    """The agents that serve a network."""
-    guard.permit(call, "get_dhcp-agents", {})
-    await call.read(lambda tx: core_networks.get(tx, call.context, network_id))
-    return {"agents": await _serving(call, hostings.DHCP, network_id)}
 
 
 async def l3_routers(call: Call, agent_id: str) -> Any:
@@ -93,64 +85,11 @@ async def l3_routers(call: Call, agent_id: str) -> Any:
     return {"routers": await call.read(load)}
 
 
-async def add_router(call: Call, agent_id: str, body: bytes) -> Any:
-    """Let an agent serve a router; content where it does already."""
-    guard.permit(call, "create_l3-router", {})
-    router_id = _named(body, "router_id")
-    agent = await one(call, agent_id)
-    if agent["agent_type"] != hostings.L3 or not agent["admin_state_up"]:
-        raise Invalid(f"Agent {agent_id} is not a L3 Agent or has been disabled", kind="InvalidL3Agent")
-
-    def work(tx: Transaction) -> None:
-        core_routers.get(tx, call.context, router_id)
-        hostings.give(tx, agent["host"], hostings.L3, router_id)
-
-    await guard.write(call, work)
-    return NOTHING
-
-
-async def remove_router(call: Call, agent_id: str, router_id: str) -> Any:
-    """Let an agent serve a router no more."""
-    guard.permit(call, "delete_l3-router", {})
-    agent = await one(call, agent_id)
-
-    def work(tx: Transaction) -> None:
-        if router_id not in hostings.served(tx, agent["host"], hostings.L3):
-            raise Conflict(
-                f"The router {router_id} is not hosted by L3 agent {agent_id}.", kind="RouterNotHostedByL3Agent"
-            )
-        hostings.take(tx, agent["host"], hostings.L3, router_id, _hosts(tx))
-
-    await guard.write(call, work)
-    return Reply()
-
-
-async def agents_of_router(call: Call, router_id: str) -> Any:
-    """The agents that serve a router."""
-    guard.permit(call, "get_l3-agents", {})
-    await call.read(lambda tx: core_routers.get(tx, call.context, router_id))
-    return {"agents": await _serving(call, hostings.L3, router_id)}
-
-
 async def _agent(call: Call, agent_id: str) -> dict[str, Any] | None:
     try:
         return await one(call, agent_id)
     except NotFound:
         return None
-
-
-async def _serving(call: Call, kind: str, object_id: str) -> list[dict[str, Any]]:
-    agents = [agent for agent in await everywhere(call) if agent["agent_type"] == kind]
-
-    def load(tx: Transaction) -> set[str]:
-        return {agent["host"] for agent in agents if object_id in hostings.served(tx, agent["host"], kind)}
-
-    serving = await call.read(load)
-    return [agent for agent in agents if agent["host"] in serving]
-
-
-def _hosts(tx: Transaction) -> list[str]:
-    return [node.host for node in hosts.nodes(tx)]
 
 
 def _named(raw: bytes, name: str) -> str:
@@ -160,21 +99,70 @@ def _named(raw: bytes, name: str) -> str:
     return found
 
 
-def _routes() -> list[Any]:
+def _conflict(words: tuple[str, str], agent_id: str, object_id: str) -> Conflict:
+    text, kind = words
+    return Conflict(text.format(agent=agent_id, id=object_id), kind=kind)
+
+
+def _routes(served: Served, path: str, objects: str, index: Any) -> list[Route]:
+    """The calls about what agents of a kind serve: ``path`` is below an agent, ``objects`` are those that are served."""
+
+    async def add(call: Call, agent_id: str, body: bytes) -> Any:
+        """Let an agent serve something. It may do so already, where upstream is content with that."""
+        guard.permit(call, f"create_{served.policy}", {})
+        object_id = _named(body, served.named)
+        agent = await one(call, agent_id)
+        if agent["agent_type"] != served.kind or not agent["admin_state_up"]:
+            text, kind = served.no_agent
+            raise Invalid(text.format(agent=agent_id), kind=kind)
+
+        def work(tx: Transaction) -> None:
+            served.get(tx, call.context, object_id)
+            if served.hosted is not None and object_id in hostings.served(tx, agent["host"], served.kind):
+                raise _conflict(served.hosted, agent_id, object_id)
+            hostings.give(tx, agent["host"], served.kind, object_id)
+
+        await guard.write(call, work)
+        return NOTHING
+
+    async def remove(call: Call, agent_id: str, object_id: str) -> Any:
+        """Let an agent serve something no more."""
+        guard.permit(call, f"delete_{served.policy}", {})
+        agent = await one(call, agent_id)
+
+        def work(tx: Transaction) -> None:
+            if object_id not in hostings.served(tx, agent["host"], served.kind):
+                raise _conflict(served.not_hosted, agent_id, object_id)
+            hostings.take(tx, agent["host"], served.kind, object_id, [node.host for node in hosts.nodes(tx)])
+
+        await guard.write(call, work)
+        return Reply()
+
+    async def agents_of(call: Call, object_id: str) -> Any:
+        """The agents that serve something."""
+        guard.permit(call, f"get_{served.agents}", {})
+        await call.read(lambda tx: served.get(tx, call.context, object_id))
+        agents = [agent for agent in await everywhere(call) if agent["agent_type"] == served.kind]
+
+        def load(tx: Transaction) -> set[str]:
+            return {agent["host"] for agent in agents if object_id in hostings.served(tx, agent["host"], served.kind)}
+
+        serving = await call.read(load)
+        return {"agents": [agent for agent in agents if agent["host"] in serving]}
+
     def words(policy: str, **more: Any) -> dict[str, Any]:
         return {"policy": policy, "allow": guard.ADMIN, "late": True, **more}
 
-    dhcp, l3 = "/agents/{agent_id}/dhcp-networks", "/agents/{agent_id}/l3-routers"
+    below = f"/agents/{{agent_id}}/{path}"
     return [
-        Get(dhcp, dhcp_networks, **words("get_dhcp-networks")),
-        Post(dhcp, add_network, **words("create_dhcp-network", status=201)),
-        Delete(f"{dhcp}/{{network_id}}", remove_network, **words("delete_dhcp-network")),
-        Get("/networks/{network_id}/dhcp-agents", agents_of_network, **words("get_dhcp-agents")),
-        Get(l3, l3_routers, **words("get_l3-routers")),
-        Post(l3, add_router, **words("create_l3-router", status=201)),
-        Delete(f"{l3}/{{router_id}}", remove_router, **words("delete_l3-router")),
-        Get("/routers/{router_id}/l3-agents", agents_of_router, **words("get_l3-agents")),
+        Get(below, index, **words(f"get_{path}")),
+        Post(below, add, **words(f"create_{served.policy}", status=201)),
+        Delete(f"{below}/{{object_id}}", remove, **words(f"delete_{served.policy}")),
+        Get(f"/{objects}/{{object_id}}/{served.agents}", agents_of, **words(f"get_{served.agents}")),
     ]
 
 
-routes = _routes()
+routes = [
+    *_routes(NETWORKS, "dhcp-networks", "networks", dhcp_networks),
+    *_routes(ROUTERS, "l3-routers", "routers", l3_routers),
+]

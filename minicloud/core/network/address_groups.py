@@ -4,8 +4,6 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.context import Context
@@ -16,16 +14,12 @@ from minicloud.engines.database import Transaction
 
 def get(tx: Transaction, context: Context, group_id: str) -> AddressGroup:
     """An address group that exists for whoever asks. Raises NotFound."""
-    group = records.find(tx, AddressGroup, group_id)
-    if group is None or not rbac.sees(tx, context, group):
-        raise AddressGroup.missing(group_id)
-    return group
+    return rbac.get(tx, context, AddressGroup, group_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[AddressGroup]:
     """A page of the address groups that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "address_group")]
-    return records.page(tx, AddressGroup, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "address_group", AddressGroup, query)
 
 
 def create(

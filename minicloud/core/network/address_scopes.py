@@ -16,16 +16,12 @@ from minicloud.engines.database import Transaction
 
 def get(tx: Transaction, context: Context, scope_id: str) -> AddressScope:
     """A scope that exists for whoever asks. Raises NotFound."""
-    scope = records.find(tx, AddressScope, scope_id)
-    if scope is None or not rbac.sees(tx, context, scope):
-        raise AddressScope.missing(scope_id)
-    return scope
+    return rbac.get(tx, context, AddressScope, scope_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[AddressScope]:
     """A page of the scopes that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "address_scope")]
-    return records.page(tx, AddressScope, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "address_scope", AddressScope, query)
 
 
 def create(tx: Transaction, context: Context, *, project_id: str, shared: bool = False, **values: Any) -> AddressScope:

@@ -12,7 +12,6 @@ from minicloud.core.context import Context
 from minicloud.core.network import addressing, hostings, ports, quotas, rbac, standard
 from minicloud.core.network.addressing import FixedIpWish
 from minicloud.core.network.rows import FLOATING_IP, FloatingIp, Network, Port, Subnet
-from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 
@@ -24,22 +23,14 @@ class Target(msgspec.Struct, frozen=True):
     router_id: str
 
 
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a floating address exists for whoever asks."""
-    return [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
-
-
 def get(tx: Transaction, context: Context, floating_id: str) -> FloatingIp:
     """A floating address that exists for whoever asks. Raises NotFound."""
-    found = records.find(tx, FloatingIp, floating_id)
-    if found is None or not context.sees(found.project_id):
-        raise FloatingIp.missing(floating_id)
-    return found
+    return standard.own(tx, context, FloatingIp, floating_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[FloatingIp]:
     """A page of the floating addresses that exist for whoever asks."""
-    return records.page(tx, FloatingIp, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    return standard.own_page(tx, context, FloatingIp, query)
 
 
 def create(

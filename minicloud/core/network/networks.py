@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
@@ -18,16 +16,12 @@ LARGEST_MTU = 9000
 
 def get(tx: Transaction, context: Context, network_id: str) -> Network:
     """A network that exists for whoever asks. Raises NotFound."""
-    network = records.find(tx, Network, network_id)
-    if network is None or not rbac.sees(tx, context, network):
-        raise Network.missing(network_id)
-    return network
+    return rbac.get(tx, context, Network, network_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[Network]:
     """A page of the networks that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "network")]
-    return records.page(tx, Network, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "network", Network, query)
 
 
 def available_to(tx: Transaction, context: Context) -> list[Network]:

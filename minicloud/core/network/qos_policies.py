@@ -22,16 +22,12 @@ _USERS: list[tuple[str, LiteralString]] = [
 
 def get(tx: Transaction, context: Context, policy_id: str) -> QosPolicy:
     """A policy that exists for whoever asks. Raises NotFound."""
-    policy = records.find(tx, QosPolicy, policy_id)
-    if policy is None or not rbac.sees(tx, context, policy):
-        raise QosPolicy.missing(policy_id)
-    return policy
+    return rbac.get(tx, context, QosPolicy, policy_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[QosPolicy]:
     """A page of the policies that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "qos_policy")]
-    return records.page(tx, QosPolicy, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "qos_policy", QosPolicy, query)
 
 
 def create(tx: Transaction, context: Context, *, project_id: str, shared: bool = False, **values: Any) -> QosPolicy:

@@ -20,7 +20,7 @@ from minicloud.core.network.rows import (
     SecurityGroup,
     SubnetPool,
 )
-from minicloud.core.network.standard import Owned, Resource
+from minicloud.core.network.standard import Mine, Owned, Resource
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
@@ -29,15 +29,13 @@ SHARED = "access_as_shared"
 EXTERNAL = "access_as_external"
 
 
-class RbacPolicy(records.Record, kw_only=True):
+class RbacPolicy(Owned, kw_only=True):
     """An entry: a project that may use an object, and how."""
 
     TABLE = "network_rbac"
     MISSING: ClassVar[str] = "RBAC policy of type unknown with ID {id} not found"
     MISSING_KIND: ClassVar[str | None] = "RbacPolicyNotFound"
 
-    id: str
-    project_id: str
     object_type: str
     object_id: str
     action: str
@@ -62,7 +60,9 @@ KINDS = {
     ),
     "qos_policy": Shareable(
         QosPolicy,
-        "SELECT project_id FROM ports WHERE qos_policy_id = ?1 UNION SELECT project_id FROM networks WHERE qos_policy_id = ?1",
+        "SELECT project_id FROM ports WHERE qos_policy_id = ?1 UNION SELECT project_id FROM networks WHERE qos_policy_id = ?1 "
+        "UNION SELECT project_id FROM floating_ips WHERE qos_policy_id = ?1 "
+        "UNION SELECT project_id FROM routers WHERE gateway_qos_policy_id = ?1",
     ),
     "security_group": Shareable(
         SecurityGroup,
@@ -109,6 +109,20 @@ def visible(tx: Transaction, context: Context, object_type: str) -> list[Conditi
 def sees(tx: Transaction, context: Context, record: Owned) -> bool:
     """Whether an object exists for whoever asks."""
     return context.sees(record.project_id) or is_shared(tx, context, record.id, external=True)
+
+
+def get(tx: Transaction, context: Context, kind: type[Mine], object_id: str) -> Mine:
+    """An object that exists for whoever asks: own, or shared with them. Raises NotFound."""
+    found = records.find(tx, kind, object_id)
+    if found is None or not sees(tx, context, found):
+        raise kind.missing(object_id)
+    return found
+
+
+def page(tx: Transaction, context: Context, object_type: str, kind: type[Mine], query: records.Query) -> list[Mine]:
+    """A page of the objects that exist for whoever asks."""
+    where = [*query.where, *visible(tx, context, object_type)]
+    return records.page(tx, kind, msgspec.structs.replace(query, where=where))
 
 
 def mark(tx: Transaction, object_type: str, record: Owned, action: str = SHARED) -> None:

@@ -1,31 +1,24 @@
 """RBAC policies: the entries by which projects share what they own, as a resource."""
 
-import msgspec
-
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.context import Context
-from minicloud.core.network import quotas, rbac
+from minicloud.core.network import quotas, rbac, standard
 from minicloud.core.network.rbac import EVERYBODY, EXTERNAL, RbacPolicy
 from minicloud.core.network.rows import Network, SubnetPool
 from minicloud.core.network.standard import Owned
-from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
 
 def get(tx: Transaction, context: Context, policy_id: str) -> RbacPolicy:
     """An entry that exists for whoever asks: of their project, or for it. Raises NotFound."""
-    found = records.find(tx, RbacPolicy, policy_id)
-    if found is None or not context.sees(found.project_id):
-        raise RbacPolicy.missing(policy_id)
-    return found
+    return standard.own(tx, context, RbacPolicy, policy_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[RbacPolicy]:
     """A page of the entries that exist for whoever asks."""
-    own = [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
-    return records.page(tx, RbacPolicy, msgspec.structs.replace(query, where=[*query.where, *own]))
+    return standard.own_page(tx, context, RbacPolicy, query)
 
 
 def create(

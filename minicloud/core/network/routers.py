@@ -13,7 +13,6 @@ from minicloud.core.context import Context, administrator
 from minicloud.core.network import addressing, hostings, ports, qos_policies, quotas, rbac, standard, zones
 from minicloud.core.network.addressing import FixedIp, FixedIpWish
 from minicloud.core.network.rows import ROUTER_GATEWAY, ROUTER_INTERFACE, HostRoute, Network, Port, Router, Subnet
-from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction
 
 MOST_ROUTES = 30
@@ -36,22 +35,14 @@ class Gateway(msgspec.Struct, frozen=True):
     limited: bool = False
 
 
-def visible(context: Context) -> list[Condition | AnyOf]:
-    """The condition under which a router exists for whoever asks."""
-    return [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
-
-
 def get(tx: Transaction, context: Context, router_id: str) -> Router:
     """A router that exists for whoever asks. Raises NotFound."""
-    router = records.find(tx, Router, router_id)
-    if router is None or not context.sees(router.project_id):
-        raise Router.missing(router_id)
-    return router
+    return standard.own(tx, context, Router, router_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[Router]:
     """A page of the routers that exist for whoever asks."""
-    return records.page(tx, Router, msgspec.structs.replace(query, where=[*query.where, *visible(context)]))
+    return standard.own_page(tx, context, Router, query)
 
 
 def create(

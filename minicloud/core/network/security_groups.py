@@ -18,16 +18,12 @@ DEFAULT = "default"
 
 def get(tx: Transaction, context: Context, group_id: str) -> SecurityGroup:
     """A group that exists for whoever asks. Raises NotFound."""
-    group = records.find(tx, SecurityGroup, group_id)
-    if group is None or not rbac.sees(tx, context, group):
-        raise SecurityGroup.missing(group_id)
-    return group
+    return rbac.get(tx, context, SecurityGroup, group_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[SecurityGroup]:
     """A page of the groups that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "security_group")]
-    return records.page(tx, SecurityGroup, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "security_group", SecurityGroup, query)
 
 
 def default_of(tx: Transaction, project_id: str) -> str | None:

@@ -2,8 +2,12 @@
 
 from typing import Any, TypeVar
 
+import msgspec
+
 from minicloud.base.errors import PreconditionFailed
 from minicloud.core import records
+from minicloud.core.context import Context
+from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
 
@@ -38,6 +42,21 @@ class Part(records.Record, kw_only=True):
 
 
 R = TypeVar("R", bound=Resource | Part)
+Mine = TypeVar("Mine", bound=Owned)
+
+
+def own(tx: Transaction, context: Context, kind: type[Mine], record_id: str) -> Mine:
+    """What exists for whoever asks because it is their project's; an administrator's is everything. Raises NotFound."""
+    found = records.find(tx, kind, record_id)
+    if found is None or not context.sees(found.project_id):
+        raise kind.missing(record_id)
+    return found
+
+
+def own_page(tx: Transaction, context: Context, kind: type[Mine], query: records.Query) -> list[Mine]:
+    """A page of what exists for whoever asks because it is their project's."""
+    mine = [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
+    return records.page(tx, kind, msgspec.structs.replace(query, where=[*query.where, *mine]))
 
 
 def change(tx: Transaction, record: R, **values: Any) -> R:

@@ -4,8 +4,6 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Forbidden, Invalid, OverQuota
 from minicloud.core import records
@@ -23,16 +21,12 @@ _QUOTA_UNIT = {4: 32, 6: 64}
 
 def get(tx: Transaction, context: Context, pool_id: str) -> SubnetPool:
     """A pool that exists for whoever asks. Raises NotFound."""
-    pool = records.find(tx, SubnetPool, pool_id)
-    if pool is None or not rbac.sees(tx, context, pool):
-        raise SubnetPool.missing(pool_id)
-    return pool
+    return rbac.get(tx, context, SubnetPool, pool_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[SubnetPool]:
     """A page of the pools that exist for whoever asks."""
-    where = [*query.where, *rbac.visible(tx, context, "subnetpool")]
-    return records.page(tx, SubnetPool, msgspec.structs.replace(query, where=where))
+    return rbac.page(tx, context, "subnetpool", SubnetPool, query)
 
 
 def default_of(tx: Transaction, ip_version: int) -> SubnetPool | None:

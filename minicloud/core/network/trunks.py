@@ -15,7 +15,6 @@ from minicloud.core.context import Context
 from minicloud.core.network import ports, standard
 from minicloud.core.network.rows import Network, Port
 from minicloud.core.network.standard import Tagged
-from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 
 VLAN = "vlan"
@@ -59,16 +58,12 @@ class SubportWish(msgspec.Struct, frozen=True):
 
 def get(tx: Transaction, context: Context, trunk_id: str) -> Trunk:
     """A trunk that exists for whoever asks. Raises NotFound."""
-    trunk = records.find(tx, Trunk, trunk_id)
-    if trunk is None or not context.sees(trunk.project_id):
-        raise Trunk.missing(trunk_id)
-    return trunk
+    return standard.own(tx, context, Trunk, trunk_id)
 
 
 def page(tx: Transaction, context: Context, query: records.Query) -> list[Trunk]:
     """A page of the trunks that exist for whoever asks."""
-    own = [] if context.is_admin else [Condition("project_id", "=", context.project_id or "")]
-    return records.page(tx, Trunk, msgspec.structs.replace(query, where=[*query.where, *own]))
+    return standard.own_page(tx, context, Trunk, query)
 
 
 def create(

@@ -188,3 +188,21 @@ async def test_a_floating_address_and_a_gateway_have_policies_of_their_own_or_th
         again = await member.put(there, json=gateway())
         assert again.json()["router"]["external_gateway_info"]["qos_policy_id"] is None
         assert (await admin.delete(f"/qos/policies/{policy['id']}")).status_code == 204
+
+
+async def test_a_policy_that_is_shared_stays_so_while_a_floating_address_or_a_gateway_has_it() -> None:
+    async with a_network_service() as door, root(door) as admin, door.as_("bea", project="b" * 32, mount=MOUNT) as bea:
+        _, outside, _ = await a_way_out(door)
+        policy = await _policy(admin)
+        shared = {"object_type": "qos_policy", "object_id": policy["id"], "action": "access_as_shared"}
+        answer = await admin.post("/rbac-policies", json={"rbac_policy": {"target_tenant": "b" * 32, **shared}})
+        entry = f"/rbac-policies/{answer.json()['rbac_policy']['id']}"
+        gateway = {"network_id": outside["id"], "qos_policy_id": policy["id"]}
+        for kind, values in (
+            ("floatingip", {"floating_network_id": outside["id"], "qos_policy_id": policy["id"]}),
+            ("router", {"external_gateway_info": gateway}),
+        ):
+            user = await made(bea, kind, **values)
+            assert error(await admin.delete(entry))[:2] == (409, "RbacPolicyInUse")
+            assert (await bea.delete(f"/{kind}s/{user['id']}")).status_code == 204
+        assert (await admin.delete(entry)).status_code == 204
