@@ -29,7 +29,7 @@ from minicloud.conductor.compute.trigger_crash_dump import TriggerCrashDump
 from minicloud.conductor.compute.unpause_server import UnpauseServer
 from minicloud.conductor.compute.unshelve_server import UnshelveServer
 from minicloud.conductor.demo import PlayDemo
-from minicloud.conductor.image.cache_image import CacheImage
+from minicloud.conductor.image.cache_image import CacheImage, UncacheImage
 from minicloud.conductor.image.import_image import ImportImage
 from minicloud.conductor.step import Saga
 from minicloud.conductor.volume.apply_qos import ApplyQos
@@ -79,6 +79,7 @@ SAGAS: tuple[type[Saga], ...] = (
     UnshelveServer,
     ImportImage,
     CacheImage,
+    UncacheImage,
     AttachVolume,
     DetachVolume,
     CreateVolume,

@@ -28,6 +28,7 @@ from minicloud.agent.device_calls import (
     ServerUsage,
     Snapshot,
 )
+from minicloud.agent.image_calls import IMAGE_CALLS, CachedBase, EnsureImage, EnsureNoImage
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
 from minicloud.drivers.fabric import (
@@ -67,6 +68,7 @@ __all__ = [
     "CONTROL",
     "Agents",
     "Bus",
+    "CachedBase",
     "Cell",
     "ConsoleOutput",
     "DeviceAddress",
@@ -83,6 +85,7 @@ __all__ = [
     "EnsureNetwork",
     "EnsureNicAttached",
     "EnsureNicDetached",
+    "EnsureNoImage",
     "EnsureNoNetwork",
     "EnsureNoPort",
     "EnsureNoRouter",
@@ -135,13 +138,14 @@ __all__ = [
 
 
 class HostReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a host knows: its capacity, its machines, what its fabric holds, whose disks lie there."""
+    """All that a host knows: its capacity, its machines, what its fabric holds, whose disks lie there, images in its cache."""
 
     facts: HostFacts
     machines: list[MachineFacts]
     fabric: FabricFacts
     disks: list[str]
     free_disk_gb: int
+    images: list[CachedBase] = []
 
 
 class Report(Message[HostReport], tag="report", kw_only=True):
@@ -188,12 +192,6 @@ class EnsureServer(Message[MachineFacts], tag="ensure_server", kw_only=True):
     """The server's disks exist and it runs, its ports being wired."""
 
     server: ServerSpec
-
-
-class EnsureImage(Message[None], tag="ensure_image", kw_only=True):
-    """The image is in the host's cache, so that a server can be made from it at once."""
-
-    image: ImageSource
 
 
 class EnsureGuestAwaited(Message[str], tag="ensure_guest_awaited", kw_only=True):
@@ -291,7 +289,6 @@ class MetadataAsked(Message[MetadataReply], tag="metadata_asked", kw_only=True):
 
 TO_HOST = (
     Report,
-    EnsureImage,
     EnsureNetwork,
     EnsureNoNetwork,
     EnsureRouter,
@@ -309,6 +306,7 @@ TO_HOST = (
     RebootServer,
     ConsoleOutput,
     *DEVICE_CALLS,
+    *IMAGE_CALLS,
     *MOVE_CALLS,
     HostUptime,
     Reach,

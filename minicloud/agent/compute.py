@@ -106,6 +106,8 @@ class HostAgent:
             case calls.EnsureServerDisks():
                 await self._disks(message.server)
                 return None
+            case calls.EnsureNoImage():
+                return await self.storage.ensure_no_base(message.checksum)
             case calls.EnsureGuestAwaited():
                 return await self.hypervisor.ensure_awaited(await self._machine(message.server), message.built)
             case calls.EnsureServerShutdown():
@@ -176,6 +178,7 @@ class HostAgent:
             fabric=await self.fabric.facts(),
             disks=await self.storage.machines(),
             free_disk_gb=await self.storage.free_bytes() // GiB,
+            images=await self.storage.cached(),
         )
 
     async def ensure_server(self, server: calls.ServerSpec) -> calls.MachineFacts:

@@ -12,7 +12,7 @@ from minicloud.core.compute import hosts, leftovers, migrations
 from minicloud.core.image import uploads
 from minicloud.core.volume import backups
 from minicloud.engines.database import Transaction
-from minicloud.reconcilers import reports
+from minicloud.reconcilers import cached_images, reports
 from minicloud.reconcilers.loop import Mending
 
 TRAVELLING = "move-"
@@ -20,7 +20,7 @@ TRAVELLING = "move-"
 
 
 class Leftovers:
-    """Removes machines, disks, wires, claims, ports and blobs that nothing accounts for."""
+    """Removes machines, disks, wires, claims, ports, cached images and blobs that nothing accounts for."""
 
     name = "leftovers"
 
@@ -37,6 +37,7 @@ class Leftovers:
                 await _on_host(at, host, report, mended)
             except CloudError as error:
                 trace.note("leftovers_stay", host=host, error=error.message)
+        mended += await cached_images.mend(at, {host: report for host, report in found.items() if host not in away})
         return [*mended, *await at.world.database.write(_records), *await _blobs(at)]
 
 

@@ -15,7 +15,7 @@ import trio.testing
 from minicloud.base.errors import CloudError, Failed, Invalid, NotFound
 from minicloud.base.imageformat import Inspector
 from minicloud.drivers.statelog import StateLog
-from minicloud.drivers.storage import Fetch, GiB, Storage
+from minicloud.drivers.storage import CachedBase, Fetch, GiB, Storage
 from minicloud.drivers.storage.fake import FakeStorage
 from minicloud.drivers.storage.files import FilesStorage
 from tests.support.images import a_qcow2
@@ -81,6 +81,31 @@ async def test_an_image_is_fetched_once_and_found_again(opened: Open) -> None:
     assert await opened().ensure_base(source.checksum, "qcow2", source.fetch()) == base
     assert await opened().bases() == [base]
     assert (source.opened, source.closed) == (1, 1)
+
+
+async def test_it_is_told_how_often_an_image_was_there_already(opened: Open) -> None:
+    storage, source = opened(), Source(a_qcow2(size=MiB))
+    assert await storage.cached() == []
+    for hits in range(3):
+        await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+        assert await storage.cached() == [CachedBase(checksum=source.checksum, hits=hits)]
+
+
+async def test_an_image_leaves_the_cache_unless_a_disk_stands_on_it(opened: Open) -> None:
+    storage, source, other = opened(), Source(a_qcow2(size=MiB)), Source(a_qcow2(size=2 * MiB))
+    assert await storage.ensure_no_base(source.checksum)
+    base = await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+    await storage.ensure_base(other.checksum, "qcow2", other.fetch())
+    disk = await storage.ensure_disk("m1", "disk", base=base, size_bytes=0)
+    assert disk.base == base.checksum
+    assert (await storage.ensure_disk("m1", "disk.eph0", base=None, size_bytes=MiB)).base is None
+    assert not await opened().ensure_no_base(source.checksum)
+    assert await storage.ensure_no_base(other.checksum)
+    assert await storage.bases() == [base]
+    await storage.ensure_no_disks("m1")
+    assert await storage.ensure_no_base(source.checksum)
+    assert await opened().bases() == []
+    assert await storage.ensure_base(source.checksum, "qcow2", source.fetch()) == base
 
 
 async def test_a_raw_image_counts_whole_sectors(opened: Open) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from minicloud.api import image
-from minicloud.conductor.image.cache_image import CacheImage
+from minicloud.conductor.image.cache_image import CacheImage, UncacheImage
 from minicloud.conductor.image.import_image import ImportImage
 from minicloud.core.image.options import ImageOptions
 from minicloud.engines.blobs import Blobs
@@ -22,7 +22,9 @@ RAW = bytes(range(256)) * 8
 async def an_image_service(blobs: Blobs | None = None, options: ImageOptions | None = None) -> AsyncIterator[Door]:
     """Image alone, over an empty world."""
     async with AsyncExitStack() as stack:
-        yield await a_door(stack, [image.service()], blobs=blobs, sagas=[ImportImage, CacheImage], image=options)
+        yield await a_door(
+            stack, [image.service()], blobs=blobs, sagas=[ImportImage, CacheImage, UncacheImage], image=options
+        )
 
 
 async def an_image(http: httpx.AsyncClient, content: bytes | None = RAW, **values: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from minicloud.api.call import Call
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.base.clock import moment
 from minicloud.base.errors import Invalid, NotFound
-from minicloud.conductor.image.cache_image import CacheImage
+from minicloud.conductor.image.cache_image import CacheImage, UncacheImage
 from minicloud.core.image import cache, images
 from minicloud.core.image.cache import CachedImage
 from minicloud.core.policy import ADMIN
@@ -14,10 +14,10 @@ from minicloud.core.records import Transaction
 
 
 def view(found: CachedImage) -> dict[str, Any]:
-    """A cached image as clients see it. Hosts do not tell how often they used one."""
+    """A cached image as clients see it."""
     return {
         "image_id": found.image_id,
-        "hits": 0,
+        "hits": found.hits,
         "size": found.size,
         "last_accessed": moment(found.last_accessed).timestamp(),
         "last_modified": moment(found.last_modified).timestamp(),
@@ -54,14 +54,23 @@ def _get(call: Call, tx: Transaction, image_id: str) -> images.Image:
 
 
 async def delete(call: Call, image_id: str) -> None:
-    """DELETE /v2/cache/{image}."""
+    """DELETE /v2/cache/{image}: hosts let go of it, unless a disk there stands on it."""
 
     def work(tx: Transaction) -> None:
-        if cache.find(tx, image_id) is None:
+        found = cache.find(tx, image_id)
+        if found is None:
             _get(call, tx, image_id)
-        cache.forget(tx, image_id)
+        else:
+            _forget(call, tx, found)
 
     await call.write(work)
+
+
+def _forget(call: Call, tx: Transaction, found: CachedImage) -> None:
+    cache.forget(tx, found.image_id)
+    image = images.find_many(tx, [found.image_id]).get(found.image_id)
+    if found.cached and image is not None and image.os_hash_value is not None:
+        call.begin(tx, UncacheImage(image_id=image.id, checksum=image.os_hash_value))
 
 
 async def clear(call: Call) -> None:
@@ -73,10 +82,9 @@ async def clear(call: Call) -> None:
         )
 
     def work(tx: Transaction) -> None:
-        if target != "queue":
-            cache.clear(tx, cached=True)
-        if target != "cache":
-            cache.clear(tx, cached=False)
+        for found in cache.known(tx):
+            if target != ("queue" if found.cached else "cache"):
+                _forget(call, tx, found)
 
     await call.write(work)
 

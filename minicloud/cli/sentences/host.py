@@ -69,6 +69,10 @@ def _machine_ended(f: Facts) -> Said:
 SENTENCES: dict[str, Tell] = {
     "image": _image,
     "fetch_image": _fetch_image,
+    "image_damaged": lambda f: f"the image {f['checksum']} was changed on this host since it came: it is fetched anew",
+    "image_unverified": lambda f: f"the image {f['checksum']} may have been changed on this host: {f['why']}",
+    "image_uncached": lambda f: f"the image {f['checksum']} was removed from this host, where nobody needs it",
+    "image_not_cached": lambda f: f"image {f.name('image')} did not come to {f.get('host') or 'any host'}: {f['why']}",
     "root_disk": lambda f: (
         f"the root disk of {f['root_gb']} GiB is made"
         if f["root_gb"]

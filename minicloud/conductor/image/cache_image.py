@@ -1,4 +1,4 @@
-"""Bring an image to every host that is up, so that the first boot from it there need not wait for the bytes."""
+"""Bring an image to hosts that are up, so that the first boot from it there need not wait for the bytes; or take it from them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from minicloud.base import trace
 from minicloud.base.errors import CloudError, Failed
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import hosts
+from minicloud.core.compute import hosts, leftovers
 from minicloud.core.image import cache, images
 from minicloud.core.image.images import Image
 from minicloud.engines.database import Transaction
@@ -85,5 +85,44 @@ def mark_cached(tx: Transaction, saga: CacheImage, world: World) -> None:
 
 
 def forget(tx: Transaction, saga: CacheImage, world: World) -> None:
-    """The cache does not show it."""
-    cache.forget(tx, saga.image_id)
+    """It is wanted no more; where it was before, it is still shown."""
+    found = cache.find(tx, saga.image_id)
+    if found is not None and not found.cached:
+        cache.forget(tx, saga.image_id)
+
+
+class UncacheImage(Saga):
+    """``checksum`` is what hosts call the image. What a disk stands on stays, and is shown again when hosts tell of it."""
+
+    image_id: str
+    checksum: str
+
+    @property
+    def about(self) -> str:
+        return self.image_id
+
+    @classmethod
+    def steps(cls) -> Steps["UncacheImage"]:
+        return [Step("remove", act=ensure_not_on_hosts, final=True)]
+
+
+async def ensure_not_on_hosts(saga: UncacheImage, world: World) -> None:
+    """The hosts do not have the image, unless a server needs it; one that is down keeps it."""
+
+    def look(tx: Transaction) -> list[str]:
+        return [node.host for node in hosts.nodes(tx)] if leftovers.unneeded(tx, [saga.checksum]) else []
+
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def ask(host: str) -> None:
+        async with limiter:
+            try:
+                await world.agents.ask(host, calls.EnsureNoImage(checksum=saga.checksum))
+            except CloudError as error:
+                trace.note("image_not_uncached", host=host, image=saga.image_id, why=error.message)
+
+    known = await world.database.read(look)
+    async with anyio.create_task_group() as tasks:
+        for host in known:
+            if hosts.member(host) not in world.servicegroup.down:
+                tasks.start_soon(ask, host)

@@ -29,6 +29,16 @@ def loose_ports(tx: Transaction, host: str, present: Collection[str], busy: Coll
     return sorted(set(present) - {port_id for (port_id,) in rows})
 
 
+def unneeded(tx: Transaction, checksums: Collection[str]) -> list[str]:
+    """Those of the images' checksums that no living server needs, be it as disk, kernel or ramdisk."""
+    return [
+        checksum
+        for checksum in checksums
+        if tx.one("SELECT 1 FROM servers WHERE deleted = 0 AND image_properties LIKE ? LIMIT 1", [f"%{checksum}%"])
+        is None
+    ]
+
+
 def free_claims(tx: Transaction, busy: Collection[str]) -> list[str]:
     """Take back what servers claim on compute nodes although they are deleted or have no host; whose it was."""
     nodes = {node.uuid for node in hosts.nodes(tx)}

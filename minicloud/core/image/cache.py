@@ -1,20 +1,25 @@
-"""The image cache as administrators manage it: images that the hosts shall have before anybody boots from them.
+"""The image cache as administrators manage it: the images that hosts have, and those that they shall have before anybody boots.
 
 Glance caches between its store and its own API; here those are one place, and the way that is worth a cache is the one to
-the hosts. Forgetting an image leaves what hosts have: disks stand on it.
+the hosts. What disks stand on stays there, whoever forgets it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
+
+import msgspec
 
 from minicloud.base import trace
 from minicloud.core import records
-from minicloud.core.image.images import Image
+from minicloud.core.image.images import ACTIVE, DEACTIVATED, Image
 from minicloud.engines.database import Transaction
 
 
 class CachedImage(records.Record, kw_only=True):
-    """An image that is wanted on the hosts, or (``cached``) that these ``hosts`` have. ``size`` in bytes."""
+    """An image that is wanted on the hosts, or (``cached``) that these ``hosts`` have. ``size`` in bytes.
+
+    ``hits``: how often a host needed it and had it, since it started.
+    """
 
     TABLE = "image_cache"
     KEY: ClassVar[tuple[str, ...]] = ("image_id",)
@@ -25,6 +30,14 @@ class CachedImage(records.Record, kw_only=True):
     hosts: list[str] = []
     last_accessed: str
     last_modified: str
+    hits: int = 0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What hosts say of an image: those that have it, and how often it was of use to them."""
+
+    hosts: list[str]
+    hits: int = 0
 
 
 def known(tx: Transaction) -> list[CachedImage]:
@@ -51,20 +64,55 @@ def queue(tx: Transaction, image: Image) -> bool:
 
 
 def arrived(tx: Transaction, image_id: str, hosts: Sequence[str]) -> None:
-    """These hosts have the image. Content when it was forgotten meanwhile."""
+    """These hosts have the image, too. Content when it was forgotten meanwhile."""
     found = find(tx, image_id)
     if found is not None:
-        records.change(tx, found, cached=True, hosts=sorted(hosts), last_modified=tx.now, last_accessed=tx.now)
+        now = sorted({*found.hosts, *hosts})
+        records.change(tx, found, cached=True, hosts=now, last_modified=tx.now, last_accessed=tx.now)
+
+
+def reported(tx: Transaction, held: Mapping[str, Held], heard: Collection[str]) -> None:
+    """What the hosts that were ``heard`` have, by checksum, is what the cache shows of them."""
+    living = {
+        image.id: held[image.os_hash_value]
+        for image in records.select_in(tx, Image, "os_hash_value", set(held))
+        if image.status in (ACTIVE, DEACTIVATED) and image.os_hash_value is not None
+    }
+    before = {row.image_id: row for row in records.select(tx, CachedImage)}
+    for image_id, now in living.items():
+        row = before.get(image_id)
+        if row is None:
+            size = records.get(tx, Image, image_id).size or 0
+            row = CachedImage(image_id=image_id, size=size, last_accessed=tx.now, last_modified=tx.now)
+            records.insert(tx, row)
+        hosts = sorted({*now.hosts, *(host for host in row.hosts if host not in heard)})
+        if (hosts, True) != (row.hosts, row.cached):
+            row = records.change(tx, row, cached=True, hosts=hosts, last_modified=tx.now)
+        if now.hits != row.hits:
+            records.change(tx, row, hits=now.hits, last_accessed=tx.now)
+    for image_id, row in before.items():
+        if image_id not in living and row.cached and row.hosts:
+            elsewhere = [host for host in row.hosts if host not in heard]
+            if elsewhere:
+                if elsewhere != row.hosts:
+                    records.change(tx, row, hosts=elsewhere, last_modified=tx.now)
+            else:
+                forget(tx, image_id)
+
+
+def of_nobody(tx: Transaction, checksums: Collection[str]) -> list[str]:
+    """Those of the checksums that no image has which still is."""
+    living = {
+        image.os_hash_value
+        for image in records.select_in(tx, Image, "os_hash_value", set(checksums))
+        if not image.deleted
+    }
+    return sorted(set(checksums) - living)
 
 
 def forget(tx: Transaction, image_id: str) -> None:
     """Nothing is known of the image any more."""
     tx.execute("DELETE FROM image_cache WHERE image_id = ?", [image_id])
-
-
-def clear(tx: Transaction, *, cached: bool) -> int:
-    """Forget all that are there, or all that are wanted; how many those were."""
-    return tx.execute("DELETE FROM image_cache WHERE cached = ?", [int(cached)])
 
 
 def clean(tx: Transaction) -> int:

@@ -23,14 +23,25 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     virtual_size: int
 
 
+class CachedBase(msgspec.Struct, frozen=True, kw_only=True):
+    """An image in the cache, by its checksum, and how often this host found it there since it started."""
+
+    checksum: str
+    hits: int = 0
+
+
 class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine's disk: ``name`` such as ``disk``, ``disk.config``; absolute ``path``; size in bytes as the guest sees it."""
+    """A machine's disk: ``name`` such as ``disk``, ``disk.config``; absolute ``path``; size in bytes as the guest sees it.
+
+    ``base``: the checksum of the image that it stands on, if it does.
+    """
 
     machine_id: str
     name: str
     path: str
     format: Literal["raw", "qcow2"]
     virtual_size: int
+    base: str | None = None
 
 
 Fetch = Callable[[], AsyncIterator[bytes]]
@@ -42,6 +53,8 @@ class Storage(Protocol):
 
     async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
         """The image with this checksum (``sha512`` hex of its bytes) is in the cache; bytes that do not match are refused.
+
+        One that was damaged there is noticed and fetched anew.
 
         Raises Failed (checksum differs, image corrupt, disk full), ToolMissing, and what ``fetch`` raises.
         """
@@ -112,6 +125,15 @@ class Storage(Protocol):
 
     async def bases(self) -> list[Base]:
         """The images in the cache."""
+
+    async def cached(self) -> list[CachedBase]:
+        """The same, with how often each was of use."""
+
+    async def ensure_no_base(self, checksum: str) -> bool:
+        """The image is not in the cache, unless a machine's disk stands on it; whether it is gone.
+
+        Whoever asks knows that no disk is about to be made of it.
+        """
 
     async def free_bytes(self) -> int:
         """Room left for disks."""

@@ -4,17 +4,18 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from minicloud.base import trace
-from minicloud.base.errors import Failed, Invalid, ToolFailed
+from minicloud.base.errors import CloudError, Failed, Invalid, ToolFailed
 from minicloud.base.imageformat import Inspector, qcow2
 from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, Fetch
+from minicloud.drivers.storage.basemark import is_marked, mark, sha512_of
 from minicloud.drivers.storage.names import STORED_AS, check_base
 from minicloud.drivers.storage.qemuimg import qemu_img
 
@@ -33,22 +34,75 @@ class BaseCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._locks: dict[str, anyio.Lock] = {}
+        self._users: list[Callable[[], Iterable[Path]]] = []
         self._swept = False
+
+    def used_by(self, standing_on: Callable[[], Iterable[Path]]) -> None:
+        """Somebody keeps disks that stand on images here; ``standing_on`` says on which files."""
+        self._users.append(standing_on)
+
+    def holds(self, checksum: str, format: str) -> bool:
+        """Whether the image is here. Raises Invalid."""
+        check_base(checksum, format)
+        return self._path(checksum, format).exists()
 
     async def ensure(self, checksum: str, format: str, fetch: Fetch) -> Base:
         """As the storage promise's ``ensure_base``."""
         check_base(checksum, format)
-        path = self._folder / f"{checksum}.{STORED_AS[format]}"
+        path = self._path(checksum, format)
+        async with self._alone(path):
+            if not path.exists():
+                await self._fetch_traced(path, checksum, format, fetch)
+            elif not is_marked(path):
+                await self._mend(path, checksum, format, fetch)
+            return read_base(path)
+
+    async def remove(self, checksum: str) -> bool:
+        """As the storage promise's ``ensure_no_base``."""
+        gone = True
+        for format in sorted(set(STORED_AS.values())):
+            path = self._path(checksum, format)
+            async with self._alone(path):
+                if not path.exists():
+                    continue
+                if any(path in standing_on() for standing_on in self._users):
+                    gone = False
+                    continue
+                path.unlink()
+                trace.note("image_uncached", checksum=checksum[:12])
+        return gone
+
+    def _path(self, checksum: str, format: str) -> Path:
+        return self._folder / f"{checksum}.{STORED_AS[format]}"
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, path: Path) -> AsyncIterator[None]:
         lock = self._locks.setdefault(path.name, anyio.Lock())
         try:
             async with lock:
-                if not path.exists():
-                    with trace.span("fetch_image", checksum=checksum[:12], format=format) as facts:
-                        facts["bytes"] = await self._fetch(path, checksum, format, fetch)
-                return read_base(path)
+                yield
         finally:
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._locks.pop(path.name, None)
+
+    async def _mend(self, path: Path, checksum: str, format: str, fetch: Fetch) -> None:
+        """The file was written to: if it holds something else now, it is fetched anew; whoever has it open keeps the old one."""
+        if STORED_AS[format] != "qcow2" or format == "qcow2":
+            if await anyio.to_thread.run_sync(sha512_of, path) == checksum:
+                mark(path)
+                return
+            trace.note("image_damaged", checksum=checksum[:12])
+            await self._fetch_traced(path, checksum, format, fetch)
+            return
+        # Nobody knows what a converted image's checksum was.
+        try:
+            await self._fetch_traced(path, checksum, format, fetch)
+        except CloudError as error:
+            trace.note("image_unverified", checksum=checksum[:12], why=error.message)
+
+    async def _fetch_traced(self, path: Path, checksum: str, format: str, fetch: Fetch) -> None:
+        with trace.span("fetch_image", checksum=checksum[:12], format=format) as facts:
+            facts["bytes"] = await self._fetch(path, checksum, format, fetch)
 
     def list(self) -> list[Base]:
         """Every image that is whole."""
@@ -207,6 +261,7 @@ def _settle(fd: int, size: int) -> None:
 
 def _publish(part: Path, path: Path) -> None:
     os.chmod(part, 0o444)
+    mark(part)
     sync(part)
     os.replace(part, path)
     sync(path.parent)

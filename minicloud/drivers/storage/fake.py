@@ -11,7 +11,7 @@ from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.base.imageformat import Inspector, qcow2
 from minicloud.drivers.faults import FaultScript
 from minicloud.drivers.statelog import StateLog
-from minicloud.drivers.storage import Base, DiskFile, Fetch, GiB
+from minicloud.drivers.storage import Base, CachedBase, DiskFile, Fetch, GiB
 from minicloud.drivers.storage.names import STORED_AS, check_base, check_disk, check_machine, check_size
 
 _IMAGES, _BASES, _DISKS, _KEPT = "images", "bases", "disks", "kept"
@@ -58,6 +58,7 @@ class FakeStorage:
         self._host = host
         self._faults = faults or FaultScript()
         self._size_gb = size_gb
+        self._hits: dict[str, int] = {}
 
     async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
         check_base(checksum, format)
@@ -68,6 +69,8 @@ class FakeStorage:
             size = await self._images.ensure_verified(checksum, format, fetch)
             row = Base(checksum=checksum, path=self._path("_base", key), format=_stored(format), virtual_size=size)
             self._log.put(_BASES, self._host, key, row)
+        else:
+            self._hits[checksum] = self._hits.get(checksum, 0) + 1
         if late is not None:
             raise late
         return _as(row, Base)
@@ -80,7 +83,7 @@ class FakeStorage:
         row = self._log.get(_DISKS, self._host, f"{machine_id}/{name}")
         if row is not None and _as(row, DiskFile).virtual_size > size:
             raise Invalid(f"disk {name} of {machine_id} has more than {size} bytes already: disks do not shrink")
-        disk = self._disk(machine_id, name, "qcow2", size)
+        disk = self._disk(machine_id, name, "qcow2", size, None if base is None else base.checksum)
         if late is not None:
             raise late
         return disk
@@ -199,12 +202,27 @@ class FakeStorage:
     async def bases(self) -> list[Base]:
         return [_as(row, Base) for row in self._log.rows(_BASES, self._host).values()]
 
+    async def cached(self) -> list[CachedBase]:
+        return [CachedBase(checksum=one.checksum, hits=self._hits.get(one.checksum, 0)) for one in await self.bases()]
+
+    async def ensure_no_base(self, checksum: str) -> bool:
+        late = await self._faults.meet("ensure_no_base", self._host, checksum) if self._faults.armed else None
+        disks = [row for key, row in self._log.rows(_DISKS, self._host).items() if "/" in key]
+        used = any(_as(row, DiskFile).base == checksum for row in disks)
+        if not used:
+            self._hits.pop(checksum, None)
+            for format in set(STORED_AS.values()):
+                self._log.drop(_BASES, self._host, f"{checksum}.{format}")
+        if late is not None:
+            raise late
+        return not used
+
     async def free_bytes(self) -> int:
         rows = self._log.rows(_DISKS, self._host)
         used = sum(_as(row, DiskFile).virtual_size for key, row in rows.items() if "/" in key)
         return max(0, self._size_gb * GiB - used)
 
-    def _disk(self, machine_id: str, name: str, format: str, size: int) -> DiskFile:
+    def _disk(self, machine_id: str, name: str, format: str, size: int, base: str | None = None) -> DiskFile:
         key = f"{machine_id}/{name}"
         row = self._log.get(_DISKS, self._host, key)
         disk = DiskFile(
@@ -213,6 +231,7 @@ class FakeStorage:
             path=self._path("instances", machine_id, name),
             format="raw" if format == "raw" else "qcow2",
             virtual_size=size,
+            base=base,
         )
         if row is None or _as(row, DiskFile) != disk:
             names = self._names(machine_id)

@@ -6,16 +6,16 @@ hidden unfinished forms) and no others, and removes a folder only when nothing i
 
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
 
-from minicloud.base.errors import Failed, Invalid, NotFound
-from minicloud.base.imageformat import qcow2
+from minicloud.base.errors import Invalid, NotFound
 from minicloud.drivers.privatefolder import make_private
-from minicloud.drivers.storage import Base, DiskFile, Fetch, formatting, kept
+from minicloud.drivers.storage import Base, CachedBase, DiskFile, Fetch, formatting, kept
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes, sync
+from minicloud.drivers.storage.diskfiles import backing, disk_of, is_qcow2, virtual_size
 from minicloud.drivers.storage.names import check_disk, check_machine, check_size, is_disk
 from minicloud.drivers.storage.qemuimg import qemu_img
 
@@ -36,9 +36,13 @@ class FilesStorage:
         self._folder = folder.absolute()
         self._instances = self._folder / "instances"
         self._cache = cache or BaseCache(self._folder / "_base")
+        self._cache.used_by(self._standing_on)
+        self._hits: dict[str, int] = {}
         self._locks: dict[str, anyio.Lock] = {}
 
     async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
+        if self._cache.holds(checksum, format):
+            self._hits[checksum] = self._hits.get(checksum, 0) + 1
         return await self._cache.ensure(checksum, format, fetch)
 
     async def ensure_disk(self, machine_id: str, name: str, *, base: Base | None, size_bytes: int) -> DiskFile:
@@ -51,11 +55,11 @@ class FilesStorage:
                 await kept.tidy(path.parent, path)
             if not path.exists():
                 await self._create(path, base, size)
-            elif (has := _virtual_size(path)) < size:
+            elif (has := virtual_size(path)) < size:
                 await qemu_img("resize", "-q", "-f", "qcow2", str(path), str(size))
             elif has > -(-size // 512) * 512:
                 raise Invalid(f"disk {name} of {machine_id} has {has} bytes, more than {size}: disks do not shrink")
-            return _disk(machine_id, path, "qcow2")
+            return disk_of(machine_id, path, "qcow2")
 
     async def ensure_formatted(
         self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
@@ -72,7 +76,7 @@ class FilesStorage:
                     raise disk_trouble(error, self._folder) from error
                 finally:
                     self._tidy(path.parent)
-            return _disk(machine_id, path, "qcow2")
+            return disk_of(machine_id, path, "qcow2")
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
         check_machine(machine_id)
@@ -84,13 +88,13 @@ class FilesStorage:
                     await anyio.to_thread.run_sync(self._write, path, content)
             except OSError as error:
                 raise disk_trouble(error, self._folder) from error
-            return _disk(machine_id, path, "raw")
+            return disk_of(machine_id, path, "raw")
 
     async def disk(self, machine_id: str, name: str) -> DiskFile | None:
         check_machine(machine_id)
         check_disk(name)
         path = self._path(machine_id, name)
-        return _disk(machine_id, path, "qcow2") if path.exists() else None
+        return disk_of(machine_id, path, "qcow2") if path.exists() else None
 
     async def ensure_copy(self, machine_id: str, name: str, of: str) -> DiskFile:
         check_disk(name)
@@ -110,7 +114,7 @@ class FilesStorage:
                 raise disk_trouble(error, self._folder) from error
             finally:
                 part.unlink(missing_ok=True)
-            return _disk(machine_id, path, "qcow2")
+            return disk_of(machine_id, path, "qcow2")
 
     async def content(self, machine_id: str, name: str) -> AsyncGenerator[bytes, None]:
         check_machine(machine_id)
@@ -151,7 +155,7 @@ class FilesStorage:
         check_machine(machine_id)
         folder = self._instances / machine_id
         found = sorted(entry for entry in folder.iterdir() if is_disk(entry.name)) if folder.is_dir() else []
-        return [_disk(machine_id, path, "qcow2" if _is_qcow2(path) else "raw") for path in found]
+        return [disk_of(machine_id, path, "qcow2" if is_qcow2(path) else "raw") for path in found]
 
     async def ensure_unpacked(self, machine_id: str, name: str, fetch: Fetch) -> DiskFile:
         check_machine(machine_id)
@@ -160,7 +164,7 @@ class FilesStorage:
         async with self._alone(machine_id):
             if not path.exists():
                 await self._unpack(path, fetch)
-            return _disk(machine_id, path, "qcow2")
+            return disk_of(machine_id, path, "qcow2")
 
     async def _unpack(self, path: Path, fetch: Fetch) -> None:
         part = path.with_name(f".{path.name}.part")
@@ -171,7 +175,7 @@ class FilesStorage:
             ) as file:
                 async for chunk in fetch():
                     await file.write(chunk)
-            _virtual_size(part)
+            virtual_size(part)
             await anyio.to_thread.run_sync(sync, part)
             os.replace(part, path)
         except OSError as error:
@@ -185,7 +189,7 @@ class FilesStorage:
         folder = self._instances / machine_id
         if not folder.is_dir():
             return []
-        return sorted(entry for entry in folder.iterdir() if is_disk(entry.name) and _is_qcow2(entry))
+        return sorted(entry for entry in folder.iterdir() if is_disk(entry.name) and is_qcow2(entry))
 
     async def ensure_no_disks(self, machine_id: str) -> None:
         check_machine(machine_id)
@@ -211,6 +215,21 @@ class FilesStorage:
 
     async def bases(self) -> list[Base]:
         return self._cache.list()
+
+    async def cached(self) -> list[CachedBase]:
+        return [
+            CachedBase(checksum=base.checksum, hits=self._hits.get(base.checksum, 0)) for base in self._cache.list()
+        ]
+
+    async def ensure_no_base(self, checksum: str) -> bool:
+        self._hits.pop(checksum, None)
+        return await self._cache.remove(checksum)
+
+    def _standing_on(self) -> Iterator[Path]:
+        """What the machines' disks stand on, those included that are not finished."""
+        for path in self._instances.glob("*/*"):
+            if path.is_file() and (below := backing(path)) is not None:
+                yield below
 
     async def free_bytes(self) -> int:
         return free_bytes(self._folder)
@@ -261,26 +280,3 @@ class FilesStorage:
         """A first disk that could not be made leaves no folder either."""
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _is_qcow2(path: Path) -> bool:
-    """Files are made here: a raw one is a config drive or the like, and none of those begins so."""
-    with path.open("rb") as file:
-        return file.read(4) == b"QFI\xfb"
-
-
-def _virtual_size(path: Path) -> int:
-    with path.open("rb") as file:
-        head = file.read(104)
-    try:
-        return qcow2.size(head)
-    except Invalid as error:
-        raise Failed(f"{path} is damaged: {error.message}") from error
-
-
-def _disk(machine_id: str, path: Path, format: str) -> DiskFile:
-    if format == "raw":
-        size = path.stat().st_size
-        return DiskFile(machine_id=machine_id, name=path.name, path=str(path), format="raw", virtual_size=size)
-    size = _virtual_size(path)
-    return DiskFile(machine_id=machine_id, name=path.name, path=str(path), format="qcow2", virtual_size=size)

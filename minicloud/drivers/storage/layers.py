@@ -82,6 +82,12 @@ class Layers:
     def lend_image(self, base: Base) -> Path:
         """A second name for a cached image, which stays as long as volumes stand on it, whatever becomes of the cache."""
         path = self.image(base)
+        if path.exists() and not os.path.samefile(path, base.path):
+            # The cache noticed that the old file was damaged, and has a sound one.
+            part = path.with_name(f".{path.name}.part")
+            part.unlink(missing_ok=True)
+            os.link(base.path, part)
+            os.replace(part, path)
         with contextlib.suppress(FileExistsError):
             os.link(base.path, path)
         return path

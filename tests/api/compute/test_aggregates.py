@@ -183,4 +183,6 @@ async def test_images_are_brought_to_the_hosts_of_an_aggregate() -> None:
         assert cloud.cloud.fake is not None
         log = cloud.cloud.fake.log
         assert [len(log.rows("bases", host)) for host in ("host-1", "host-2")] == [0, 1]
+        await cloud.reconciled()
+        assert (await cloud.admin.get(f"/image/v2/cache/nodes/{await cloud.image_id()}")).json() == ["host-2"]
         assert await cloud.stuck() == []

@@ -12,10 +12,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from minicloud.base.errors import Failed
-from minicloud.drivers.storage import Base, Fetch, GiB
+from minicloud.base import trace
+from minicloud.base.errors import Failed, NotFound
+from minicloud.drivers.storage import Base, Fetch, GiB, basemark
 from minicloud.drivers.storage.basecache import BaseCache
 from minicloud.drivers.storage.files import FilesStorage
+from minicloud.drivers.storage.volumefiles import VolumeFiles
 from tests.support.images import a_qcow2
 
 pytestmark = [
@@ -42,6 +44,14 @@ def stream(content: bytes, piece: int = 65536) -> Fetch:
 
 async def base_of(storage: FilesStorage, content: bytes, form: str) -> Base:
     return await storage.ensure_base(hashlib.sha512(content).hexdigest(), form, stream(content))
+
+
+def spoil(path: str, at: int) -> None:
+    """Write something else into a file; a negative place counts from its end."""
+    os.chmod(path, 0o600)
+    with open(path, "r+b") as file:
+        file.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
+        file.write(b"something else")
 
 
 def call(*argv: str) -> None:
@@ -89,6 +99,87 @@ async def test_other_formats_become_qcow2(tmp_path: Path, form: str, name: str) 
     call("qemu-img", "convert", "-f", "qcow2", "-O", "raw", base.path, str(out))
     assert out.read_bytes()[: 4 * MiB] == raw.read_bytes()
     assert len(os.listdir(tmp_path / "host" / "_base")) == 1
+
+
+@pytest.mark.parametrize("form", ["qcow2", "vmdk"])
+async def test_an_image_that_was_changed_in_the_cache_is_fetched_anew(tmp_path: Path, form: str) -> None:
+    raw, image = tmp_path / "a.raw", tmp_path / "a.image"
+    raw.write_bytes(b"what was uploaded".ljust(MiB, b"\x55"))
+    call("qemu-img", "convert", "-f", "raw", "-O", form, str(raw), str(image))
+    storage, content, notes = FilesStorage(tmp_path / "host"), image.read_bytes(), trace.Recording()
+    with trace.recording(notes):
+        base = await base_of(storage, content, form)
+        await base_of(storage, content, form)
+        assert len(notes.facts("fetch_image")) == 1
+        spoil(base.path, -100)
+        assert await base_of(storage, content, form) == base
+        assert len(notes.facts("fetch_image")) == 2
+        os.truncate(base.path, 1000)
+        disk = await storage.ensure_disk("m1", "disk", base=await base_of(storage, content, form), size_bytes=0)
+        assert len(notes.facts("fetch_image")) == 3
+    out = tmp_path / "out.raw"
+    call("qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk.path, str(out))
+    assert out.read_bytes() == raw.read_bytes()
+    assert [fact["checksum"] for fact in notes.facts("image_damaged")] == [base.checksum[:12]] * (
+        2 if form == "qcow2" else 0
+    )
+
+
+async def test_an_image_that_was_only_touched_is_looked_through_once(tmp_path: Path) -> None:
+    storage, content, notes = FilesStorage(tmp_path), a_qcow2(size=MiB), trace.Recording()
+    with trace.recording(notes):
+        base = await base_of(storage, content, "qcow2")
+        os.utime(base.path)
+        await base_of(storage, content, "qcow2")
+        assert basemark.is_marked(Path(base.path))
+    assert (len(notes.facts("fetch_image")), notes.facts("image_damaged")) == (1, [])
+
+
+async def test_a_converted_image_that_was_touched_is_used_when_it_cannot_be_had_again(tmp_path: Path) -> None:
+    raw, image = tmp_path / "a.raw", tmp_path / "a.image"
+    raw.write_bytes(b"\x55" * MiB)
+    call("qemu-img", "convert", "-f", "raw", "-O", "vmdk", str(raw), str(image))
+    storage, content, notes = FilesStorage(tmp_path / "host"), image.read_bytes(), trace.Recording()
+    base = await base_of(storage, content, "vmdk")
+    os.utime(base.path)
+
+    async def gone() -> AsyncIterator[bytes]:
+        raise NotFound("the image was deleted")
+        yield b""
+
+    with trace.recording(notes):
+        assert await storage.ensure_base(base.checksum, "vmdk", gone) == base
+    assert notes.facts("image_unverified") == [{"checksum": base.checksum[:12], "why": "the image was deleted"}]
+
+
+async def test_volumes_get_the_sound_image_that_took_the_place_of_a_damaged_one(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path / "cache")
+    volumes, content = VolumeFiles(tmp_path / "volumes", cache), os.urandom(MiB)
+    checksum = hashlib.sha512(content).hexdigest()
+    base = await volumes.ensure_base(checksum, "raw", stream(content))
+    await volumes.ensure_volume("v1", size_bytes=2 * MiB, base=base)
+    spoil(base.path, 0)
+    base = await volumes.ensure_base(checksum, "raw", stream(content))
+    await volumes.ensure_volume("v2", size_bytes=2 * MiB, base=base)
+    for name in ("v1", "v2"):
+        out = tmp_path / f"{name}.raw"
+        call("qemu-img", "convert", "-f", "qcow2", "-O", "raw", (await volumes.volume(name)).path, str(out))
+        assert out.read_bytes()[:MiB] == content
+    assert await cache.remove(checksum)
+    assert (await volumes.volume("v1")).virtual_size == 2 * MiB
+
+
+async def test_hosts_that_share_a_cache_keep_what_any_of_them_needs(tmp_path: Path) -> None:
+    cache = BaseCache(tmp_path / "cache")
+    first, second = FilesStorage(tmp_path / "h1", cache), FilesStorage(tmp_path / "h2", cache)
+    base = await base_of(first, a_qcow2(size=MiB), "qcow2")
+    await second.ensure_disk("m1", "disk", base=base, size_bytes=0)
+    assert not await first.ensure_no_base(base.checksum)
+    os.rename(tmp_path / "h2" / "instances" / "m1" / "disk", tmp_path / "h2" / "instances" / "m1" / ".disk.part")
+    assert not await first.ensure_no_base(base.checksum)
+    await second.ensure_no_disks("m1")
+    assert await first.ensure_no_base(base.checksum)
+    assert await second.bases() == []
 
 
 async def test_hosts_may_share_a_cache(tmp_path: Path) -> None:
