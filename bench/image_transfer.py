@@ -75,6 +75,9 @@ async def _minicloud(folder: Path, stack: AsyncExitStack) -> Any:
 
 
 async def _serve(kind: str, folder: Path, port: int) -> None:
+    from minicloud.cli.serve import SWITCH_S
+
+    sys.setswitchinterval(SWITCH_S)
     async with AsyncExitStack() as stack:
         app = await _bare(folder) if kind == "bare" else await _minicloud(folder, stack)
         config = uvicorn.Config(app, port=port, log_level="warning", lifespan="off")

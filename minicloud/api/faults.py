@@ -110,7 +110,7 @@ def fault(
     if error.meaning == "unauthenticated" and dialect != "plain":
         # Every service stands behind keystonemiddleware, which answers in the identity service's words.
         return _unauthenticated(error)
-    if dialect == "image" and "json" not in accept and "html" in accept:
+    if dialect == "image" and _prefers_page(accept):
         return _image_page(status, error)
     headers = [("Content-Type", "application/json")]
     allow = error.detail.get("allow")
@@ -123,6 +123,29 @@ def fault(
             return _placement_page(status, error, "html" in accept)
         return Fault(status, headers, msgspec.json.encode(_placement(status, error, request_id, version)))
     return Fault(status, headers, msgspec.json.encode(_DOCUMENTS[dialect](status, error, request_id)))
+
+
+def _prefers_page(accept: str) -> bool:
+    """Whether a page is as welcome as a document; image then sends the page, which Glance's own client relies on.
+
+    Who names nothing at all gets the document, not upstream's plain text: openstacksdk uploads that way, and shows no text.
+    """
+    page = document = 0.0
+    for one in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in one.split(";"))
+        quality = next((_quality(text[2:]) for text in parameters if text.startswith("q=")), 1.0)
+        if kind in ("text/html", "text/*", "*/*"):
+            page = max(page, quality)
+        if kind in ("application/json", "application/*", "*/*"):
+            document = max(document, quality)
+    return page > 0 and page >= document
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _title(status: int) -> str:

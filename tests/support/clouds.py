@@ -88,7 +88,11 @@ class TestedCloud:
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.cloud.api),
             base_url=URL,
-            headers={"X-Auth-Token": answer.headers["x-subject-token"], "OpenStack-API-Version": version},
+            headers={
+                "X-Auth-Token": answer.headers["x-subject-token"],
+                "Accept": "application/json",
+                "OpenStack-API-Version": version,
+            },
         )
 
     async def a_project(self, name: str) -> httpx.AsyncClient:

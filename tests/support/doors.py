@@ -74,7 +74,7 @@ class Door:
         return httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.api),
             base_url=f"{URL}{mount}",
-            headers={"X-Auth-Token": token, **(headers or {})},
+            headers={"X-Auth-Token": token, "Accept": "application/json", **(headers or {})},
         )
 
     def stranger(self, mount: str = "") -> httpx.AsyncClient:

@@ -1,7 +1,8 @@
 """A blob on its way to the disk: writing and both checksums go side by side, each in a thread of its own.
 
 The checksums are what takes time (md5 and sha512 each make about half a GB per second of one core), so no lane waits for another;
-only the number of blocks in memory is bounded. Blocks are large because handing them over costs more than it seems to.
+only the number of blocks in memory is bounded. Blocks are large because handing them over costs more than it seems to, and are
+used again and again because fresh memory costs the kernel as much as a checksum costs us.
 """
 
 import fcntl
@@ -14,7 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from minicloud.engines.blobs import BlobFacts, MiB
 
 _BLOCK = 4 * MiB
-_BLOCKS_IN_MEMORY = 4
+_BLOCKS_IN_MEMORY = 5
+"""Blocks that a blob has at most: one is being filled, the others are worked on."""
+_NO_BLOCK = memoryview(b"")
 
 
 class Incoming:
@@ -26,10 +29,11 @@ class Incoming:
         self._file = file
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
-        self._parts: list[bytes | memoryview] = []
-        self._parts_size = 0
-        self._lanes: list[tuple[ThreadPoolExecutor, Callable[[bytes | memoryview], None]]] = []
-        self._under_way: deque[list[Future[None]]] = deque()
+        self._block = _NO_BLOCK
+        self._filled = 0
+        self._free: list[memoryview] = []
+        self._lanes: list[tuple[ThreadPoolExecutor, Callable[[memoryview], None]]] = []
+        self._under_way: deque[tuple[memoryview, list[Future[None]]]] = deque()
 
     @classmethod
     def begin(cls, path: str) -> "Incoming":
@@ -42,32 +46,36 @@ class Incoming:
         self.size += len(chunk)
         rest = memoryview(chunk)
         while rest:
-            taken, rest = rest[: _BLOCK - self._parts_size], rest[_BLOCK - self._parts_size :]
-            self._parts.append(taken)
-            self._parts_size += len(taken)
-            if self._parts_size == _BLOCK:
+            if not self._block:
+                self._block = self._free.pop() if self._free else memoryview(bytearray(_BLOCK))
+            taken, rest = rest[: _BLOCK - self._filled], rest[_BLOCK - self._filled :]
+            self._block[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            if self._filled == _BLOCK:
                 self._send_off()
 
     def behind(self) -> bool:
         """Whether ``catch_up`` must be called before more is added."""
-        while self._under_way and all(future.done() and not future.exception() for future in self._under_way[0]):
-            self._under_way.popleft()
-        return len(self._under_way) > _BLOCKS_IN_MEMORY
+        while self._under_way and all(future.done() and not future.exception() for future in self._under_way[0][1]):
+            self._free.append(self._under_way.popleft()[0])
+        return len(self._under_way) >= _BLOCKS_IN_MEMORY
 
     def catch_up(self) -> None:
         """Wait for the oldest block. Raises OSError when it could not be written."""
-        for future in self._under_way.popleft():
+        block, futures = self._under_way.popleft()
+        for future in futures:
             future.result()
+        self._free.append(block)
 
     def complete(self) -> BlobFacts:
         """Write the rest and make it durable. Raises OSError."""
         while self._under_way:
             self.catch_up()
-        if self._parts:
-            block = self._block()
-            self._write(block)
-            self._md5.update(block)
-            self._sha512.update(block)
+        if self._filled:
+            rest = self._block[: self._filled]
+            self._write(rest)
+            self._md5.update(rest)
+            self._sha512.update(rest)
         os.fsync(self._file)
         return BlobFacts(self.size, self._md5.hexdigest(), self._sha512.hexdigest())
 
@@ -89,20 +97,15 @@ class Incoming:
         except FileNotFoundError:
             pass  # it has its final name
 
-    def _block(self) -> bytes | memoryview:
-        block = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts, self._parts_size = [], 0
-        return block
-
     def _send_off(self) -> None:
         if not self._lanes:  # a small blob never needs threads of its own
             for work in (self._write, self._md5.update, self._sha512.update):
                 self._lanes.append((ThreadPoolExecutor(1, thread_name_prefix="blob"), work))
-        block = self._block()
-        self._under_way.append([executor.submit(work, block) for executor, work in self._lanes])
+        block, self._block, self._filled = self._block, _NO_BLOCK, 0
+        self._under_way.append((block, [executor.submit(work, block) for executor, work in self._lanes]))
 
-    def _write(self, block: bytes | memoryview) -> None:
-        rest = memoryview(block)
+    def _write(self, block: memoryview) -> None:
+        rest = block
         while rest:
             rest = rest[os.write(self._file, rest) :]
 

@@ -86,11 +86,24 @@ async def test_a_bad_image_is_refused_with_the_reason(body: object, status: int,
         assert (answer.status_code, words in answer.json()["message"]) == (status, True), answer.text
 
 
-async def test_errors_are_pages_for_those_who_accept_pages_only() -> None:
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html", "text/html"),
+        ("*/*", "text/html"),
+        ("application/json, */*", "text/html"),
+        ("text/html;q=0.5, application/json", "application/json"),
+        ("*/*;q=x", "application/json"),
+        ("application/json", "application/json"),
+        ("application/octet-stream", "application/json"),
+        ("", "application/json"),
+    ],
+)
+async def test_errors_are_pages_for_those_who_like_pages_as_much(accept: str, kind: str) -> None:
     async with an_image_service() as door:
-        answer = await door.as_(mount=M).get("/v2/images/none", headers={"Accept": "text/html"})
+        answer = await door.as_(mount=M).get("/v2/images/none", headers={"Accept": accept})
         assert answer.status_code == 404
-        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-type"].partition(";")[0] == kind
         assert "No image found with ID none" in answer.text
 
 
