@@ -64,16 +64,19 @@ def enforce(
     deltas: Mapping[str, int],
     used: Mapping[str, int],
     required: Collection[str],
+    *,
+    strict: bool = False,
 ) -> None:
     """Whether a project may have so much more, in the words of oslo.limit. What is not registered binds nothing, but that
-    ``required`` resources without a registered limit may not be had at all. Raises OverQuota."""
+    ``required`` resources without a registered limit may not be had at all. ``strict``: who has too much already may not
+    even have nothing more. Raises OverQuota."""
     allowed = dict.fromkeys(required, 0) | limits(tx, service, project_id)
     if not deltas:
         return
     overs = [
         name
         for name, more in deltas.items()
-        if name in allowed and 0 <= allowed[name] < used.get(name, 0) + more and more > 0
+        if name in allowed and 0 <= allowed[name] < used.get(name, 0) + more and (more > 0 or strict)
     ]
     trace.note("quota", service=service, project=project_id, asked=dict(deltas), used=dict(used), overs=overs)
     if overs:

@@ -1,5 +1,6 @@
 """Limits that identity keeps bind in compute, image, network and block storage, where that is switched on; told through the doors."""
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -98,6 +99,33 @@ async def test_image_counts_images_and_their_bytes() -> None:
         usage = (await cloud.demo.get("/image/v2/info/usage")).json()["usage"]
         assert usage["image_size_total"] == {"usage": 1, "limit": 1}
         assert usage["image_count_uploading"] == {"usage": 0, "limit": 1}
+
+
+async def test_who_has_too_many_bytes_of_images_begins_nothing_more() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield bytes(1 << 20)
+
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="image")
+        await _registered(
+            cloud, "image", image_count_total=3, image_size_total=1, image_count_uploading=3, image_stage_total=5
+        )
+        wanted = {"name": "one", "disk_format": "raw", "container_format": "bare"}
+        octets = {"Content-Type": "application/octet-stream"}
+        first, second = [
+            f"/image/v2/images/{(await cloud.demo.post('/image/v2/images', json=wanted)).json()['id']}"
+            for _ in range(2)
+        ]
+        # How much comes was not said.
+        assert (await cloud.demo.put(f"{first}/file", content=pieces(), headers=octets)).status_code == 204
+        refused = await cloud.demo.put(f"{second}/file", content=pieces(), headers=octets)
+        assert refused.status_code == 413
+        assert "Resource image_size_total is over limit of 1 due to current usage 3 and delta 0" in refused.text
+        assert (await cloud.demo.put(f"{second}/stage", content=pieces(), headers=octets)).status_code == 204
+        asked = await cloud.demo.post(f"{second}/import", json={"method": {"name": "glance-direct"}})
+        assert asked.status_code == 413
+        assert (await cloud.demo.get(second)).json()["status"] == "uploading"
 
 
 async def test_network_takes_registered_limits_and_keeps_its_own_for_the_rest() -> None:

@@ -113,16 +113,19 @@ async def ensure_not_on_hosts(saga: UncacheImage, world: World) -> None:
         return [node.host for node in hosts.nodes(tx)] if leftovers.unneeded(tx, [saga.checksum]) else []
 
     limiter = anyio.CapacityLimiter(AT_ONCE)
+    failed: list[CloudError] = []
 
     async def ask(host: str) -> None:
         async with limiter:
             try:
                 await world.agents.ask(host, calls.EnsureNoImage(checksum=saga.checksum))
             except CloudError as error:
-                trace.note("image_not_uncached", host=host, image=saga.image_id, why=error.message)
+                failed.append(error)
 
     known = await world.database.read(look)
     async with anyio.create_task_group() as tasks:
         for host in known:
             if hosts.member(host) not in world.servicegroup.down:
                 tasks.start_soon(ask, host)
+    if failed:
+        raise failed[0]

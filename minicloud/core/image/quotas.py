@@ -36,7 +36,8 @@ def check(tx: Transaction, owner: str | None, name: str, more: int) -> None:
         return
     used = {resource: had for resource, had in _used(tx, owner).items() if resource == name}
     try:
-        unified_limits.enforce(tx, SERVICE, owner, {name: more}, used, [name])
+        # Who is over a limit, after an upload whose size nobody said, may not begin another one.
+        unified_limits.enforce(tx, SERVICE, owner, {name: more}, used, [name], strict=True)
     except OverQuota as error:
         raise TooLarge(
             "The request returned a 413 Request Entity Too Large. This generally means that rate limiting or a quota "
