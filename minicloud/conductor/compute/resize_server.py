@@ -7,6 +7,8 @@ Once its disks lie on the new host, the server lives there: a guest that does no
 hard reboot may start it (nova 34.0.0: compute/manager.py, finish_resize).
 """
 
+import msgspec
+
 from minicloud.agent import calls, move_calls
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, ErrorFacts, Failed, from_facts, to_facts
@@ -17,7 +19,7 @@ from minicloud.conductor.compute.taken import advance, keep
 from minicloud.conductor.step import Attempts, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import records
-from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute import actions, lifecycle, local_disks, migrations, servers
 from minicloud.core.compute.servers import Server
 from minicloud.core.scheduler import moving
 from minicloud.core.volume import attachments
@@ -138,9 +140,14 @@ async def ensure_carried(saga: ResizeServer, world: World) -> None:
     assert saga.host is not None
 
     def read(tx: Transaction) -> calls.ServerSpec:
-        flavor = migrations.get(tx, saga.migration_id).new_flavor
+        server, flavor = servers.living(tx, saga.server_id), migrations.get(tx, saga.migration_id).new_flavor
         assert flavor is not None
-        return server_spec(tx, servers.living(tx, saga.server_id).with_(flavor=flavor), packed=saga.packed)
+        if flavor.swap == server.flavor.swap:
+            return server_spec(tx, server.with_(flavor=flavor), packed=saga.packed)
+        # A swap area of another size is made anew: nobody misses what was on it.
+        packed = [disk for disk in saga.packed if disk.name != "disk.swap"]
+        spec = server_spec(tx, server.with_(flavor=flavor), packed=packed)
+        return msgspec.structs.replace(spec, swap_mb=flavor.swap)
 
     spec = await world.database.read(read)
     await world.agents.ask(saga.host, calls.EnsureServerDisks(server=spec), timeout_s=3600)
@@ -185,6 +192,7 @@ def now_at(
     server = servers.living(tx, server_id)
     moved.bind_all(tx, server_id, host, world)
     attachments.follow(tx, server_id, host)
+    local_disks.follow(tx, server, flavor)
     return records.change(
         tx,
         server,

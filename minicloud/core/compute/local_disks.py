@@ -4,8 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from minicloud.core import records
+from minicloud.core.compute import block_devices
 from minicloud.core.compute.block_devices import BlockDevice
-from minicloud.core.compute.servers import ServerFlavor
+from minicloud.core.compute.servers import Server, ServerFlavor
+from minicloud.engines.database import Transaction
 
 
 class LocalDisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,15 @@ def ephemeral(flavor: ServerFlavor, devices: Iterable[BlockDevice]) -> list[Loca
         LocalDisk(size=device.volume_size or flavor.ephemeral, format=device.guest_format, bus=device.disk_bus)
         for device in asked
     ]
+
+
+def follow(tx: Transaction, server: Server, flavor: ServerFlavor) -> None:
+    """A server gets another flavor. Where that has another swap area, what was asked of the old one counts no more, as upstream."""
+    if flavor.swap == server.flavor.swap:
+        return
+    for device in block_devices.of_server(tx, server.id):
+        if device.is_swap:
+            records.change(tx, device, volume_size=flavor.swap, updated_at=tx.now)
 
 
 def swap(flavor: ServerFlavor, devices: Iterable[BlockDevice]) -> LocalDisk | None:

@@ -35,7 +35,7 @@ async def test_a_server_on_a_new_volume_takes_it_along_when_it_goes() -> None:
         volume = await read(volumes, "volume", attached["id"])
         assert (volume["status"], volume["size"], volume["bootable"]) == ("in-use", 2, "true")
         assert volume["attachments"][0]["device"] == "/dev/vda"
-        row = cloud.hypervisor()._log.get("machines", "host-1", server["id"])
+        row = cloud.hypervisor()._world.log.get("machines", "host-1", server["id"])
         assert [(d.serial, d.boot_index) for d in row.machine.disks] == [(volume["id"], 0)]
         refused = await cloud.demo.delete(f"/compute/v2.1/servers/{server['id']}/os-volume_attachments/{volume['id']}")
         assert (refused.status_code, message(refused)) == (400, "Cannot detach a root device volume")

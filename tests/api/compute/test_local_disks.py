@@ -32,15 +32,15 @@ async def asked(cloud: TestedCloud, flavor: str, *devices: dict[str, Any], **mor
     return await cloud.ask_server(flavorRef=flavor, block_device_mapping_v2=[root, *devices], **more)
 
 
-def files(cloud: TestedCloud, server_id: str) -> dict[str, int]:
+def files(cloud: TestedCloud, server_id: str, host: str = "host-1") -> dict[str, int]:
     """The server's disks on its host, with their sizes in MiB."""
-    rows = cloud.hypervisor()._log.rows("disks", "host-1")
+    rows = cloud.hypervisor()._world.log.rows("disks", host)
     found = {key.removeprefix(f"{server_id}/"): row for key, row in rows.items() if key.startswith(f"{server_id}/")}
     return {name: row.virtual_size >> 20 for name, row in found.items() if name != "disk.config"}
 
 
 def guest_sees(cloud: TestedCloud, server_id: str) -> list[tuple[str, str]]:
-    machine = cloud.hypervisor()._log.get("machines", "host-1", server_id).machine
+    machine = cloud.hypervisor()._world.log.get("machines", "host-1", server_id).machine
     return [(disk.id, disk.bus) for disk in machine.disks]
 
 
@@ -85,6 +85,23 @@ async def test_a_larger_flavor_makes_them_grow(cloud: TestedCloud) -> None:
     assert files(cloud, server["id"]) == {"disk": 3072, "disk.eph0": 7168, "disk.swap": 64}
     await act(cloud, server, {"revertResize": None})
     assert files(cloud, server["id"]) == {"disk": 2048, "disk.eph0": 5120, "disk.swap": 64}
+
+
+async def test_a_flavor_with_another_swap_area_makes_a_new_one_on_the_new_host() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        made = await asked(cloud, await roomy(cloud), {**SWAP, "volume_size": 32})
+        await cloud.settled()
+        server = await cloud.server(made.json()["server"]["id"], cloud.admin)
+        here = server["OS-EXT-SRV-ATTR:hypervisor_hostname"]
+        other = {"host-1": "host-2", "host-2": "host-1"}[here]
+        assert files(cloud, server["id"], here)["disk.swap"] == 32
+        roomier = await a_flavor(cloud, {}, name="roomier", disk=2, swap=128, **{"OS-FLV-EXT-DATA:ephemeral": 5})
+        await act(cloud, server, {"resize": {"flavorRef": roomier}})
+        assert files(cloud, server["id"], other) == {"disk": 2048, "disk.eph0": 5120, "disk.swap": 128}
+        await act(cloud, server, {"revertResize": None})
+        assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+        assert files(cloud, server["id"], here)["disk.swap"] == 32
 
 
 EPHEMERAL = (

@@ -98,7 +98,7 @@ async def test_a_stopped_server_has_the_disk_when_it_starts() -> None:
         assert (await read(volumes, "volume", volume["id"]))["status"] == "in-use"
         await cloud.act(server["id"], {"os-start": None})
         await cloud.settled()
-        row = cloud.hypervisor()._log.get("machines", "host-1", server["id"])
+        row = cloud.hypervisor()._world.log.get("machines", "host-1", server["id"])
         assert [disk.serial for disk in row.machine.disks] == [None, volume["id"]]
 
 
