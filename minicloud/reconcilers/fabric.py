@@ -22,6 +22,7 @@ class _Wanted(msgspec.Struct, frozen=True):
 
     networks: list[str]
     ports: list[str]
+    limited: set[str]
     known_networks: set[str]
     known_routers: set[str]
     quiet: bool
@@ -48,6 +49,7 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
         return _Wanted(
             wishes.networks_on(tx, host),
             wishes.ports_on(tx, host),
+            wishes.limited(tx, host),
             set(wishes.all_networks(tx)),
             set(router_wishes.all_routers(tx, wanted_there.agents_at(tx, host, shared=at.world.wiring.shared))),
             # What a saga is wiring this moment is not missing, and what it is taking down is not left over.
@@ -67,6 +69,9 @@ async def _host(at: Mending, host: str, facts: calls.FabricFacts) -> list[str]:
         if port not in facts.ports:
             await at.world.wiring.ensure_port(host, port)
             mended.append(f"port {port} was missing on {host}")
+        elif port in wanted.limited:
+            # Whether its limits are still laid, only the host can see; one that has none has nothing to lose.
+            await at.world.wiring.ensure_port(host, port)
     for router in facts.routers:
         if router not in wanted.known_routers:
             await at.world.wiring.ensure_no_router(host, router)

@@ -2,9 +2,10 @@
 
 from contextlib import AsyncExitStack
 
+import msgspec
 import pytest
 
-from minicloud.drivers.fabric import Network, Router
+from minicloud.drivers.fabric import Limit, Network, Quality, Router
 from minicloud.drivers.fabric.fake import FakeFabric
 from tests.support.clouds import TestedCloud, a_cloud
 
@@ -61,3 +62,23 @@ async def test_a_host_that_is_down_is_passed_over() -> None:
         cloud.cloud.world.servicegroup.resume("nova-compute@host-1")
         assert (await cloud.reconciled())["fabric"] != []
         assert len(fabric(cloud, "host-1").state().ports) == 1
+
+
+async def test_a_port_with_limits_is_looked_after_each_time() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        server = await cloud.a_server()
+        [port] = (await cloud.admin.get(f"/network/v2.0/ports?device_id={server['id']}")).json()["ports"]
+        policies = "/network/v2.0/qos/policies"
+        policy = (await cloud.admin.post(policies, json={"policy": {"name": "q"}})).json()["policy"]
+        rule = {"bandwidth_limit_rule": {"max_kbps": 1000}}
+        await cloud.admin.post(f"{policies}/{policy['id']}/bandwidth_limit_rules", json=rule)
+        limited = {"port": {"qos_policy_id": policy["id"]}}
+        assert (await cloud.admin.put(f"/network/v2.0/ports/{port['id']}", json=limited)).status_code == 200
+        await cloud.reconciled()
+        wired = fabric(cloud, "host-1").state().ports[port["id"]]
+        assert wired.quality == Quality(egress=Limit(kbps=1000))
+        # Somebody took the limits away, and the port stands all the same.
+        await fabric(cloud, "host-1").ensure_port(msgspec.structs.replace(wired, quality=Quality()))
+        assert (await cloud.reconciled())["fabric"] == []
+        assert fabric(cloud, "host-1").state().ports[port["id"]] == wired

@@ -235,6 +235,12 @@ def ports_on(tx: Transaction, host: str) -> list[str]:
     return [port_id for (port_id,) in rows]
 
 
+def limited(tx: Transaction, host: str) -> set[str]:
+    """Those of the servers' ports on a host whose traffic is limited."""
+    found = port_wishes(tx, ports_on(tx, host))
+    return {wish.id for wish in found if wish.quality.egress is not None or wish.quality.ingress is not None}
+
+
 def all_networks(tx: Transaction) -> list[str]:
     """The networks that exist."""
     return [network_id for (network_id,) in tx.all("SELECT id FROM networks ORDER BY id")]

@@ -1,5 +1,6 @@
 """Quality of service on real taps: limits both ways that come and go on a running guest, and marks on what it sends; root and rootless."""
 
+import json
 import os
 import socket
 import time
@@ -203,3 +204,24 @@ async def test_limits_go_with_the_gateway_that_had_them(lab: Lab) -> None:
         assert [links[name].alias for name in links if name.startswith("ifb")] == [gateway.id]
     await lab.fabric.ensure_router(router)
     assert not [n for n in await lab.fabric._room.links(lab.router_namespace(router)) if n.startswith("ifb")]
+
+
+async def test_limits_that_somebody_took_from_a_port_are_laid_again(lab: Lab) -> None:
+    network = a_network(1, leases={11: "10.0.0.11"})
+    await lab.fabric.ensure_network(network)
+    port = a_port(11, network, "10.0.0.11", quality=Quality(ingress=SLOW, egress=SLOW))
+    await lab.fabric.ensure_port(port)
+
+    async def laid() -> list[str]:
+        said = await lab.fabric._room.run(lab.namespace(network), "tc", "-json", "qdisc", "show")
+        return sorted(one["kind"] for one in json.loads(said) if one["kind"] in ("tbf", "ingress"))
+
+    assert await laid() == ["ingress", "tbf", "tbf"]
+    for words in ("qdisc del dev tap00000011-00 root", "qdisc del dev tap00000011-00 ingress"):
+        await lab.fabric._room.run(lab.namespace(network), "tc", *words.split())
+    await lab.fabric.ensure_port(port)
+    assert await laid() == ["ingress", "tbf", "tbf"]
+    # A tap that is made anew has nothing of what was laid on the old one.
+    await lab.fabric._room.ip(lab.namespace(network), ["link delete dev tap00000011-00"])
+    await lab.fabric.ensure_port(port)
+    assert await laid() == ["ingress", "tbf", "tbf"]
