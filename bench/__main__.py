@@ -17,6 +17,7 @@ ALL = (
     "candidates",
     "schedule_1000_hosts",
     "image_transfer",
+    "image_cache",
     "qemu_boot",
     "wiring",
 )
