@@ -1,5 +1,6 @@
 """A file becomes an image of the cloud, over its public API, streamed: identity for a token, image for the rest."""
 
+import contextlib
 import http.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from minicloud.base.errors import Failed, Invalid, Unavailable
+from minicloud.base.errors import CloudError, Failed, Invalid, Unavailable
 from minicloud.cli import credentials
 from minicloud.cli.folder import Folder
 
@@ -53,9 +54,14 @@ def image(
     _, made = _ask(url, "POST", "/image/v2/images", token, msgspec.json.encode(wanted))
     path = f"/image/v2/images/{made['id']}"
     total = file.stat().st_size
-    _ask(
-        url, "PUT", f"{path}/file", token, _pieces(file, total, progress), {"Content-Type": "application/octet-stream"}
-    )
+    sent = {"Content-Type": "application/octet-stream", "Content-Length": str(total)}
+    try:
+        _ask(url, "PUT", f"{path}/file", token, _pieces(file, total, progress), sent)
+    except (Invalid, Failed):
+        # An image without bytes is of no use to anybody.
+        with contextlib.suppress(CloudError):
+            _ask(url, "DELETE", path, token, None)
+        raise
     return _ask(url, "GET", path, token, None)[1]
 
 
@@ -65,6 +71,19 @@ def format_of(file: Path) -> str:
         if stream.read(4) == _QCOW2:
             return "qcow2"
     return _ENDINGS.get(file.suffix.lower(), "raw")
+
+
+def _said(content: bytes) -> str:
+    """The reason in an answer that tells of an error: its message, without the tags that image's have."""
+    text = content.decode(errors="replace")
+    try:
+        document = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        document = None
+    if isinstance(document, dict):
+        nested = next((one for one in document.values() if isinstance(one, dict)), {})
+        text = str(document.get("message") or nested.get("message") or text)
+    return " ".join(text.replace("<br />", " ").split())[:300]
 
 
 def _pieces(file: Path, total: int, progress: Callable[[int, int], None]) -> Iterator[bytes]:
@@ -95,7 +114,7 @@ def _ask(
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=300)
     given = {"Content-Type": "application/json", "Accept": "application/json", "X-Auth-Token": token} | (headers or {})
     try:
-        connection.request(method, path, body, given, encode_chunked=body is not None and not isinstance(body, bytes))
+        connection.request(method, path, body, given)
         answer = connection.getresponse()
         content = answer.read()
     except OSError as error:
@@ -103,7 +122,7 @@ def _ask(
     finally:
         connection.close()
     if answer.status >= 400:
-        said = " ".join(content.decode(errors="replace").split())[:300]
+        said = _said(content)
         kind = Invalid if answer.status < 500 else Failed
         raise kind(f"{method} {path} was answered {answer.status}: {said}")
     return answer.headers, msgspec.json.decode(content) if content else {}

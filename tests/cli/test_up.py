@@ -241,3 +241,8 @@ def test_an_image_comes_from_a_file(desk: Desk, tmp_path: Path) -> None:
     refused = desk.run("image", "import", str(file), "--public", "--user", "demo")
     assert refused.returncode == 1
     assert "403" in refused.stderr
+    refused = desk.run("image", "import", str(file), "--name", "wrong", "--disk-format", "qcow2")
+    assert refused.returncode == 1
+    assert "was answered 415: the image was declared as qcow2, but its content is of no known format" in refused.stderr
+    assert "<br" not in refused.stderr
+    assert "wrong" not in desk.does("image", "list")
