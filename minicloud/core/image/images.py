@@ -26,7 +26,7 @@ VISIBILITIES = ("community", "public", "private", "shared")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
 INSPECTED = ("bare", "ami", "ari", "aki")
 """Container formats that are none: the bytes are the disk (or kernel, or ramdisk) itself, and uploads were inspected."""
-DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso")
+DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
 LARGEST_NUMBER = (1 << 31) - 1

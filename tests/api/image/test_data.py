@@ -53,6 +53,7 @@ async def test_what_goes_in_comes_out() -> None:
         ("qcow2", a_qcow2(backing=b"/etc/passwd"), "backing"),
         ("vmdk", b'# Disk DescriptorFile\nRW 2048 FLAT "/etc/passwd" 0\n', "descriptor"),
         ("raw", b"", "empty"),
+        ("ploop", b"WithoutFreeSpace" + RAW, "disk format 'ploop' cannot be used here"),
     ],
 )
 async def test_bytes_that_are_not_what_they_should_be_leave_nothing(declared: str, content: bytes, words: str) -> None:
