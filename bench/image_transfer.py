@@ -172,9 +172,14 @@ def main() -> None:
         hashed = _rate(lambda: _hash(source), size)
         print(f"{'cp':12} {copied:8.0f} MiB/s")
         print(f"{'hash':12} {hashed:8.0f} MiB/s   md5 and sha512 one after the other")
+        ups = {}
         for port, kind in ((5871, "bare"), (5872, "minicloud")):
-            up, down, memory = _measure(kind, source, port)
-            print(f"{kind:12} {up:8.0f} MiB/s up   {down:8.0f} MiB/s down   {memory:5} MiB of memory on top")
+            ups[kind], down, memory = _measure(kind, source, port)
+            print(f"{kind:12} {ups[kind]:8.0f} MiB/s up   {down:8.0f} MiB/s down   {memory:5} MiB of memory on top")
+        floor = 1 / (1 / ups["bare"] + 1 / hashed)
+        print(
+            f"{'floor':12} {floor:8.0f} MiB/s up     the bare stream and the checksums one after the other, on one core"
+        )
 
 
 if __name__ == "__main__":
