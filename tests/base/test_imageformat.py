@@ -3,11 +3,14 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import random
 import shutil
+import struct
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -283,3 +286,67 @@ def test_what_qemu_img_spreads_over_files_or_nobody_knows_is_refused(
 def test_formats_are_known_by_their_first_bytes() -> None:
     for form, (content, _) in SOUND.items():
         assert detect(content[:65536], content[-512:]) == form
+
+
+OUTSIDE = "/nowhere/secret"
+LINES = (
+    f'parentFileNameHint="{OUTSIDE}"',
+    f'RW 2048 FLAT "{OUTSIDE}" 0',
+    f'RW 2048 SPARSE "{OUTSIDE}"',
+    'createType="monolithicFlat"',
+    'createType="streamOptimized"',
+    "parentCID=12345678",
+    'ddb.x="1"',
+    "# x",
+    "\0",
+    "\r",
+)
+
+
+def a_suspicious_vmdk(dice: random.Random) -> bytes:
+    return a_vmdk(
+        create_type=dice.choice(("monolithicSparse", "streamOptimized")),
+        more="\n".join(dice.choices(LINES, k=dice.randint(0, 2))),
+        descriptor_at=dice.choice((1, 1, 1, 2, 3)),
+        descriptor_sectors=dice.choice((20, 20, 1, 40)),
+        footer=dice.choice((None, None, a_vmdk_header(), a_vmdk_header(capacity=1 << 30))),
+    )
+
+
+def a_suspicious_qcow2(dice: random.Random) -> bytes:
+    kind = dice.choice((0x44415441, 0xE2792ACA, 0x6803F857, 0x12345678))
+    return a_qcow2(
+        version=dice.choice((2, 3)),
+        size=dice.choice((MiB, GiB)),
+        backing=dice.choice((b"", b"", OUTSIDE.encode())),
+        incompatible=dice.choice((0, 0, 1, 4, 16)),
+        extensions=struct.pack(">II", kind, 16) + OUTSIDE.encode().ljust(16),
+    )
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
+@pytest.mark.parametrize(("declared", "make"), [("vmdk", a_suspicious_vmdk), ("qcow2", a_suspicious_qcow2)])
+def test_what_is_accepted_qemu_reads_as_a_disk_of_that_size_and_asks_for_no_other_file(
+    tmp_path: Path, declared: str, make: Callable[[random.Random], bytes]
+) -> None:
+    dice, image, accepted = random.Random(20261128), tmp_path / "image", 0
+    for _ in range(400):
+        content = bytearray(make(dice))
+        for _ in range(dice.randint(0, 2)):
+            content[dice.randrange(140)] = dice.choice((0, 1, 2, 255, dice.randrange(256)))
+        try:
+            facts = inspect(bytes(content), declared)
+        except Invalid:
+            continue
+        accepted += 1
+        image.write_bytes(content)
+        argv = ["qemu-img", "info", "--output=json", "--backing-chain", "-f", declared, str(image)]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert OUTSIDE not in done.stdout + done.stderr, bytes(content[:4096])
+        if done.returncode == 0:
+            [seen] = json.loads(done.stdout)
+            assert seen["virtual-size"] == facts.virtual_size
+        if accepted == 25:
+            return
+    assert accepted > 10
