@@ -12,7 +12,7 @@ from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import advance, give_back_in_error, keep
 from minicloud.conductor.step import Attempts, Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute import actions, lifecycle, migrations
 from minicloud.core.scheduler import moving
 from minicloud.engines.database import Transaction
 
@@ -124,18 +124,8 @@ def mark_done(tx: Transaction, saga: EvacuateServer, world: World) -> None:
     """It is there; the old host is to be cleaned when it returns."""
     advance(tx, saga, saga.claimed)
     migrations.move(tx, saga.migration_id, "done")
-    moved.activate_all(tx, saga.server_id)
     running = saga.target == lifecycle.ACTIVE
-    servers.settle(
-        tx,
-        saga.server_id,
-        saga.action_id,
-        saga.claimed,
-        vm_state=saga.target,
-        power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
-        launched_at=tx.now,
-        fault=None,
-    )
+    moved.settle_there(tx, saga, saga.target, running=running, fault=None)
 
 
 def give_up(tx: Transaction, saga: EvacuateServer, world: World) -> None:

@@ -8,7 +8,7 @@ from minicloud.base.errors import Conflict, NotFound, Unavailable
 from minicloud.conductor.compute.taken import TakenServer
 from minicloud.conductor.world import World
 from minicloud.core import records
-from minicloud.core.compute import actions, details, hosts, migrations, servers
+from minicloud.core.compute import actions, details, hosts, lifecycle, migrations, servers
 from minicloud.core.compute.migrations import Migration
 from minicloud.core.compute.servers import Server, ServerFlavor
 from minicloud.core.network import ports
@@ -148,6 +148,21 @@ def settled_move(tx: Transaction, saga: MovingServer, status: str) -> None:
     """The migration has ended so."""
     if records.find(tx, Migration, saga.migration_id) is not None:
         migrations.move(tx, saga.migration_id, status)
+
+
+def settle_there(tx: Transaction, saga: TakenServer, vm_state: str, *, running: bool, **changes: Any) -> None:
+    """The server is where it shall be, with its ports, and free for the next action."""
+    activate_all(tx, saga.server_id)
+    servers.settle(
+        tx,
+        saga.server_id,
+        saga.action_id,
+        saga.claimed,
+        vm_state=vm_state,
+        power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
+        launched_at=tx.now,
+        **changes,
+    )
 
 
 def zone_of(tx: Transaction, host: str) -> str | None:

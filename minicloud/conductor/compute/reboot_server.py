@@ -13,6 +13,7 @@ from minicloud.conductor.compute.taken import (
     give_back_in_error,
     host_of,
     keep,
+    mark_active,
     while_taken,
 )
 from minicloud.conductor.compute.wired import ensure_wired
@@ -61,10 +62,3 @@ async def ensure_rebooted(saga: RebootServer, world: World) -> None:
     await moved.ensure_off(host, saga.server_id, world, grace_s=0)
     spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
     await world.agents.ask(host, calls.EnsureServer(server=spec), timeout_s=600)
-
-
-def mark_active(tx: Transaction, saga: RebootServer, world: World) -> None:
-    """It is there again."""
-    servers.settle(
-        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
-    )

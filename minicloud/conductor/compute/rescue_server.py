@@ -8,6 +8,7 @@ from minicloud.conductor.compute.taken import (
     give_back_in_error,
     host_of,
     keep,
+    mark_active,
     while_taken,
 )
 from minicloud.conductor.compute.wired import ensure_wired
@@ -98,10 +99,3 @@ async def ensure_running(saga: UnrescueServer, world: World) -> None:
     """The guest runs from its own disks."""
     spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
     await world.agents.ask(await host_of(saga, world), calls.EnsureServer(server=spec), timeout_s=600)
-
-
-def mark_active(tx: Transaction, saga: UnrescueServer, world: World) -> None:
-    """It is there again."""
-    servers.settle(
-        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
-    )

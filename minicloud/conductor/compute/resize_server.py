@@ -272,17 +272,7 @@ def mark_resized(tx: Transaction, saga: ResizeServer, world: World) -> None:
         return
     migrations.move(tx, saga.migration_id, "finished")
     running = saga.was == lifecycle.ACTIVE
-    moved.activate_all(tx, saga.server_id)
-    servers.settle(
-        tx,
-        saga.server_id,
-        saga.action_id,
-        saga.claimed,
-        vm_state=lifecycle.RESIZED,
-        power_state=lifecycle.RUNNING if running else lifecycle.SHUTDOWN,
-        launched_at=tx.now,
-        fault=None,
-    )
+    moved.settle_there(tx, saga, lifecycle.RESIZED, running=running, fault=None)
 
 
 def _mark_broken(tx: Transaction, saga: ResizeServer, error: CloudError) -> None:

@@ -2,13 +2,11 @@
 
 from minicloud.agent import calls
 from minicloud.conductor.compute.specs import spec_of
-from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep
+from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep, mark_active
 from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import lifecycle, servers
-from minicloud.engines.database import Transaction
 
 
 class ResumeServer(TakenServer):
@@ -32,10 +30,3 @@ async def ensure_running(saga: ResumeServer, world: World) -> None:
 async def ensure_suspended(saga: ResumeServer, world: World) -> None:
     """The memory lies in the file again."""
     await asked_if_up(saga, world, calls.EnsureServerSuspended(server_id=saga.server_id), timeout_s=900)
-
-
-def mark_active(tx: Transaction, saga: ResumeServer, world: World) -> None:
-    """It is there again."""
-    servers.settle(
-        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
-    )

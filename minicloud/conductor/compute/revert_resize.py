@@ -7,7 +7,7 @@ from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import TakenServer, advance, give_back_in_error, keep
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import actions, lifecycle, migrations, servers
+from minicloud.core.compute import actions, lifecycle, migrations
 from minicloud.core.scheduler import moving
 from minicloud.engines.database import Transaction
 
@@ -89,17 +89,7 @@ async def ensure_off(saga: RevertResize, world: World) -> None:
 def mark_reverted(tx: Transaction, saga: RevertResize, world: World) -> None:
     """It is what it was."""
     move = migrations.move(tx, saga.migration_id, "reverted")
-    active = move.vm_state == lifecycle.ACTIVE
-    moved.activate_all(tx, saga.server_id)
-    servers.settle(
-        tx,
-        saga.server_id,
-        saga.action_id,
-        saga.claimed,
-        vm_state=move.vm_state,
-        power_state=lifecycle.RUNNING if active else lifecycle.SHUTDOWN,
-        launched_at=tx.now,
-    )
+    moved.settle_there(tx, saga, move.vm_state, running=move.vm_state == lifecycle.ACTIVE)
 
 
 def give_up(tx: Transaction, saga: RevertResize, world: World) -> None:

@@ -1,33 +1,35 @@
 """Shelve a server: it is stopped and its disk becomes an image; offload it: its host forgets it, and it takes no room any more."""
 
 from minicloud.agent import calls
-from minicloud.agent.calls import Snapshot
-from minicloud.base.errors import Gone
 from minicloud.conductor.compute import moved
-from minicloud.conductor.compute.create_image import LIMIT_S
+from minicloud.conductor.compute.imaged import (
+    ImagedServer,
+    begin_upload,
+    ensure_no_blob,
+    ensure_no_snapshot,
+    ensure_snapshot,
+    ensure_uploaded,
+    finish_upload,
+    give_up,
+)
 from minicloud.conductor.compute.specs import server_spec
 from minicloud.conductor.compute.taken import TakenServer, advance, give_back, host_of, keep, while_taken
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import actions, lifecycle, server_images, servers, shelves
-from minicloud.core.image import uploads
-from minicloud.core.image.uploads import Received
+from minicloud.core.compute import actions, lifecycle, servers, shelves
 from minicloud.core.network import ports
 from minicloud.core.scheduler import asking
 from minicloud.core.volume import attachments
 from minicloud.engines.database import Transaction
 
 
-class ShelveServer(TakenServer, kw_only=True):
+class ShelveServer(ImagedServer, kw_only=True):
     """``image_id`` waits for the disk; ``was`` is the state before. ``offload``: its host forgets it at once."""
 
-    image_id: str
     was: str
     offload: bool
     host: str | None = None
-    upload_id: str | None = None
-    taken: Snapshot | None = None
 
     @classmethod
     def steps(cls) -> Steps["ShelveServer"]:
@@ -64,12 +66,6 @@ def find_host(tx: Transaction, saga: OffloadServer, world: World) -> None:
     saga.host = servers.living(tx, saga.server_id).host
 
 
-def give_up(tx: Transaction, saga: ShelveServer, world: World) -> None:
-    """The server as it was, and no image."""
-    server_images.discard(tx, saga.image_id)
-    give_back(tx, saga, world)
-
-
 async def ensure_off_if_up(saga: OffloadServer, world: World) -> None:
     """As ``ensure_off``, on a host that can be asked."""
     if saga.was != lifecycle.SHELVED and saga.host is not None and await moved.is_up(saga.host, world):
@@ -97,44 +93,15 @@ def mark_pending(tx: Transaction, saga: ShelveServer, world: World) -> None:
     saga.host = server.host
 
 
-async def ensure_snapshot(saga: ShelveServer, world: World) -> None:
-    """The snapshot stands on the server's host."""
-    message = calls.EnsureSnapshot(server_id=saga.server_id)
-    host = await host_of(saga, world)
-    await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=LIMIT_S))
-
-
-async def ensure_no_snapshot(saga: ShelveServer, world: World) -> None:
-    """The host keeps no snapshot."""
-    await asked_if_up(saga, world, calls.EnsureNoSnapshot(server_id=saga.server_id))
-
-
 def mark_uploading(tx: Transaction, saga: ShelveServer, world: World) -> None:
     """The image waits for the bytes."""
     server = advance(tx, saga, "shelving_image_uploading")
-    saga.upload_id = tx.ids.uuid()
-    server_images.begin_upload(tx, saga.image_id, server, saga.upload_id)
-
-
-async def ensure_uploaded(saga: ShelveServer, world: World) -> None:
-    """The bytes are in the store."""
-    message = calls.EnsureSnapshotUploaded(server_id=saga.server_id, blob=saga.image_id)
-    host = await host_of(saga, world)
-    saga.taken = await while_taken(saga, world, lambda: world.agents.ask(host, message, timeout_s=LIMIT_S))
-
-
-async def ensure_no_blob(saga: ShelveServer, world: World) -> None:
-    """No bytes are left."""
-    await world.blobs.delete(saga.image_id)
+    begin_upload(tx, saga, server)
 
 
 def mark_shelved(tx: Transaction, saga: ShelveServer, world: World) -> None:
     """The image may be used, and has the server's disk."""
-    if saga.taken is None or saga.upload_id is None:
-        raise Gone(f"The bytes of image {saga.image_id} were never received")
-    told = saga.taken
-    received = Received(size=told.size, virtual_size=told.virtual_size, md5=told.md5, sha512=told.sha512)
-    uploads.finish(tx, saga.image_id, saga.upload_id, received)
+    finish_upload(tx, saga)
     shelves.put(tx, saga.server_id, saga.image_id)
     if saga.offload:
         advance(tx, saga, "shelving_offloading", vm_state=lifecycle.SHELVED, power_state=lifecycle.SHUTDOWN)

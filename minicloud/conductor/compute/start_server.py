@@ -3,12 +3,11 @@
 from minicloud.agent import calls
 from minicloud.base.errors import NotFound
 from minicloud.conductor.compute.specs import spec_of
-from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep
+from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep, mark_active
 from minicloud.conductor.compute.wired import ensure_wired
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import hosts, lifecycle, servers
-from minicloud.engines.database import Transaction
+from minicloud.core.compute import hosts, servers
 
 
 class StartServer(TakenServer):
@@ -40,10 +39,3 @@ async def ensure_off(saga: StartServer, world: World) -> None:
         except NotFound:
             # The host never made the machine: it is off.
             pass
-
-
-def mark_active(tx: Transaction, saga: StartServer, world: World) -> None:
-    """It is there again."""
-    servers.settle(
-        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
-    )

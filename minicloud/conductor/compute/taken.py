@@ -104,6 +104,13 @@ def advance(tx: Transaction, saga: TakenServer, task_state: str, **changes: Any)
     return records.change(tx, server, task_state=task_state, updated_at=tx.now, **changes)
 
 
+def mark_active(tx: Transaction, saga: TakenServer, world: World) -> None:
+    """It runs."""
+    servers.settle(
+        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
+    )
+
+
 def give_back(tx: Transaction, saga: TakenServer, world: World) -> None:
     """The server as it was, and the record says why."""
     error = None if saga.failed is None else from_facts(saga.failed)

@@ -1,12 +1,10 @@
 """Let a guest that stood still go on."""
 
 from minicloud.agent import calls
-from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep
+from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep, mark_active
 from minicloud.conductor.compute.woken import asked_if_up
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import lifecycle, servers
-from minicloud.engines.database import Transaction
 
 
 class UnpauseServer(TakenServer):
@@ -28,10 +26,3 @@ async def ensure_unpaused(saga: UnpauseServer, world: World) -> None:
 async def ensure_paused(saga: UnpauseServer, world: World) -> None:
     """The guest stands still again, unless it is off meanwhile."""
     await asked_if_up(saga, world, calls.EnsureServerPaused(server_id=saga.server_id))
-
-
-def mark_active(tx: Transaction, saga: UnpauseServer, world: World) -> None:
-    """It goes on."""
-    servers.settle(
-        tx, saga.server_id, saga.action_id, saga.claimed, vm_state=lifecycle.ACTIVE, power_state=lifecycle.RUNNING
-    )

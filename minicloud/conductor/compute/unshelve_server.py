@@ -134,17 +134,8 @@ async def ensure_gone(saga: UnshelveServer, world: World) -> None:
 def mark_active(tx: Transaction, saga: UnshelveServer, world: World) -> None:
     """It is there again, and its image is needed no more."""
     advance(tx, saga, saga.claimed)
-    moved.activate_all(tx, saga.server_id)
     saga.image_id = shelves.take_down(tx, saga.server_id)
-    servers.settle(
-        tx,
-        saga.server_id,
-        saga.action_id,
-        saga.claimed,
-        vm_state=lifecycle.ACTIVE,
-        power_state=lifecycle.RUNNING,
-        launched_at=tx.now,
-    )
+    moved.settle_there(tx, saga, lifecycle.ACTIVE, running=True)
 
 
 async def ensure_no_blob(saga: UnshelveServer, world: World) -> None:
