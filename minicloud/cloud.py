@@ -27,11 +27,10 @@ from minicloud.conductor import host_reports
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
-from minicloud.conductor.world import Options, World
+from minicloud.conductor.world import World
 from minicloud.core import unified_limits
 from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
-from minicloud.core.scheduler.options import read_options
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.hypervisor.fake import FakeWorld
 from minicloud.engines.blobs import Blobs
@@ -48,11 +47,11 @@ from minicloud.first_start import (
     prepare_folder,
 )
 from minicloud.operations import seeds
+from minicloud.options import image_options_of, options_of, scheduler_options_of
 from minicloud.products import best_driver, hosts_of, lab_of, open_database
 from minicloud.reconcilers.loop import Loop, Mending
 from minicloud.repairs import reconcilers as reconcilers
 from minicloud.sagas import SAGAS as SAGAS
-from minicloud.services import image_options_of
 from minicloud.services import policy_of as policy_of
 from minicloud.services import policy_overrides as policy_overrides
 from minicloud.services import services as services
@@ -180,7 +179,7 @@ async def open_cloud(
             wiring=Wiring(database, agents_of_hosts, shared=driver == "qemu"),
             options=options_of(settings, driver),
             image=image_options,
-            scheduler=read_options(msgspec.structs.asdict(settings)),
+            scheduler=scheduler_options_of(settings),
             lab=lab,
             hosts_described=lab.by_name(),
         )
@@ -316,20 +315,3 @@ async def _start_all(stack: AsyncExitStack, agents: Sequence[HostAgent | Backend
         starting.start_soon(live, agent)
     if agents:
         await all_up.wait()
-
-
-def options_of(settings: Settings, driver: str) -> Options:
-    """What steps act by. Root disks of real guests are thin, so their hosts offer ten times the room that they have."""
-    thin = 10.0 if driver == "qemu" else 1.0
-    return Options(
-        shutdown_timeout=settings.shutdown_timeout,
-        cpu_allocation_ratio=settings.cpu_allocation_ratio,
-        ram_allocation_ratio=settings.ram_allocation_ratio,
-        disk_allocation_ratio=settings.disk_allocation_ratio * thin,
-        reserved_host_memory_mb=settings.reserved_host_memory_mb,
-        allow_resize_to_same_host=settings.allow_resize_to_same_host,
-        resize_confirm_window=settings.resize_confirm_window,
-        shelved_offload_time=settings.shelved_offload_time,
-        reclaim_instance_interval=settings.reclaim_instance_interval,
-        randomize_allocation_candidates=settings.randomize_allocation_candidates,
-    )

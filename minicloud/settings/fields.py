@@ -146,6 +146,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     aggregate_image_properties_isolation_namespace: str = ""
     """Only keys of aggregates with this beginning count for AggregateImagePropertiesIsolation."""
 
+    aggregate_image_properties_isolation_separator: str = "."
+    """What stands between that beginning and the name of the image's property."""
+
     image_properties_default_architecture: str = ""
     """Architecture that ImagePropertiesFilter takes for images that name none."""
 

@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 }
 """What each folder may import of minicloud besides itself; ``=`` marks a promise: the package itself, not its keepers."""
 
-EVERYTHING = ("cloud", "sagas", "repairs", "products", "services", "first_start", "operations", "__main__")
+EVERYTHING = ("cloud", "sagas", "repairs", "products", "services", "options", "first_start", "operations", "__main__")
 LEFT_TO_RIGHT = ("identity", "placement", "image", "network", "volume", "compute", "scheduler")
 """Inside core each service may import those to its left."""
 

@@ -25,6 +25,8 @@ from minicloud.engines.database import Transaction
 
 NOTED = 64
 """Up to so many hosts each verdict and weight is noted; beyond, counts and the first examples."""
+ALTERNATES = 2
+"""How many hosts beside the chosen one are told of: as many as a create may yet try."""
 LATE = (
     "NUMATopologyFilter",
     "PciPassthroughFilter",
@@ -92,7 +94,7 @@ def select_hosts(
             score=totals[i],
             seat=_seat(hosts[i], request),
         )
-        for i in order[: options.alternates + 1]
+        for i in order[: ALTERNATES + 1]
     ]
     trace.note("selected", host=chosen[0].host, alternates=[choice.host for choice in chosen[1:]], of=len(hosts))
     return chosen
