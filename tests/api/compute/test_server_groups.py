@@ -1,6 +1,7 @@
 """Server groups over HTTP: policies and rules at each microversion, members, quotas; and the group of a server."""
 
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ async def test_a_server_tells_its_group_and_the_group_its_servers() -> None:
         client = cloud.demo
         image = await cloud.image_id()
 
-        async def create(hint: str) -> tuple[int, dict[str, object]]:
+        async def create(hint: str) -> tuple[int, dict[str, Any]]:
             body = {
                 "server": {"name": "web", "flavorRef": "1", "imageRef": image, "networks": "none"},
                 "os:scheduler_hints": {"group": hint},
@@ -111,11 +112,11 @@ async def test_a_server_tells_its_group_and_the_group_its_servers() -> None:
 
         status, answer = await create(group)
         assert status == 202, answer
-        server_id = answer["server"]["id"]  # type: ignore[index]
+        server_id = answer["server"]["id"]
         assert (await cloud.server(server_id))["server_groups"] == [group]
         assert (await client.get(f"{GROUPS}/{group}")).json()["server_group"]["members"] == [server_id]
         status, answer = await create("5eed0000-0000-4000-8000-00000000dead")
-        assert (status, answer["badRequest"]["message"]) == (  # type: ignore[index]
+        assert (status, answer["badRequest"]["message"]) == (
             400,
             "Instance group 5eed0000-0000-4000-8000-00000000dead could not be found.",
         )
@@ -123,7 +124,7 @@ async def test_a_server_tells_its_group_and_the_group_its_servers() -> None:
         project = (await cloud.server(server_id))["tenant_id"]
         assert (await cloud.admin.put(f"{V}/os-quota-sets/{project}", json=limit)).status_code == 200
         status, answer = await create(group)
-        assert (status, answer["forbidden"]["message"]) == (  # type: ignore[index]
+        assert (status, answer["forbidden"]["message"]) == (
             403,
             "Quota exceeded, too many servers in group",
         )

@@ -9,6 +9,7 @@ import pytest
 from minicloud.base.errors import Failed
 from minicloud.core.image import images, uploads
 from minicloud.engines.blobs.memory import MemoryBlobs
+from minicloud.engines.database import Transaction
 from tests.support.image import OCTETS, RAW, an_image, an_image_service
 from tests.support.images import a_qcow2
 
@@ -243,7 +244,7 @@ async def test_an_upload_that_a_crash_cut_off_waits_for_another_one() -> None:
         cut, resumed = await an_image(ann, None), await an_image(ann, None)
 
         async def leave() -> None:
-            def work(tx):  # type: ignore[no-untyped-def]
+            def work(tx: Transaction) -> None:
                 found = images.find_many(tx, [cut["id"], resumed["id"]])
                 uploads.begin(tx, found[cut["id"]])
                 uploads.begin(tx, found[resumed["id"]], upload_id="saga-1", resumes=True)

@@ -1,5 +1,6 @@
 """Images over HTTP: what is made, shown, changed, listed and deleted, and by whom."""
 
+import httpx
 import pytest
 
 from minicloud.core.image.options import ImageOptions
@@ -242,7 +243,7 @@ async def test_who_sees_what() -> None:
         assert (await reader.post("/v2/images", json={})).status_code == 403
         assert (await door.stranger(M).get("/v2/images")).status_code == 401
 
-        async def names(http, query=""):  # type: ignore[no-untyped-def]
+        async def names(http: httpx.AsyncClient, query: str = "") -> list[str]:
             listed = (await http.get(f"/v2/images{query}")).json()["images"]
             return sorted(image["visibility"] for image in listed)
 
