@@ -26,6 +26,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Pa
         [host] = journey.facts()["hosts"]
         if host["fabric"] == "user":
             pytest.skip("this machine allows no networks but QEMU's own: guests cannot be told what to write")
+        journey.does("openstack", "keypair", "create", "--public-key", f"{a_key(journey.home)}.pub", "k")
         yield journey
 
 
@@ -54,12 +55,16 @@ def gone(cloud: Journey, server: Any) -> None:
 
 
 def volume_is(admin: Connection, volume: Any, status: str) -> Any:
-    return admin.block_storage.wait_for_status(volume, status, interval=0.5, wait=60)
+    now = admin.block_storage.get_volume(volume.id)
+    return admin.block_storage.wait_for_status(now, status, interval=0.5, wait=60)
+
+
+def by_serial(volume: Any) -> str:
+    """The disk in the guest whose serial number is the volume's id."""
+    return f"/dev/$(basename $(dirname $(grep -l {volume.id[:20]} /sys/block/*/serial)))"
 
 
 def test_five_ways_to_deploy_a_server(cloud: Journey) -> None:
-    key = a_key(cloud.home)
-    cloud.does("openstack", "keypair", "create", "--public-key", f"{key}.pub", "k")
     with cloud.connect() as admin:
         image = admin.image.find_image("minilinux")
         data = volume_is(admin, admin.block_storage.create_volume(size=1, name="data"), "available")
@@ -68,14 +73,13 @@ def test_five_ways_to_deploy_a_server(cloud: Journey) -> None:
         first = boot(cloud, "first", image_id=image.id)
         admin.compute.create_volume_attachment(first, volume_id=data.id)
         volume_is(admin, data, "in-use")
-        by_serial = f"/dev/$(basename $(dirname $(grep -l {data.id[:20]} /sys/block/*/serial)))"
-        in_guest(cloud, "first", f"echo written by the first | dd of={by_serial} conv=fsync")
+        in_guest(cloud, "first", f"echo written by the first | dd of={by_serial(data)} conv=fsync")
         in_guest(cloud, "first", "echo on the first disk > /root/mark; sync")
 
         # Frozen while the guest has it, then written to again.
         frozen = admin.block_storage.create_snapshot(volume_id=data.id, name="frozen", is_forced=True)
         admin.block_storage.wait_for_status(frozen, "available", interval=0.5, wait=120)
-        in_guest(cloud, "first", f"echo written later | dd of={by_serial} conv=fsync")
+        in_guest(cloud, "first", f"echo written later | dd of={by_serial(data)} conv=fsync")
         admin.compute.delete_volume_attachment(first, data)
         volume_is(admin, data, "available")
         assert in_guest(cloud, "first", "ls /sys/block | grep -c vd") == "1"
@@ -136,3 +140,160 @@ def test_five_ways_to_deploy_a_server(cloud: Journey) -> None:
             admin.block_storage.wait_for_delete(one, interval=0.5, wait=60)
     assert [path for path in (cloud.data / "storage").rglob("*") if path.is_file()] == []
     assert cloud.guests() == {}
+
+
+def attached(admin: Connection, server: Any, volume: Any) -> None:
+    admin.compute.create_volume_attachment(server, volume_id=volume.id)
+    volume_is(admin, volume, "in-use")
+
+
+def a_new_volume(admin: Connection, name: str, **wanted: Any) -> Any:
+    return volume_is(admin, admin.block_storage.create_volume(size=1, name=name, **wanted), "available")
+
+
+def clear(admin: Connection) -> None:
+    """Nothing is left of what block storage was asked for."""
+    for one in admin.block_storage.snapshots():
+        admin.block_storage.delete_snapshot(one)
+        admin.block_storage.wait_for_delete(one, interval=0.5, wait=60)
+    for one in admin.block_storage.volumes():
+        admin.block_storage.delete_volume(one)
+        admin.block_storage.wait_for_delete(one, interval=0.5, wait=60)
+
+
+def test_volumes_of_guests_that_run(cloud: Journey) -> None:
+    with cloud.connect() as admin:
+        image = admin.image.find_image("minilinux")
+        one, two = [boot(cloud, name, image_id=image.id) for name in ("one", "two")]
+
+        # A volume that comes to be shared: what one guest writes, the other one reads.
+        cloud.does("openstack", "volume", "type", "create", "shared", "--multiattach")
+        both = a_new_volume(admin, "both")
+        admin.block_storage.retype_volume(both, "shared", "never")
+        assert volume_is(admin, both, "available").is_multiattach
+        for server in (one, two):
+            attached(admin, server, both)
+        assert len(admin.block_storage.get_volume(both.id).attachments) == 2
+        in_guest(cloud, "one", f"echo from one to two | dd of={by_serial(both)} conv=fsync")
+        assert in_guest(cloud, "two", f"head -n 1 {by_serial(both)}") == "from one to two"
+        in_guest(cloud, "two", f"echo and back | dd of={by_serial(both)} seek=8 conv=fsync")
+        assert in_guest(cloud, "one", f"dd if={by_serial(both)} skip=8 count=1 | head -n 1") == "and back"
+
+        # One that was set read-only is so in the guest.
+        fixed = a_new_volume(admin, "fixed")
+        admin.block_storage.set_volume_readonly(fixed, True)
+        attached(admin, one, fixed)
+        assert in_guest(cloud, "one", f"cat /sys/block/$(basename {by_serial(fixed)})/ro") == "1"
+
+        # It grows while the guest has it, and is held to other limits.
+        cloud.does("openstack", "volume", "type", "create", "slow")
+        cloud.does("openstack", "volume", "qos", "create", "--property", "total_bytes_sec=1048576", "limits")
+        cloud.does("openstack", "volume", "qos", "associate", "limits", "slow")
+        grown = a_new_volume(admin, "grown", volume_type="slow")
+        attached(admin, one, grown)
+        before = in_guest(cloud, "one", f"cat /sys/block/$(basename {by_serial(grown)})/size")
+        cloud.does("openstack", "--os-volume-api-version", "3.42", "volume", "set", "--size", "2", grown.id)
+        volume_is(admin, grown, "in-use")
+        after = in_guest(cloud, "one", f"cat /sys/block/$(basename {by_serial(grown)})/size")
+        assert (int(before), int(after)) == (1 << 21, 2 << 21)
+        write = (
+            f"t=$(date +%s); dd if=/dev/zero of={by_serial(grown)} bs=1M count=8 conv=fsync; echo $(($(date +%s) - t))"
+        )
+        slowly = int(in_guest(cloud, "one", write).splitlines()[-1])
+        cloud.does("openstack", "volume", "qos", "set", "--property", "total_bytes_sec=1073741824", "limits")
+        quickly = int(in_guest(cloud, "one", write).splitlines()[-1])
+        assert slowly >= 6 > quickly, (slowly, quickly)
+
+        # One comes to a guest that stands paused, who cannot let go of it until it runs.
+        late = a_new_volume(admin, "late")
+        admin.compute.pause_server(one)
+        admin.compute.wait_for_server(one, status="PAUSED", interval=0.5, wait=60)
+        attached(admin, one, late)
+        admin.compute.delete_volume_attachment(one, late)
+        assert volume_is(admin, late, "in-use")
+        assert "paused" in cloud.does("minicloud", "explain", "one")
+        admin.compute.unpause_server(one)
+        admin.compute.wait_for_server(one, interval=0.5, wait=60)
+        assert in_guest(cloud, "one", f"head -c 3 {by_serial(late)} | wc -c") == "3"
+        admin.compute.delete_volume_attachment(one, late)
+        volume_is(admin, late, "available")
+
+        for server in (one, two):
+            gone(cloud, server)
+        clear(admin)
+
+
+def test_a_consistency_group_is_kept_as_it_is_at_one_moment(cloud: Journey) -> None:
+    """A guest counts on two disks in turn: in what is kept, the second one never lags, nor is ahead, by more than one."""
+    with cloud.connect() as admin:
+        server = boot(cloud, "counter", image_id=admin.image.find_image("minilinux").id)
+        cloud.does("openstack", "consistency", "group", "create", "--volume-type", "__DEFAULT__", "cg")
+        members = [a_new_volume(admin, name) for name in ("a", "b")]
+        for volume in members:
+            attached(admin, server, volume)
+        cloud.does("openstack", "consistency", "group", "add", "volume", "cg", "a", "b")
+        disks = " ".join(by_serial(volume) for volume in members)
+        count = f"n=0; while true; do n=$((n+1)); for d in {disks}; do echo $n | dd of=$d conv=fsync; done; done"
+        in_guest(cloud, "counter", f"({count}) >/dev/null 2>&1 </dev/null &")
+        cloud.does("openstack", "consistency", "group", "snapshot", "create", "--consistency-group", "cg", "kept")
+        for one in admin.block_storage.snapshots():
+            admin.block_storage.wait_for_status(one, "available", interval=0.5, wait=120)
+        cloud.does("openstack", "consistency", "group", "create", "--snapshot", "kept", "copy")
+        copies = [one for one in admin.block_storage.volumes() if one.id not in [volume.id for volume in members]]
+        by_source = {admin.block_storage.get_snapshot(one.snapshot_id).volume_id: one for one in copies}
+        counts = []
+        for volume in members:
+            copy = volume_is(admin, by_source[volume.id], "available")
+            attached(admin, server, copy)
+            counts.append(int(in_guest(cloud, "counter", f"head -n 1 {by_serial(copy)}")))
+        assert counts[0] - counts[1] in (0, 1), counts
+        assert counts[1] > 0
+        gone(cloud, server)
+        cloud.does("openstack", "consistency", "group", "snapshot", "delete", "kept")
+        for name in ("cg", "copy"):
+            groups = {one["Name"]: one["ID"] for one in cloud.tells("consistency", "group", "list")}
+            admin.block_storage.post(
+                f"/consistencygroups/{groups[name]}/delete", json={"consistencygroup": {"force": True}}
+            )
+        for one in admin.block_storage.volumes():
+            admin.block_storage.wait_for_delete(one, interval=0.5, wait=60)
+        clear(admin)
+
+
+def test_files_that_an_administrator_lets_go_of_and_takes_up_again(cloud: Journey) -> None:
+    with cloud.connect() as admin:
+        cloud.does("openstack", "volume", "type", "create", "open", "--multiattach")
+        server = boot(cloud, "writer", image_id=admin.image.find_image("minilinux").id)
+        for kind, suffix in (("__DEFAULT__", "qcow2"), ("open", "raw")):
+            volume = a_new_volume(admin, "mine", volume_type=kind)
+            attached(admin, server, volume)
+            in_guest(cloud, "writer", f"echo kept in {suffix} | dd of={by_serial(volume)} conv=fsync")
+            admin.compute.delete_volume_attachment(server, volume)
+            volume = volume_is(admin, volume, "available")
+            host = volume.host
+            admin.block_storage.unmanage_volume(volume)
+            admin.block_storage.wait_for_delete(volume, interval=0.5, wait=60)
+            [file] = (cloud.data / "storage").rglob(f"{volume.id}.*")
+            assert file.suffix == f".{suffix}"
+            listed = admin.block_storage.get(f"/manageable_volumes?host={host}", microversion="3.8").json()[
+                "manageable-volumes"
+            ]
+            assert [(one["reference"], one["size"]) for one in listed] == [({"source-name": f"volume-{volume.id}"}, 1)]
+            named = (
+                "--remote-source",
+                f"source-name=volume-{volume.id}",
+                "--host",
+                host,
+                "--type",
+                kind,
+                "--non-bootable",
+            )
+            cloud.does("openstack", "volume", "create", "again", *named)
+            again = volume_is(admin, admin.block_storage.find_volume("again"), "available")
+            attached(admin, server, again)
+            assert in_guest(cloud, "writer", f"head -n 1 {by_serial(again)}") == f"kept in {suffix}"
+            admin.compute.delete_volume_attachment(server, again)
+            volume_is(admin, again, "available")
+            clear(admin)
+        gone(cloud, server)
+    assert [path for path in (cloud.data / "storage").rglob("*") if path.is_file()] == []

@@ -25,10 +25,6 @@ Choice = Annotated[str, msgspec.Meta(max_length=255)]
 _MOST = 1000
 
 
-class Nothing(Body):
-    """The empty body of ``os-unmanage``."""
-
-
 class VolumeManage(Body, wrap="volume"):
     """The body of POST /manageable_volumes."""
 
@@ -196,12 +192,12 @@ async def manage_snapshot(call: Call, body: SnapshotManage) -> Any:
     return snapshots_api.detailed(call, [await call.write(work)], extended=False)[0]
 
 
-async def unmanage_volume(call: Call, volume_id: str, body: Nothing) -> None:
+async def unmanage_volume(call: Call, volume_id: str) -> None:
     """Let go of a volume; its bytes stay where they are."""
     await call.write(lambda tx: unmanaged.let_go_of_volume(tx, volumes.get(tx, call.context, volume_id)))
 
 
-async def unmanage_snapshot(call: Call, snapshot_id: str, body: Nothing) -> None:
+async def unmanage_snapshot(call: Call, snapshot_id: str) -> None:
     """Let go of a snapshot; its bytes stay where they are."""
     await call.write(lambda tx: unmanaged.let_go_of_snapshot(tx, snapshots.get(tx, call.context, snapshot_id)))
 

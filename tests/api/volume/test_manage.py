@@ -17,7 +17,9 @@ async def test_a_volume_that_was_let_go_of_is_taken_up_as_another() -> None:
         volume = await a_volume(cloud, admin)
         host = volume["os-vol-host-attr:host"]
         assert (await act(demo, volume["id"], "os-unmanage")).status_code in (403, 404)
-        assert (await act(admin, volume["id"], "os-unmanage")).status_code == 202
+        # openstacksdk says null, cinderclient an empty object.
+        null = await admin.post(f"{VOLUME}/volumes/{volume['id']}/action", json={"os-unmanage": None})
+        assert null.status_code == 202
         assert (await admin.get(f"{VOLUME}/volumes/{volume['id']}")).status_code == 404
         kept = await cloud.cloud.world.database.read(lambda tx: leftovers.strangers(tx, [volume["id"], "x"], [], []))
         assert kept == (["x"], [])
