@@ -13,6 +13,7 @@ from minicloud.base.errors import Conflict, Invalid
 from minicloud.core import records
 from minicloud.core.network import (
     dhcp_options,
+    hostings,
     macs,
     networks,
     port_filters,
@@ -122,11 +123,17 @@ async def create(call: Call, body: bytes) -> Any:
     """One port, or several at once."""
     wanted, bulk = PORT.read_new(call, body)
 
-    def work(tx: Transaction) -> list[SeenPort]:
-        return seen(tx, [_create(tx, call, one) for one in wanted])
+    def work(tx: Transaction) -> tuple[list[SeenPort], bool]:
+        networks = {str(one.values["network_id"]) for one in wanted}
+        unserved = any(hostings.taken(tx, hostings.DHCP, network_id) for network_id in networks)
+        return seen(tx, [_create(tx, call, one) for one in wanted]), unserved
 
     look = seeing(call)
-    made = [look(port) for port in await call.write(work)]
+    found, unserved = await call.write(work)
+    if unserved:
+        # A new port is nothing to hosts before it is bound; but it brings its network back to an agent.
+        call.means.poke(guard.NETWORK_CHANGES)
+    made = [look(port) for port in found]
     return {"ports": made} if bulk else {"port": made[0]}
 
 

@@ -72,12 +72,17 @@ def take(tx: Transaction, host: str, kind: str, object_id: str, hosts: Collectio
         _say(tx, _NOBODY, kind, object_id, False)
 
 
+def taken(tx: Transaction, kind: str, object_id: str) -> bool:
+    """Whether something was taken from its last agent."""
+    return records.find(tx, Hosting, object_id, kind, _NOBODY) is not None
+
+
 def reschedule(tx: Transaction, kind: str, object_id: str) -> None:
     """Something that was taken from its last agent has changed: an agent that is switched on serves it again.
 
     Upstream schedules a network when it gets a subnet or a port, and a router whenever it or what it leads to is changed.
     """
-    if records.find(tx, Hosting, object_id, kind, _NOBODY) is None:
+    if not taken(tx, kind, object_id):
         return
     row = tx.one(
         "SELECT h.host FROM network_hostings h WHERE h.object_id = ? AND h.kind = ? AND h.host <> ? AND NOT EXISTS "

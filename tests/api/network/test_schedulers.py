@@ -3,11 +3,13 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
 from minicloud.core.network import hostings, wishes
 from minicloud.drivers.fabric.fake import FakeFabric
+from minicloud.reconcilers.network_changes import BURST_S
 from tests.support.clouds import a_cloud
 from tests.support.network import error
 
@@ -127,6 +129,8 @@ async def test_hosts_that_share_networks_need_one_agent_and_have_none_without() 
         assert await there() == (False, True)
         # A port brings the network back to an agent, as upstream schedules it; a router comes back when it is changed.
         await _made(http, "port", network_id=port["network_id"])
+        await anyio.sleep(2 * BURST_S)
+        assert fabric.state().networks[port["network_id"]].subnets[0].dhcp
         serving = (await http.get(f"{MOUNT}/networks/{port['network_id']}/dhcp-agents")).json()["agents"]
         assert [one["host"] for one in serving] == [dhcp[0]["host"]]
         assert await there() == (True, True)
