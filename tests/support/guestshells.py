@@ -17,9 +17,9 @@ class Shell:
     """``minicloud ssh SERVER -- sh``, which waits for a guest that still boots. Also a connection that must outlive what is done to networks."""
 
     def __init__(self, cloud: Journey, server: str, key: Path) -> None:
-        self._server = server
+        self._cloud, self._server = cloud, server
         self._complaints = cloud.home / f"shell-{server}.stderr"
-        words = ["minicloud", "ssh", server, "-i", str(key), "-o", "BatchMode=yes", "-o", "ConnectTimeout=60"]
+        words = ["minicloud", "ssh", server, "--wait", str(PATIENCE_S), "-i", str(key), "-o", "BatchMode=yes"]
         with self._complaints.open("wb") as complaints:
             self._process = subprocess.Popen(
                 [*words, "--", "sh"],
@@ -61,7 +61,9 @@ class Shell:
             ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, give_up - time.monotonic()))
             data = os.read(self._process.stdout.fileno(), 65536) if ready else b""
             if not data:
-                raise Trouble(f"{self._server} does not answer {command!r}: {said!r} {self._complaints.read_text()}")
+                heard = f"{said.decode(errors='replace')}\n{self._complaints.read_text()}"
+                seen = self._cloud.console(self._server)[-3000:]
+                raise Trouble(f"{self._server} does not answer {command!r}: {heard}\nits console ends with:\n{seen}")
             said += data
 
     def does(self, command: str) -> str:

@@ -209,6 +209,31 @@ async def test_neighbours_cannot_be_lied_to(lab: Lab) -> None:
     assert "fd00:1::1" not in told
 
 
+async def test_guests_cannot_serve_dhcpv6(lab: Lab) -> None:
+    network = a_network(1, "fd00:1::", None)
+    await lab.fabric.ensure_network(network)
+    rogue = await lab.guest(a_port(11, network, "fd00:1::11"), dhcp=False)
+    victim = await lab.guest(a_port(12, network, "fd00:1::12"), dhcp=False)
+    for guest, address in ((rogue, "fd00:1::11"), (victim, "fd00:1::12")):
+        await blocking(guest.ip, f"address add {address}/64 dev eth0 nodad")
+
+    def ear() -> socket.socket:
+        line = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        line.bind(("::", 546))
+        line.settimeout(20)
+        return line
+
+    def offer() -> None:
+        for source in (547, 1547):
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as out:
+                out.bind(("fd00:1::11", source))
+                out.sendto(str(source).encode(), ("fd00:1::12", 546))
+
+    with await blocking(victim.inside, ear) as line:
+        await blocking(rogue.inside, offer)
+        assert await blocking(line.recv, 100) == b"1547"
+
+
 async def test_the_way_out_and_extra_routes_lead_over_ipv6(lab: Lab) -> None:
     inner, outer = a_network(1, "fd00:1::", "slaac"), a_network(2, "fd00:ff::", None)
     for network in (inner, outer):

@@ -199,6 +199,22 @@ async def test_spoofed_frames_do_not_arrive(lab: Lab) -> None:
             wire.send(arp(other, other, "10.0.0.11"))  # another's card, outside
             wire.send(arp(mine, mine, "10.0.0.11"))  # the truth
 
+    def datagram(frame_mac: bytes, words: bytes) -> bytes:
+        udp = struct.pack("!HHHH", 4000, 5000, 8 + len(words), 0) + words
+        ends = socket.inet_aton("10.0.0.11") + socket.inet_aton("10.0.0.12")
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + ends
+        total = sum(struct.unpack("!10H", head))
+        total = (total & 0xFFFF) + (total >> 16)
+        head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:]
+        return bytes.fromhex(victim.mac.replace(":", "")) + frame_mac + b"\x08\x00" + head + udp
+
+    def lie_by_card() -> None:
+        mine, other = bytes.fromhex(liar.mac.replace(":", "")), bytes.fromhex("fa163effffff")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind(("eth0", 0))
+            wire.send(datagram(other, b"another's card"))
+            wire.send(datagram(mine, b"its own card"))
+
     def open_ear() -> socket.socket:
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
         wire.bind(("eth0", 0x0806))
@@ -208,6 +224,8 @@ async def test_spoofed_frames_do_not_arrive(lab: Lab) -> None:
     with line, await blocking(victim.inside, open_ear) as ear:
         await blocking(liar.inside, lie)
         assert await blocking(line.recv, 100) == b"10.0.0.11"
+        await blocking(liar.inside, lie_by_card)
+        assert await blocking(line.recv, 100) == b"its own card"
         await blocking(liar.inside, lie_by_arp)
         seen = b""
         while seen[20:22] != b"\0\2" or seen[6:12].hex() == victim.mac.replace(":", ""):
