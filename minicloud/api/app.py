@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from minicloud.api import access, bodies, faults
+from minicloud.api import access, answers, bodies, faults
+from minicloud.api.answers import Answer
 from minicloud.api.auth import Authenticator, secret_of
-from minicloud.api.call import Call, Means, Reply
+from minicloud.api.call import Call, Means
 from minicloud.api.microversions import Version
 from minicloud.api.routes import Found, Route, Tree
 from minicloud.api.service import Service
@@ -44,13 +44,6 @@ class _Mounted(msgspec.Struct, frozen=True):
     service: Service
     versioned: Tree
     root: Tree
-
-
-class _Answer(msgspec.Struct):
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-    response: Response | None = None
 
 
 class Api:
@@ -123,7 +116,7 @@ class Api:
             _log.error("%s %s %s\n%s", request_id, request.method, path, trail)
             trace.note("defect", trail=trail[-4000:])
             told = faults.unexpected(service.dialect, request_id=request_id)
-            answer = _Answer(told.status, told.headers, told.body)
+            answer = Answer(told.status, told.headers, told.body)
         who: Context = scope.get("minicloud.context", NOBODY)
         trace.note(
             "request",
@@ -135,7 +128,7 @@ class Api:
             user=who.user_id,
             project=who.project_id,
         )
-        await _send(answer, headers, request, receive, send)
+        await answers.deliver(answer, headers, request, receive, send)
 
     def _mount(self, path: str) -> _Mounted:
         for mounted in self._mounted:
@@ -150,7 +143,7 @@ class Api:
         host = request.headers.get("host") or f"{server[0]}:{server[1]}"
         return f"{request.scope['scheme']}://{host}{mount}"
 
-    async def _answer(self, request: Request, mounted: _Mounted, version: Version | None, request_id: str) -> _Answer:
+    async def _answer(self, request: Request, mounted: _Mounted, version: Version | None, request_id: str) -> Answer:
         service = mounted.service
         below = request.scope["path"][len(mounted.mount) :]
         found, project = _find(mounted, below)
@@ -190,7 +183,7 @@ class Api:
             await self.means.executor.wait(call.begun, seconds=self.means.patience)
         if route.late and not call.judged:
             raise AssertionError(f"{route.method} {route.path} answered without asking {route.policy}")
-        return _finish(value, route, version)
+        return answers.finished(value, route, version)
 
     async def _authenticate(self, request: Request, request_id: str, mounted: _Mounted) -> Context:
         secret = secret_of(request.headers)
@@ -217,12 +210,12 @@ class Api:
 
     def _fault(
         self, error: CloudError, service: Service, request: Request, request_id: str, version: Version | None
-    ) -> _Answer:
+    ) -> Answer:
         if isinstance(error, Unauthenticated):
             error.detail["www_authenticate"] = self._base_url(request, "")
         accept = request.headers.get("accept", "")
         told = faults.fault(error, service.dialect, request_id=request_id, accept=accept, version=version)
-        return _Answer(told.status, told.headers, told.body)
+        return Answer(told.status, told.headers, told.body)
 
 
 def _find(mounted: _Mounted, below: str) -> tuple[Found | None, str | None]:
@@ -301,40 +294,6 @@ async def _body(request: Request, largest: int) -> bytes:
             raise TooLarge("Request is too large.")
         parts.append(part)
     return b"".join(parts)
-
-
-def _finish(value: Any, route: Route, version: Version | None) -> _Answer:
-    if isinstance(value, Response):
-        return _Answer(value.status_code, [], b"", value)
-    status, more = route.status_at(version), {}
-    if isinstance(value, Reply):
-        status, more, value = value.status or status, dict(value.headers), value.value
-    headers = list(more.items())
-    if value is None:
-        return _Answer(status, headers, b"")
-    if isinstance(value, bytes):
-        return _Answer(status, headers, value)
-    if "Content-Type" not in more:
-        headers.append(("Content-Type", "application/json"))
-    return _Answer(status, headers, bodies.encode(value, version))
-
-
-async def _send(
-    answer: _Answer, headers: list[tuple[str, str]], request: Request, receive: Receive, send: Send
-) -> None:
-    if answer.response is not None:
-        for name, value in headers:
-            answer.response.headers[name] = value
-        await answer.response(request.scope, receive, send)
-        return
-    bodyless = answer.status in (204, 304)
-    lines = [*headers, *answer.headers]
-    if not bodyless:
-        lines.append(("Content-Length", str(len(answer.body))))
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in lines]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    body = b"" if request.method == "HEAD" or bodyless else answer.body
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
