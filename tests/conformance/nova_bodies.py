@@ -93,8 +93,18 @@ def _object(schema: Any, valid: Valid) -> Any | None:
 
 
 def fuller(schema: Any, document: Any, valid: Valid) -> Any:
-    """The document with every property that it may have besides."""
+    """The document with every property that it may have besides, and something in every list."""
     document = copy.deepcopy(document)
+    for part in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        if isinstance(document, dict | list) and "type" in part and valid(part, document):
+            trial = fuller(part, document, valid)
+            return trial if valid(schema, trial) else document
+    if isinstance(document, list) and isinstance(schema.get("items"), dict):
+        try:
+            trial = [fuller(schema["items"], document[0] if document else valid_one(schema["items"], valid), valid)]
+        except LookupError:
+            return document
+        return trial if valid(schema, trial) else document
     if isinstance(document, dict):
         for name, part in schema.get("properties", {}).items():
             if not isinstance(part, dict) or name in NOT_OFFERED:
@@ -114,12 +124,12 @@ def wrong_ones(schema: Any, document: Any, valid: Valid) -> Iterator[tuple[str, 
     for place in list(_places(document)):
         inner = _at(document, place)
         if isinstance(inner, dict):
-            yield from _if_wrong(schema, valid, f"{'.'.join(place)}+", _with(document, (*place, "surprise"), 1))
+            yield from _if_wrong(schema, valid, f"{_told(place)}+", _with(document, (*place, "surprise"), 1))
             for name in inner:
-                yield from _if_wrong(schema, valid, f"{'.'.join((*place, name))}-", _without(document, (*place, name)))
+                yield from _if_wrong(schema, valid, f"{_told((*place, name))}-", _without(document, (*place, name)))
         for value in WRONG:
             if place:
-                yield from _if_wrong(schema, valid, f"{'.'.join(place)}={value!r:.20}", _with(document, place, value))
+                yield from _if_wrong(schema, valid, f"{_told(place)}={value!r:.20}", _with(document, place, value))
 
 
 def _if_wrong(schema: Any, valid: Valid, what: str, document: Any) -> Iterator[tuple[str, Any]]:
@@ -127,26 +137,36 @@ def _if_wrong(schema: Any, valid: Valid, what: str, document: Any) -> Iterator[t
         yield what, document
 
 
-def _places(document: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+Place = tuple[str | int, ...]
+"""Where something stands in a document: names of fields, and numbers in lists."""
+
+
+def _places(document: Any, place: Place = ()) -> Iterator[Place]:
     yield place
     if isinstance(document, dict):
         for name, part in document.items():
             yield from _places(part, (*place, name))
+    elif isinstance(document, list) and document:
+        yield from _places(document[0], (*place, 0))
 
 
-def _at(document: Any, place: tuple[str, ...]) -> Any:
+def _told(place: Place) -> str:
+    return ".".join(str(part) for part in place)
+
+
+def _at(document: Any, place: Place) -> Any:
     for name in place:
         document = document[name]
     return document
 
 
-def _with(document: Any, place: tuple[str, ...], value: Any) -> Any:
+def _with(document: Any, place: Place, value: Any) -> Any:
     made = copy.deepcopy(document)
     _at(made, place[:-1])[place[-1]] = value
     return made
 
 
-def _without(document: Any, place: tuple[str, ...]) -> Any:
+def _without(document: Any, place: Place) -> Any:
     made = copy.deepcopy(document)
     del _at(made, place[:-1])[place[-1]]
     return made

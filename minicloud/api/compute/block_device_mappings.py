@@ -8,7 +8,7 @@ from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute.words import Tag
 from minicloud.api.listing import truth
-from minicloud.api.microversions import Pausing, Since
+from minicloud.api.microversions import NotNull, Pausing, Since
 from minicloud.base.errors import Invalid
 from minicloud.core.compute.device_requests import INVALID, DeviceRequest
 
@@ -21,37 +21,37 @@ Number = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+\Z")]
 class OldDevice(Body):
     """A disk as it was said first: a volume or snapshot by its id, or swap and ephemeral disks by a name."""
 
-    virtual_name: Word | None = None
-    volume_id: UUID | None = None
-    snapshot_id: UUID | None = None
-    volume_size: Number | None = None
-    device_name: DeviceName | None = None
+    virtual_name: Annotated[Word | None, NotNull()] = None
+    volume_id: Annotated[UUID | None, NotNull()] = None
+    snapshot_id: Annotated[UUID | None, NotNull()] = None
+    volume_size: Annotated[Number | None, NotNull()] = None
+    device_name: Annotated[DeviceName | None, NotNull()] = None
     delete_on_termination: bool | str = False
     no_device: Any = None
-    connection_info: str | None = None
+    connection_info: Annotated[str | None, NotNull()] = None
 
 
 class Device(Body):
     """A disk: what it is made of, and whether it is a volume or the host's own."""
 
-    source_type: Literal["volume", "image", "snapshot", "blank"] | None = None
-    destination_type: Literal["local", "volume"] | None = None
-    uuid: DeviceId | None = None
+    source_type: Annotated[Literal["volume", "image", "snapshot", "blank"] | None, NotNull()] = None
+    destination_type: Annotated[Literal["local", "volume"] | None, NotNull()] = None
+    uuid: Annotated[DeviceId | None, NotNull()] = None
     boot_index: Number | None = None
-    volume_size: Number | None = None
+    volume_size: Annotated[Number | None, NotNull()] = None
     volume_type: Annotated[Word | None, Since("2.67")] = None
-    device_name: DeviceName | None = None
-    guest_format: Word | None = None
-    disk_bus: Word | None = None
-    device_type: Word | None = None
-    tag: Annotated[Tag | None, Since("2.32"), Pausing("2.33", "2.41")] = None
+    device_name: Annotated[DeviceName | None, NotNull()] = None
+    guest_format: Annotated[Word | None, NotNull()] = None
+    disk_bus: Annotated[Word | None, NotNull()] = None
+    device_type: Annotated[Word | None, NotNull()] = None
+    tag: Annotated[Tag | None, Since("2.32"), Pausing("2.33", "2.41"), NotNull()] = None
     delete_on_termination: bool | str = False
     no_device: Any = None
-    virtual_name: Word | None = None
-    image_id: str | None = None
-    volume_id: UUID | None = None
-    snapshot_id: UUID | None = None
-    connection_info: str | None = None
+    virtual_name: Annotated[Word | None, NotNull()] = None
+    image_id: Annotated[str | None, NotNull()] = None
+    volume_id: Annotated[UUID | None, NotNull()] = None
+    snapshot_id: Annotated[UUID | None, NotNull()] = None
+    connection_info: Annotated[str | None, NotNull()] = None
 
 
 def read(call: Call, image_ref: str, old: list[OldDevice], new: list[Device]) -> list[DeviceRequest]:

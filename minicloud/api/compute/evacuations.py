@@ -7,6 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute.resizes import HOST, up
+from minicloud.api.compute.words import truth
 from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid
@@ -63,17 +64,6 @@ async def evacuate(call: Call, server_id: str, body: Evacuate) -> Any:
 
     await call.write(work)
     return {"adminPass": password} if told else Reply(None)
-
-
-def truth(field: str, value: bool | str | None) -> bool:
-    """A truth as Nova's schemas take it. Raises Invalid."""
-    if isinstance(value, bool):
-        return value
-    if value in ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"):
-        return True
-    if value in ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"):
-        return False
-    raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}. {value!r} is no boolean", field=field)
 
 
 routes = [Action("evacuate", evacuate, policy="os_compute_api:os-evacuate", allow=ADMIN, status=200)]

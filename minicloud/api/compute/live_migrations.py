@@ -8,8 +8,8 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.compute.evacuations import truth
 from minicloud.api.compute.resizes import HOST, up
+from minicloud.api.compute.words import truth
 from minicloud.api.microversions import Since, Until
 from minicloud.api.routes import Action, Delete, Get
 from minicloud.base.errors import CloudError, Conflict, Invalid, NotFound, NoValidHost

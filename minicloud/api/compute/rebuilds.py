@@ -14,7 +14,7 @@ from minicloud.api.compute.server_creation import (
     Personality,
 )
 from minicloud.api.compute.server_listing import surroundings_of
-from minicloud.api.compute.words import Described, Hostname, Named, check_address, check_hostname
+from minicloud.api.compute.words import Described, Hostname, Named, Truth, check_address, check_hostname, truth
 from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
@@ -36,7 +36,7 @@ class RebuildBody(Body):
     name: Named | UnsetType = UNSET
     admin_pass: Annotated[str | None, NotNull()] = msgspec.field(name="adminPass", default=None)
     metadata: dict[MetadataKey, MetadataValue] | UnsetType = UNSET
-    preserve_ephemeral: bool = False
+    preserve_ephemeral: bool | Truth = False
     disk_config: Literal["AUTO", "MANUAL"] | UnsetType = msgspec.field(name="OS-DCF:diskConfig", default=UNSET)
     access_ip_v4: str | UnsetType = msgspec.field(name="accessIPv4", default=UNSET)
     access_ip_v6: str | UnsetType = msgspec.field(name="accessIPv6", default=UNSET)
@@ -65,7 +65,7 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
                 was=before.vm_state,
                 other_image=before.image_properties.properties != server.image_properties.properties
                 or before.image_id != server.image_id,
-                kept=list(EPHEMERAL_FILES) if body.preserve_ephemeral else [],
+                kept=list(EPHEMERAL_FILES) if truth("preserve_ephemeral", body.preserve_ephemeral) else [],
                 reimaged=None if root is None else root.id,
                 reimaged_with=None if root is None else wanted.image_id,
             ),

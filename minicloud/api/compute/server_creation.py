@@ -9,7 +9,7 @@ from minicloud.api.bodies import UUID, Body, LongText, Name
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import block_device_mappings, scheduler_hints, server_views
 from minicloud.api.compute.block_device_mappings import Device, OldDevice
-from minicloud.api.compute.words import Described, Hostname, Named, Tag, check_address, check_hostname
+from minicloud.api.compute.words import Described, Hostname, Named, Tag, Truth, check_address, check_hostname, truth
 from minicloud.api.microversions import Beside, NotNull, Pausing, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
@@ -66,19 +66,19 @@ class ServerCreate(Body, wrap="server"):
     availability_zone: Annotated[Named | None, NotNull()] = None
     block_device_mapping: list[OldDevice] = []
     block_device_mapping_v2: list[Device] = []
-    config_drive: bool | None = None
+    config_drive: Annotated[bool | Truth | None, NotNull()] = None
     min_count: Annotated[int, msgspec.Meta(ge=1)] = 1
-    max_count: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    return_reservation_id: bool = False
+    max_count: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, NotNull()] = None
+    return_reservation_id: bool | Truth = False
     security_groups: list[SecurityGroupName] = []
-    user_data: LongText | None = None
+    user_data: Annotated[LongText | None, NotNull()] = None
     key_name: Annotated[Named | None, NotNull()] = None
     description: Annotated[Described | None, Since("2.19")] = None
     tags: Annotated[Annotated[list[Tag], msgspec.Meta(max_length=50)], Since("2.52")] = []
     trusted_image_certificates: Annotated[list[str] | None, Since("2.63")] = None
-    host: Annotated[Name | None, Since("2.74")] = None
-    hypervisor_hostname: Annotated[Name | None, Since("2.74")] = None
-    hostname: Annotated[Hostname | None, Since("2.90")] = None
+    host: Annotated[Hostname | None, Since("2.74"), NotNull()] = None
+    hypervisor_hostname: Annotated[Hostname | None, Since("2.74"), NotNull()] = None
+    hostname: Annotated[Hostname | None, Since("2.90"), NotNull()] = None
     hints: Annotated[dict[str, Any], Beside()] = msgspec.field(name="os:scheduler_hints", default_factory=dict)
     old_hints: Annotated[dict[str, Any], Beside()] = msgspec.field(
         name="OS-SCH-HNT:scheduler_hints", default_factory=dict
@@ -97,7 +97,7 @@ async def create(call: Call, body: ServerCreate) -> Any:
         return [server for server, _ in promised]
 
     first = (await call.write(work))[0]
-    if body.return_reservation_id:
+    if truth("return_reservation_id", body.return_reservation_id):
         return {"reservation_id": first.reservation_id}
     document: dict[str, Any] = {
         "id": first.id,
@@ -143,7 +143,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         key_name=body.key_name,
         user_data=body.user_data,
         files=[GivenFile(one.path, one.contents) for one in body.personality],
-        config_drive=bool(body.config_drive),
+        config_drive=body.config_drive is not None and truth("config_drive", body.config_drive),
         metadata=body.metadata,
         tags=list(dict.fromkeys(body.tags)),
         # Before 2.19 Nova kept the name as description.

@@ -7,6 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
+from minicloud.api.compute.words import Truth, truth
 from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid, NotFound
@@ -37,7 +38,7 @@ class ServiceUpdate(Body):
 
     status: Literal["enabled", "disabled"] | None = None
     disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
-    forced_down: bool | None = None
+    forced_down: Annotated[bool | Truth | None, NotNull()] = None
 
 
 class OldUpdate(Body):
@@ -46,7 +47,7 @@ class OldUpdate(Body):
     host: Name
     binary: Name
     disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
-    forced_down: Annotated[bool | None, Since("2.11")] = None
+    forced_down: Annotated[bool | Truth | None, Since("2.11"), NotNull()] = None
 
 
 async def index(call: Call) -> Any:
@@ -90,7 +91,7 @@ async def update(call: Call, service_id: str, body: ServiceUpdate) -> Any:
     if body.status is not None:
         changes = {"disabled": body.status == "disabled", "disabled_reason": body.disabled_reason}
     if body.forced_down is not None:
-        changes["forced_down"] = body.forced_down
+        changes["forced_down"] = truth("forced_down", body.forced_down)
 
     def work(tx: Transaction) -> Service:
         found = [s for s in hosts.services(tx) if s.uuid == service_id]
@@ -166,7 +167,7 @@ async def force_down(call: Call, body: OldUpdate) -> Any:
     """Declare the host dead, so that its servers may be evacuated at once."""
     if body.forced_down is None:
         raise Invalid("Missing forced_down field")
-    return await _old(call, body, forced_down=body.forced_down)
+    return await _old(call, body, forced_down=truth("forced_down", body.forced_down))
 
 
 routes = [

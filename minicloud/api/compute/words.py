@@ -57,3 +57,14 @@ def check_address(text: Any, field: str) -> str | None:
     if found is None or (field.endswith(("v4", "v6")) and field[-1] != str(found.version)):
         raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address")
     return str(found)
+
+
+def truth(field: str, value: bool | str | None) -> bool:
+    """A truth as Nova's schemas take it. Raises Invalid."""
+    if isinstance(value, bool):
+        return value
+    if value in ("True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes"):
+        return True
+    if value in ("False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no"):
+        return False
+    raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}. {value!r} is no boolean", field=field)

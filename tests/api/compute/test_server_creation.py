@@ -412,3 +412,20 @@ async def test_what_is_said_twice_counts_once(cloud: TestedCloud) -> None:
     twice = {"tags": ["a", "b", "a"], "security_groups": [{"name": "default"}] * 2}
     server = await cloud.a_server(**twice)
     assert (server["tags"], server["security_groups"]) == (["a", "b"], [{"name": "default"}])
+
+
+async def test_truths_may_be_words_and_nothing_is_no_value(cloud: TestedCloud) -> None:
+    for said, status in (("yes", 202), ("Off", 202), ("maybe", 400), (None, 400), (2, 400)):
+        body = {"name": "s", "flavorRef": "1", "imageRef": await cloud.image_id(), "networks": "none"}
+        answer = await cloud.demo.post("/compute/v2.1/servers", json={"server": {**body, "config_drive": said}})
+        assert answer.status_code == status, (said, answer.text)
+    for name in ("max_count", "user_data", "host", "hypervisor_hostname", "hostname", "key_name", "availability_zone"):
+        answer = await cloud.admin.post("/compute/v2.1/servers", json={"server": {**body, name: None}})
+        assert answer.status_code == 400, name
+    disk = {"boot_index": 0, "uuid": body["imageRef"], "source_type": "image", "destination_type": "local"}
+    for name in ("volume_size", "device_name", "guest_format", "disk_bus", "device_type", "tag"):
+        wrong = {**body, "block_device_mapping_v2": [{**disk, name: None}]}
+        answer = await cloud.demo.post("/compute/v2.1/servers", json={"server": wrong})
+        assert answer.status_code == 400, name
+    spoken = await cloud.ask_server(cloud.demo, return_reservation_id="On")
+    assert list(spoken.json()) == ["reservation_id"]
