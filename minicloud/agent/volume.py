@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from minicloud.agent import calls, volume_calls
+from minicloud.agent.image_bytes import image_bytes
 from minicloud.base import trace
 from minicloud.base.imageformat import Inspector
 from minicloud.drivers.storage import Base, GiB, VolumeStore
@@ -109,7 +110,9 @@ class BackendAgent:
         if wanted.image is not None:
             image = wanted.image
             with trace.span("image", checksum=image.checksum, format=image.format):
-                base = await self.store.ensure_base(image.checksum, image.format, lambda: self._blobs.get(image.blob))
+                base = await self.store.ensure_base(
+                    image.checksum, image.format, lambda: image_bytes(self._blobs, image)
+                )
         return await self.store.ensure_volume(
             wanted.volume_id,
             size_bytes=wanted.size_gb * GiB,

@@ -7,7 +7,7 @@ thread or in a saga's task still know whose request they belong to. ``Recording`
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -135,8 +135,8 @@ class Recording:
 class Latest:
     """A sink that remembers the latest notes, for clouds that leave nothing behind."""
 
-    def __init__(self, most: int = 10_000) -> None:
-        self.notes: deque[Note] = deque(maxlen=most)
+    def __init__(self, most: int = 10_000, *, notes: Iterable[Note] = ()) -> None:
+        self.notes: deque[Note] = deque(notes, maxlen=most)
 
     def take(self, note: Note) -> None:
         self.notes.append(note)
@@ -147,6 +147,7 @@ class Latest:
         request_id: str | None = None,
         resource: str | None = None,
         since: float | None = None,
+        mentions: str | None = None,
         limit: int = 10_000,
     ) -> list[Note]:
         """As ``TraceReader.read``."""
@@ -156,5 +157,6 @@ class Latest:
             if (request_id is None or note.request_id == request_id)
             and (resource is None or note.resource == resource)
             and (since is None or note.at >= since)
+            and (mentions is None or mentions in repr(note.facts))
         ]
         return sorted(found, key=lambda note: note.at)[-limit:]

@@ -67,9 +67,11 @@ class TraceReader:
         request_id: str | None = None,
         resource: str | None = None,
         since: float | None = None,
+        mentions: str | None = None,
         limit: int = 10_000,
     ) -> list[Note]:
-        """Notes of this request, about this resource, since this moment (seconds since the epoch), whichever are given.
+        """Notes of this request, about this resource, since this moment (seconds since the epoch), whose facts hold this
+        text; whichever are given.
 
         In the order of time; where there are more than ``limit``, the newest. A span stands where it began.
         """
@@ -82,6 +84,9 @@ class TraceReader:
         if since is not None:
             where.append("at >= ?")
             values.append(since)
+        if mentions is not None:
+            where.append("instr(facts, ?) > 0")
+            values.append(mentions)
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM notes WHERE {' AND '.join(where)} ORDER BY at DESC, id DESC LIMIT ?",
             (*values, limit),
@@ -167,12 +172,13 @@ class TraceFile:
         request_id: str | None = None,
         resource: str | None = None,
         since: float | None = None,
+        mentions: str | None = None,
         limit: int = 10_000,
     ) -> list[Note]:
         """As ``TraceReader.read``, with everything taken until now; blocks, so call it in a thread."""
         self.flush()
         with TraceReader(self._path) as reader:
-            return reader.read(request_id=request_id, resource=resource, since=since, limit=limit)
+            return reader.read(request_id=request_id, resource=resource, since=since, mentions=mentions, limit=limit)
 
     def request_ids(self, resource: str) -> list[str]:
         """As ``TraceReader.request_ids``, with everything taken until now; blocks, so call it in a thread."""

@@ -139,6 +139,16 @@ def of_resource(tx: Transaction, resource: str) -> list[SagaRow]:
     return records.select(tx, SagaRow, "resource = ? ORDER BY created_at, id", [resource])
 
 
+def touching(tx: Transaction, resource: str, *, first: int = 10, last: int = 40) -> list[SagaRow]:
+    """Sagas about a resource, or about another one that have to do with it, oldest first: the first ones and the last ones."""
+    where = "(resource = ? OR body LIKE ?)"
+    values = [resource, f"%{resource}%"]
+    newest = records.select(tx, SagaRow, f"{where} ORDER BY created_at DESC, id DESC LIMIT {last:d}", values)
+    oldest = records.select(tx, SagaRow, f"{where} ORDER BY created_at, id LIMIT {first:d}", values)
+    found = {row.id: row for row in [*oldest, *reversed(newest)]}
+    return list(found.values())
+
+
 def lines(tx: Transaction, saga_id: str) -> list[LogLine]:
     """A saga's log, in order."""
     return records.select(tx, LogLine, "saga_id = ? ORDER BY seq", [saga_id])

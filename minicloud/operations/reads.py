@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from minicloud.base.errors import Conflict, NotFound
-from minicloud.base.ids import is_request_id
+from minicloud.base.ids import is_request_id, is_uuid
 from minicloud.conductor import log
 from minicloud.conductor.log import LogLine, SagaRow
 from minicloud.core import records
@@ -16,14 +16,15 @@ from minicloud.core.compute.servers import Server
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.users import User
 from minicloud.core.image.images import Image
-from minicloud.core.network.rows import Network, Subnet
-from minicloud.core.records import AnyOf, Condition, Query, Record
+from minicloud.core.network.rows import Network, Port, Subnet
+from minicloud.core.records import Condition, Query, Record
+from minicloud.core.volume.backups import Backup
 from minicloud.core.volume.snapshots import VolumeSnapshot
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 from minicloud.operations import bearers, ways
 
-_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet, Volume, VolumeSnapshot)
+_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet, Port, Volume, VolumeSnapshot, Backup)
 _NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
 
 
@@ -64,7 +65,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def subject(tx: Transaction, text: str) -> Subject:
-    """What a text names: a request id, a saga's id, or a server's id or name. Raises NotFound, Conflict."""
+    """What a text names: a request id, a saga's id, or the id or name of a server, volume, image or port. Raises NotFound, Conflict."""
     if is_request_id(text):
         rows = records.page(
             tx, SagaRow, Query(where=[Condition("request_id", "=", text)], sort=[("created_at", False)])
@@ -90,33 +91,50 @@ def subject(tx: Transaction, text: str) -> Subject:
         stored = _stored(tx, text)
         if stored is None:
             raise NotFound(
-                f"nothing here is called {text}: give a server's or volume's name or id, a request id (req-...), or a "
-                "saga's id"
+                f"nothing here is called {text}: give the name or id of a server, volume, snapshot, backup, image or port, "
+                "a request id (req-...), or a saga's id"
             ) from error
         return stored
     return _about(tx, "server", server.id, server.name, server.status)
 
 
+_STORED: tuple[tuple[str, type[Record], bool], ...] = (
+    ("volume", Volume, False),
+    ("snapshot", VolumeSnapshot, False),
+    ("backup", Backup, False),
+    ("image", Image, True),
+    ("port", Port, False),
+)
+"""What has a name and a status, and whether its record stays when it is deleted."""
+
+
 def _stored(tx: Transaction, text: str) -> Subject | None:
-    """A volume or snapshot by id, or by name if only one has it; one that is no more, by the work that was done on it."""
-    kinds: tuple[tuple[str, type[Volume] | type[VolumeSnapshot]], ...] = (
-        ("volume", Volume),
-        ("snapshot", VolumeSnapshot),
-    )
-    for word, kind in kinds:
-        found = records.page(tx, kind, Query(where=[AnyOf([Condition("id", "=", text), Condition("name", "=", text)])]))
+    """A volume, snapshot, backup, image or port by id, or by name if only one has it; one that is no more, by the work that
+    was done on it."""
+    for word, kind, stays in _STORED:
+        named: list[Any] = [Condition("name", "=", text)] + ([Condition("deleted", "=", False)] if stays else [])
+        found: list[Any] = records.page(tx, kind, Query(where=[Condition("id", "=", text)]))
+        found = found or records.page(tx, kind, Query(where=named))
         if len(found) > 1:
             ids = ", ".join(one.id for one in found)
             raise Conflict(f"{len(found)} {word}s are named {text}: use an id ({ids})")
         if found:
-            return _about(tx, word, found[0].id, found[0].name or found[0].id, found[0].status)
-    if log.of_resource(tx, text):
-        return _about(tx, "resource", text, text, "gone")
+            return _touching(tx, word, found[0].id, found[0].name or found[0].id, found[0].status)
+    if is_uuid(text) and log.touching(tx, text):
+        return _touching(tx, "resource", text, text, "gone")
     return None
 
 
 def _about(tx: Transaction, kind: str, resource_id: str, name: str, state: str) -> Subject:
-    rows = log.of_resource(tx, resource_id)
+    return _subject(tx, kind, resource_id, name, state, log.of_resource(tx, resource_id))
+
+
+def _touching(tx: Transaction, kind: str, resource_id: str, name: str, state: str) -> Subject:
+    """As ``_about``, with the work on servers and others that it had a part in."""
+    return _subject(tx, kind, resource_id, name, state, log.touching(tx, resource_id))
+
+
+def _subject(tx: Transaction, kind: str, resource_id: str, name: str, state: str, rows: list[SagaRow]) -> Subject:
     return Subject(
         kind=kind,
         id=resource_id,

@@ -30,10 +30,13 @@ class Machine:
         self.words = ("nsenter", f"--mount=/proc/{pid}/ns/mnt", "--")
 
     def put(self, what: str | Path, over: str) -> None:
-        subprocess.run([*self.words, "mount", "--bind", str(what), over], check=True)
+        self.run("mount", "--bind", str(what), over)
 
     def take_away(self, over: str) -> None:
-        subprocess.run([*self.words, "umount", over], check=True)
+        self.run("umount", over)
+
+    def run(self, *words: str) -> None:
+        subprocess.run([*self.words, *words], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +117,44 @@ def test_images_that_are_damaged(cloud: Journey, image: GuestImage, tmp_path: Pa
             file.write(b"rot")
         (cloud.data / "_base").rename(cloud.data / "_base.before")
         assert_it_fails(cloud, admin, port, "arrived with other bytes", image="rotten")
+        assert_no_volume_is_made(cloud, admin, port, "was damaged already when it was uploaded", image="half")
+        assert_no_volume_is_made(cloud, admin, port, "arrived with other bytes", image="rotten")
+        admin.network.delete_port(port)
+
+
+def test_the_storage_is_misconfigured_or_full(cloud: Journey, machine: Machine, image: GuestImage) -> None:
+    storage = cloud.data / "storage"
+    storage.mkdir(exist_ok=True)
+    with cloud.connect() as admin:
+        port = admin.network.create_port(network_id=admin.network.find_network("private").id, name="lent")
+        # What lies where the volumes should may only be read: images do not mind.
+        machine.put(storage, str(storage))
+        machine.run("mount", "-o", "remount,bind,ro", str(storage))
+        try:
+            data = image.disk.read_bytes()
+            admin.image.create_image(name="other", data=data, disk_format="qcow2", container_format="bare")
+            assert_no_volume_is_made(cloud, admin, port, "Read-only file system", image="other", goes="error_deleting")
+        finally:
+            machine.take_away(str(storage))
+        [volume] = admin.block_storage.volumes()
+        admin.block_storage.delete_volume(volume)
+        admin.block_storage.wait_for_delete(volume, interval=0.1, wait=60)
+        # A disk of its own, too small for the image that a volume stands on.
+        machine.run("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "volumes", str(storage))
+        try:
+            full = "copy image to volume:Image used for creating volume exceeds available space."
+            assert_no_volume_is_made(cloud, admin, port, "the disk is full", image="other", told=full)
+            blank = admin.block_storage.create_volume(size=1, name="blank")
+            admin.block_storage.wait_for_status(blank, "available", interval=0.1, wait=60)
+            admin.block_storage.delete_volume(blank)
+            admin.block_storage.wait_for_delete(blank, interval=0.1, wait=60)
+        finally:
+            machine.take_away(str(storage))
+        # What was only misconfigured works as soon as it is not.
+        volume = admin.block_storage.create_volume(size=1, image_id=admin.image.find_image("other").id)
+        admin.block_storage.wait_for_status(volume, "available", interval=0.1, wait=60)
+        admin.block_storage.delete_volume(volume)
+        admin.block_storage.wait_for_delete(volume, interval=0.1, wait=60)
         admin.network.delete_port(port)
 
 
@@ -145,11 +186,18 @@ def test_the_disk_is_full(tmp_path: Path, image: GuestImage, cache: Path, machin
                 admin.compute.create_flavor(name="diskless", ram=128, vcpus=1, disk=0)
                 network = admin.network.find_network("private")
                 port = admin.network.create_port(network_id=network.id, name="lent")
+                volume = admin.block_storage.create_volume(size=1, name="data")
+                admin.block_storage.wait_for_status(volume, "available", interval=0.1, wait=60)
                 fill(home, leave=8 << 20)
                 assert_it_fails(cloud, admin, port, "the disk is full", flavor="diskless")
+                assert_no_volume_is_made(cloud, admin, port, "the disk is full", flavor="diskless")
+                assert_no_image_is_kept(admin, image.disk.read_bytes())
+
+                fill(home, leave=64 << 10)
+                assert_no_image_is_made_of(admin, volume)
+                fill(home, leave=0)
 
                 # Not even room for a row: what is asked is refused, what is there can still be read.
-                fill(home, leave=0)
                 with pytest.raises(HttpException) as refused:
                     make_projects_until_refused(admin)
                 assert refused.value.status_code == 503
@@ -204,6 +252,77 @@ def assert_it_fails(cloud: Journey, admin: Connection, port: Any, why: str, **wa
     [action] = admin.compute.server_actions(server)
     assert action.message
     delete(admin, server)
+
+
+def assert_no_volume_is_made(
+    cloud: Journey,
+    admin: Connection,
+    port: Any,
+    why: str,
+    *,
+    told: str = "",
+    goes: str = "",
+    image: str = "minilinux",
+    flavor: str = "m1.nano",
+) -> None:
+    """A server on a new volume cannot be made: it says so as Nova does, the volume as Cinder does, and explain says why."""
+    root = {"uuid": admin.image.find_image(image, ignore_missing=False).id, "source_type": "image"}
+    root |= {"destination_type": "volume", "boot_index": "0", "volume_size": "1"}
+    server = admin.compute.create_server(
+        name="unlucky",
+        image_id="",
+        flavor_id=admin.compute.find_flavor(flavor, ignore_missing=False).id,
+        networks=[{"port": port.id}],
+        block_device_mapping=[root],
+    )
+    until(lambda: admin.compute.get_server(server.id).status != "BUILD", "the server is no longer being built")
+    server = admin.compute.get_server(server.id)
+    assert server.status == "ERROR"
+    assert server.fault["code"] == 500
+    assert server.fault["message"].endswith("And its status is error."), server.fault
+    assert why in server.fault["details"], server.fault
+    assert why in cloud.does("minicloud", "explain", server.id)
+    [volume] = [one for one in admin.block_storage.volumes() if one.name == ""]
+    assert (volume.status, volume.attachments) == ("error", [])
+    assert why in cloud.does("minicloud", "explain", volume.id)
+    [said] = [
+        row
+        for row in cloud.tells("--os-volume-api-version", "3.70", "volume", "message", "list")
+        if row["Resource UUID"] == volume.id
+    ]
+    assert said["User Message"] == (told or said["User Message"])
+    assert said["User Message"].startswith("copy image to volume:")
+    assert admin.placement.get(f"/allocations/{server.id}").json()["allocations"] == {}
+    found = admin.network.get_port(port.id)
+    assert (found.device_id, found.binding_host_id) == ("", "")
+    assert not list((cloud.data / "storage").rglob(f"*{volume.id}*"))
+    delete(admin, server)
+    admin.block_storage.delete_volume(volume)
+    if goes:
+        admin.block_storage.wait_for_status(volume, goes, failures=[], interval=0.1, wait=60)
+    else:
+        admin.block_storage.wait_for_delete(volume, interval=0.1, wait=60)
+
+
+def assert_no_image_is_kept(admin: Connection, content: bytes) -> None:
+    """What is too much for the disk is refused, and the image waits for other bytes."""
+    made = admin.image.create_image(name="large", disk_format="raw", container_format="bare")
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = admin.image.put(f"/images/{made.id}/file", data=content * 4, headers=headers)
+    assert (answer.status_code, "Image storage media is full" in answer.text) == (413, True), answer.text
+    assert admin.image.get_image(made.id).status == "queued"
+    admin.image.delete_image(made.id)
+
+
+def assert_no_image_is_made_of(admin: Connection, volume: Any) -> None:
+    """A volume whose bytes do not fit into the store is what it was, and there is no image."""
+    body = {"os-volume_upload_image": {"image_name": "picture", "disk_format": "raw", "container_format": "bare"}}
+    answer = admin.block_storage.post(f"/volumes/{volume.id}/action", json=body, microversion="3.1")
+    assert answer.status_code == 202, answer.text
+    admin.block_storage.wait_for_status(volume, "available", interval=0.1, wait=60)
+    assert admin.image.find_image("picture") is None
+    said = admin.block_storage.get("/messages", microversion="3.70").json()["messages"]
+    assert "copy volume to image:Failed to upload volume to image at backend." in [one["user_message"] for one in said]
 
 
 def delete(admin: Connection, server: Any) -> None:

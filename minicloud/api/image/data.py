@@ -53,7 +53,7 @@ async def upload(call: Call, image_id: str) -> None:
 async def _receive(call: Call, image: Image, declared: int | None) -> Received:
     inspector = _inspector(image) if image.container_format in INSPECTED else None
     virtual_size: list[int] = []
-    blob = await put(call, image.id, _inspected(counted(call.stream(), declared), inspector, virtual_size))
+    blob = await put(call, image.id, _inspected(image.id, counted(call.stream(), declared), inspector, virtual_size))
     return Received(
         size=blob.size, virtual_size=virtual_size[0] if virtual_size else None, md5=blob.md5, sha512=blob.sha512
     )
@@ -68,7 +68,7 @@ def _inspector(image: Image) -> Inspector:
 
 
 async def _inspected(
-    stream: AsyncGenerator[bytes, None], inspector: Inspector | None, virtual_size: list[int]
+    image_id: str, stream: AsyncGenerator[bytes, None], inspector: Inspector | None, virtual_size: list[int]
 ) -> AsyncGenerator[bytes, None]:
     """The stream itself; what it turns out to be is told before its end, so that no blob is kept of a bad one."""
     try:
@@ -80,7 +80,8 @@ async def _inspected(
         if inspector is not None:
             facts = inspector.finish()
             virtual_size.append(facts.virtual_size)
-            trace.note("image_inspected", format=facts.format, virtual_size=facts.virtual_size, size=facts.file_size)
+            seen = {"format": facts.format, "virtual_size": facts.virtual_size, "size": facts.file_size}
+            trace.note("image_inspected", image=image_id, **seen)
     except Invalid as error:
         if inspector is None or error.kind is not None:
             raise

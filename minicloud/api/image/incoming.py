@@ -7,12 +7,14 @@ from contextlib import aclosing, asynccontextmanager
 import anyio
 
 from minicloud.api.call import Call
-from minicloud.base.errors import CloudError, Gone, Invalid, TooLarge, UnsupportedMedia
+from minicloud.base import trace
+from minicloud.base.errors import CloudError, Gone, Invalid, TooLarge, Unavailable, UnsupportedMedia
 from minicloud.core.image import uploads
 from minicloud.core.image.images import Image
 from minicloud.engines.blobs import BlobFacts
 
 OCTETS = "application/octet-stream"
+_FULL = "Image storage media is full: There is not enough disk space on the image storage media."
 _TOO_LARGE = "The incoming image is too large: The provided image is too large."
 
 
@@ -49,7 +51,7 @@ async def counted(stream: AsyncIterator[bytes], declared: int | None) -> AsyncGe
 async def put(call: Call, key: str, stream: AsyncGenerator[bytes, None]) -> BlobFacts:
     """Keep what comes under a key. A crash may have left bytes of an earlier try there: this upload owns the key now.
 
-    Raises TooLarge, Unavailable (the disk), and what the stream raises.
+    Raises TooLarge (also, as Glance, when the disk is full), Unavailable (the disk), and what the stream raises.
     """
     await call.means.blobs.delete(key)
     try:
@@ -57,6 +59,11 @@ async def put(call: Call, key: str, stream: AsyncGenerator[bytes, None]) -> Blob
             return await call.means.blobs.put(key, stream, limit_bytes=call.world.image.largest_bytes)
     except TooLarge as error:
         raise TooLarge(_TOO_LARGE, **error.detail) from error
+    except Unavailable as error:
+        if error.kind != "disk_full":
+            raise
+        trace.note("image_store_full", image=key, why=error.message)
+        raise TooLarge(_FULL) from error
 
 
 @asynccontextmanager

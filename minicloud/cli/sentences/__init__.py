@@ -1,16 +1,18 @@
 """A sentence for each word of the trace: ``control`` for requests and sagas, ``placing`` for the scheduler, ``moves`` for moves, ``volumes``
-for block storage, ``host`` for the agents.
+for block storage, ``images`` for images, ``host`` for the agents.
 
 A word without a sentence, and a note whose facts are not what its sentence expects, is shown with its facts as they are.
 """
 
 from minicloud.base.trace import Note
-from minicloud.cli.sentences import control, host, moves, placing, volumes
+from minicloud.cli.sentences import control, host, images, moves, placing, volumes
 from minicloud.cli.sentences.facts import Facts, Said, Sentence, plain
 
 __all__ = ["SENTENCES", "Facts", "Sentence", "sentence_of"]
 
-SENTENCES = control.SENTENCES | placing.SENTENCES | moves.SENTENCES | host.SENTENCES | volumes.SENTENCES
+SENTENCES = (
+    control.SENTENCES | placing.SENTENCES | moves.SENTENCES | host.SENTENCES | images.SENTENCES | volumes.SENTENCES
+)
 """By word: a function of the facts."""
 
 

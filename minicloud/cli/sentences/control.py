@@ -146,6 +146,10 @@ SENTENCES: dict[str, Tell] = {
     "message": _message,
     "port_created": _port_created,
     "port_deleted": lambda f: f"port {f['port']} is deleted",
+    "port_bound": lambda f: f"port {f['port']} is bound to host {f['host']} for {f.name('device')}",
+    "port_active": lambda f: f"port {f['port']} is active on host {f['host']}",
+    "port_freed": lambda f: f"port {f['port']} is let go of by {f.name('device')}",
+    "ports_not_had": lambda f: f"the server's ports could not be had: {f['why']}",
     "addresses_exhausted": lambda f: f"network {f.name('network')} has no free address left in {listed(f['subnets'])}",
     "keypair_created": _keypair,
     "sign_in": _sign_in,
@@ -175,6 +179,4 @@ SENTENCES: dict[str, Tell] = {
     "host_back": lambda f: f"host {f['host']} is back",
     "soft_reboot_ignored": lambda f: f"the guest did not react within {f['grace_s']:g} s: it is reset instead",
     "blob_put": lambda f: f"bytes are stored under {f['key']}",
-    "image_upload": lambda f: f"bytes of image {f.name('image')} come in, said to be {f['disk_format']}",
-    "image_active": lambda f: f"image {f.name('image')} is active: {f['size']} bytes, {f['virtual_size']} as a disk",
 }

@@ -6,7 +6,8 @@ from minicloud.cli.sentences.facts import Facts, Said, Tell
 def _backend(f: Facts) -> Said:
     if f["passed"]:
         return f"storage backend {f['host']} can take it: {f['left_gb']} GiB are left to promise"
-    return f"storage backend {f['host']} cannot take it: {f['why']}"
+    by = f"{f['filter']}: " if str(f.get("filter", "")).endswith("Filter") else ""
+    return f"storage backend {f['host']} cannot take it: {by}{f['why']}"
 
 
 def _volume_asked(f: Facts) -> Said:
@@ -45,9 +46,14 @@ def _copied_when_off(f: Facts) -> Said:
 
 SENTENCES: dict[str, Tell] = {
     "backend": _backend,
+    "backend_selected": lambda f: (
+        f"storage backend {f['host']} is chosen of {f['of']}: it has most room left ({f['left_gb']} GiB)"
+    ),
     "volume_asked": _volume_asked,
     "volume_placed": lambda f: f"the volume will be on {f['host']}",
     "volume_made": _volume_made,
+    "volume_not_made": lambda f: f"volume {f.name('volume')} could not be made: {f['why']}",
+    "user_message": lambda f: f"its users are told: {f['action']}: {f['detail']}",
     "volume_status": _status("volume"),
     "volume_deleted": lambda f: f"nothing is left of volume {f.name('volume')}",
     "volume_left": lambda f: f"volume {f.name('volume')} could not be removed with its server: {f['why']}",

@@ -2,17 +2,31 @@
 
 from minicloud.agent import calls
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, ErrorFacts, NoValidHost, from_facts
+from minicloud.base.errors import (
+    CloudError,
+    Conflict,
+    ErrorFacts,
+    Failed,
+    Invalid,
+    NoValidHost,
+    Unavailable,
+    from_facts,
+)
+from minicloud.conductor.compute.aborted import aborted, no_network
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.step import Attempts, Saga, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import context as contexts
 from minicloud.core import records
 from minicloud.core.compute import hosts, lifecycle, servers
-from minicloud.core.compute.servers import Server
+from minicloud.core.compute.servers import RequestedNetwork, Server
 from minicloud.core.network import ports
+from minicloud.core.network.rows import Port
 from minicloud.core.scheduler import asking, select, workload
 from minicloud.engines.database import Transaction
+
+MOST_HOSTS = 3
+"""Hosts on which a build is tried: Nova's default ``max_attempts``."""
 
 
 class CreateServer(Saga):
@@ -38,7 +52,7 @@ class CreateServer(Saga):
                     Step("wire", act=ensure_wired, undo=ensure_unwired),
                     Step("spawn", act=ensure_running, undo=ensure_gone),
                 ],
-                limit=3,
+                limit=MOST_HOSTS,
             ),
             Step("publish", record=mark_active),
         ]
@@ -88,30 +102,36 @@ def free(tx: Transaction, saga: CreateServer, world: World) -> None:
 def bind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
     """Make the ports that were asked for, or take the ones that exist, and bind them to the host."""
     server = _unless_deleting(tx, saga)
-    context = contexts.on_behalf(server.user_id, server.project_id)
     assert saga.host is not None
     tags: dict[str, str] = {}
     for wanted in server.requested_networks or []:
-        if wanted.port_id is not None:
-            port = ports.adopt(tx, context, wanted.port_id, server.id)
-        elif wanted.network_id is not None:
-            port = ports.create_for_server(
-                tx,
-                context,
-                wanted.network_id,
-                server.id,
-                security_groups=server.security_groups,
-                fixed_ip=wanted.fixed_ip,
-                hostname=server.hostname,
-            )
-        else:
-            continue
-        if wanted.tag is not None:
+        try:
+            port = _port_of(tx, server, wanted)
+        except CloudError as error:
+            raise no_network(server.id, wanted.network_id, error) from error
+        if port is not None and wanted.tag is not None:
             tags[port.id] = wanted.tag
     for port in ports.of_server(tx, server.id):
         ports.bind(tx, port.id, saga.host)
     tx.after_commit(world.wiring.members_changed)
     records.change(tx, server, task_state="spawning", nic_tags=tags, updated_at=tx.now)
+
+
+def _port_of(tx: Transaction, server: Server, wanted: RequestedNetwork) -> Port | None:
+    context = contexts.on_behalf(server.user_id, server.project_id)
+    if wanted.port_id is not None:
+        return ports.adopt(tx, context, wanted.port_id, server.id)
+    if wanted.network_id is None:
+        return None
+    return ports.create_for_server(
+        tx,
+        context,
+        wanted.network_id,
+        server.id,
+        security_groups=server.security_groups,
+        fixed_ip=wanted.fixed_ip,
+        hostname=server.hostname,
+    )
 
 
 def unbind_ports(tx: Transaction, saga: CreateServer, world: World) -> None:
@@ -139,7 +159,10 @@ async def ensure_running(saga: CreateServer, world: World) -> None:
     """The guest runs on the host."""
     assert saga.host is not None
     spec = await world.database.read(lambda tx: spec_of(tx, saga.server_id))
-    facts = await world.agents.ask(saga.host, calls.EnsureServer(server=spec), timeout_s=600)
+    try:
+        facts = await world.agents.ask(saga.host, calls.EnsureServer(server=spec), timeout_s=600)
+    except Invalid as error:
+        raise aborted(saga.server_id, error.message) from error
     trace.note("spawned", host=saga.host, pid=facts.pid, power_state=str(facts.power_state))
 
 
@@ -169,6 +192,8 @@ def mark_active(tx: Transaction, saga: CreateServer, world: World) -> None:
 def mark_error(tx: Transaction, saga: CreateServer, world: World) -> None:
     """The record stays and says why, unless the user has deleted it already."""
     error = from_facts(saga.failed) if saga.failed is not None else Conflict("The build was rolled back")
+    if isinstance(error, Failed | Unavailable) and len(saga.tried) >= MOST_HOSTS:
+        error = _tried_enough(saga, error)
     server = servers.find(tx, saga.server_id)
     if server is None or server.task_state == "deleting":
         servers.give_back(tx, saga.server_id, saga.action_id, None, error)
@@ -197,4 +222,14 @@ def _exhausted(saga: CreateServer, last: ErrorFacts) -> NoValidHost:
         "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance "
         f"{saga.server_id}. Last exception: {last.message}",
         tried=saga.tried,
+        cause=last.message,
+    )
+
+
+def _tried_enough(saga: CreateServer, last: CloudError) -> NoValidHost:
+    return NoValidHost(
+        f"Exceeded maximum number of retries. Exceeded max scheduling attempts {MOST_HOSTS} for instance "
+        f"{saga.server_id}. Last exception: {last.message}",
+        tried=saga.tried,
+        cause=last.message,
     )

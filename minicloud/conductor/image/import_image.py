@@ -6,7 +6,7 @@ from contextlib import aclosing
 import anyio
 import msgspec
 
-from minicloud.base import download
+from minicloud.base import download, trace
 from minicloud.base.errors import Failed, Gone, from_facts
 from minicloud.base.imageformat import Inspector
 from minicloud.conductor.step import Saga, Step, Steps
@@ -88,7 +88,17 @@ async def ensure_blob(saga: ImportImage, world: World) -> None:
     inspector = Inspector(saga.disk_format) if saga.inspected else None
     async with aclosing(_inspected(saga, world, inspector)) as stream:
         facts = await world.blobs.put(saga.image_id, stream)
-    virtual_size = None if inspector is None else inspector.finish().virtual_size
+    virtual_size = None
+    if inspector is not None:
+        seen = inspector.finish()
+        trace.note(
+            "image_inspected",
+            image=saga.image_id,
+            format=seen.format,
+            virtual_size=seen.virtual_size,
+            size=seen.file_size,
+        )
+        virtual_size = seen.virtual_size
     saga.received = Received(size=facts.size, virtual_size=virtual_size, md5=facts.md5, sha512=facts.sha512)
 
 

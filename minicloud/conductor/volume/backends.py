@@ -7,7 +7,7 @@ import anyio
 
 from minicloud.agent import volume_calls
 from minicloud.base import trace
-from minicloud.base.errors import Unavailable
+from minicloud.base.errors import Failed, Unavailable
 from minicloud.conductor import log
 from minicloud.conductor.world import World
 from minicloud.core.volume import backends
@@ -23,6 +23,18 @@ async def ask(world: World, host: str, message: Message[R], *, timeout_s: float 
     if not await world.servicegroup.is_up(backends.member(host)):
         raise Unavailable(f"The storage backend {volume_calls.backend_of(host)} is down", host=host)
     return await world.backends.ask(host, message, timeout_s=timeout_s)
+
+
+async def clean(world: World, host: str, *messages: Message[None]) -> None:
+    """Take back what was begun on a backend. One that is down, or says that it cannot, is cleaned by the reconciler later: what
+    its users are to be told does not wait for that."""
+    if not await world.servicegroup.is_up(backends.member(host)):
+        return
+    for message in messages:
+        try:
+            await ask(world, host, message)
+        except Failed as error:
+            trace.note("not_undone", host=host, message=type(message).__name__, why=error.message)
 
 
 async def ensure_turn(world: World, resource: str, kinds_after: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from minicloud.base import trace
 from minicloud.base.errors import Conflict, from_facts
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.volume import backup_data
-from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.backends import ask, clean
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot, ensure_frozen
 from minicloud.conductor.volume.told import BACK_UP, tell
 from minicloud.conductor.world import World
@@ -75,10 +75,9 @@ async def ensure_exported(saga: CreateBackup, world: World) -> None:
 async def ensure_no_export(saga: CreateBackup, world: World) -> None:
     """What was only needed on the way is gone; a backend that is down is cleaned by the reconciler when it returns."""
     await world.blobs.delete(_export(saga))
-    if await world.servicegroup.is_up(backends.member(saga.host)):
-        await ask(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.backup_id))
-        if saga.snapshot_id is None and saga.in_use:
-            await ask(world, saga.host, volume_calls.EnsureNoSnapshot(snapshot_id=saga.backup_id))
+    await clean(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.backup_id))
+    if saga.snapshot_id is None and saga.in_use:
+        await clean(world, saga.host, volume_calls.EnsureNoSnapshot(snapshot_id=saga.backup_id))
 
 
 async def ensure_kept(saga: CreateBackup, world: World) -> None:

@@ -3,11 +3,11 @@
 from minicloud.agent import volume_calls
 from minicloud.base.errors import Conflict
 from minicloud.conductor.step import Saga, Step, Steps
-from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.backends import ask, clean
 from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.volume.told import SNAPSHOT, tell
 from minicloud.conductor.world import World
-from minicloud.core.volume import backends, messages, snapshots, volumes
+from minicloud.core.volume import messages, snapshots, volumes
 from minicloud.engines.database import Transaction
 
 
@@ -47,8 +47,7 @@ async def ensure_frozen(saga: CreateSnapshot, world: World) -> None:
 async def ensure_gone(saga: CreateSnapshot, world: World) -> None:
     """Nothing is kept; a backend that is down is cleaned by the reconciler when it returns."""
     await ensure_not_copied(world, saga.volume_id)
-    if await world.servicegroup.is_up(backends.member(saga.host)):
-        await ask(world, saga.host, volume_calls.EnsureNoSnapshot(snapshot_id=saga.snapshot_id))
+    await clean(world, saga.host, volume_calls.EnsureNoSnapshot(snapshot_id=saga.snapshot_id))
 
 
 def mark_available(tx: Transaction, saga: CreateSnapshot, world: World) -> None:

@@ -7,7 +7,7 @@ from minicloud.agent.calls import ImageSource
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Failed, Unavailable
 from minicloud.conductor.step import Saga, Step, Steps
-from minicloud.conductor.volume.backends import ask
+from minicloud.conductor.volume.backends import ask, clean
 from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.volume.told import ALLOCATE, COPY_IMAGE, CREATE, tell
 from minicloud.conductor.world import World
@@ -100,15 +100,23 @@ async def ensure_gone(saga: CreateVolume, world: World) -> None:
     volume = await world.database.read(lambda tx: volumes.find(tx, saga.volume_id))
     if volume is not None and volume.source_volid is not None:
         await ensure_not_copied(world, volume.source_volid)
-    if saga.host is not None and await world.servicegroup.is_up(backends.member(saga.host)):
-        await ask(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.volume_id))
+    if saga.host is not None:
+        await clean(world, saga.host, volume_calls.EnsureNoVolume(volume_id=saga.volume_id))
 
 
 def mark_available(tx: Transaction, saga: CreateVolume, world: World) -> None:
     """The volume is there for its user; what an image was put on can be booted."""
-    volume = _unless_taken(tx, saga)
+    _unless_taken(tx, saga)
     if saga.adopted is not None:
         unmanaged.taken(tx, saga.adopted, done=True)
+    settle_available(tx, saga)
+
+
+def settle_available(tx: Transaction, saga: CreateVolume) -> None:
+    """As ``mark_available``, of a volume that may have been taken for something else meanwhile."""
+    volume = volumes.find(tx, saga.volume_id)
+    if volume is None:
+        return
     volumes.settle(
         tx,
         volume.id,

@@ -27,7 +27,7 @@ def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: s
     detail = _USUAL.get(action, _UNKNOWN)
     if failed is not None and failed.meaning == "no_valid_host":
         detail = _NO_BACKEND
-    elif action == COPY_IMAGE and failed is not None and failed.message.startswith("the disk is full"):
+    elif action in (COPY_IMAGE, REIMAGE) and failed is not None and "the disk is full" in failed.message:
         detail = _NO_ROOM_FOR_IMAGE
     messages.add(
         tx,
@@ -38,3 +38,4 @@ def tell(tx: Transaction, saga: Saga, project_id: str, kind: str, resource_id: s
         resource_id=resource_id,
         request_id=trace.request_id() or None,
     )
+    trace.note("user_message", resource=resource_id, action=messages.ACTIONS[action], detail=messages.DETAILS[detail])

@@ -267,8 +267,11 @@ def _name(tx: Transaction, server: Server, wanted: str | None) -> str:
 
 def _reserve(tx: Transaction, server: Server, made: BlockDevice, multiattach: bool) -> None:
     volume = volumes.existing(tx, made.source_id or "")
-    volume_attachments.check_free(tx, server.id, volume)
     if volume.multiattach and not multiattach:
         raise Invalid("Volume multiattach is only supported starting with compute API version 2.60.")
     made.volume_id = volume.id
-    made.attachment_id = attachments.reserve(tx, volume, server.id).id
+    try:
+        made.attachment_id = attachments.reserve(tx, volume, server.id).id
+    except Invalid as error:
+        raise Invalid(f"Invalid volume: Invalid input received: {error.message}") from error
+    volume_attachments.check_free(tx, server.id, volume)

@@ -4,15 +4,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from minicloud.base.errors import CloudError, Conflict, Forbidden, Invalid, NotFound
+from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core import quota, unified_limits, user_quotas
 from minicloud.core.compute import (
     device_requests,
     flavors,
     hardware,
     hosts,
-    interfaces,
     keypairs,
+    network_requests,
     server_files,
     server_groups,
     servers,
@@ -26,7 +26,7 @@ from minicloud.core.compute.topology import wanted_topology
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
-from minicloud.core.network import auto_topologies, networks, ports, security_groups
+from minicloud.core.network import security_groups
 from minicloud.engines.database import Transaction
 
 MiB, GiB = 1 << 20, 1 << 30
@@ -99,8 +99,9 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     if not request.forced:
         _check_destination(tx, request.host, request.node)
     count = _within_quota(tx, context, request, flavor, image)
+    chosen = network_requests.chosen(tx, context, request.networks, external=request.external_networks)
+    count = network_requests.within_quota(tx, project_id, chosen, request.min_count, count)
     group = server_groups.for_boot(tx, context, request.hints, count)
-    chosen = _networks(tx, context, request)
     if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
         raise Invalid(
             "Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instance one by one with different ports."
@@ -303,47 +304,3 @@ def usage(tx: Transaction, project_id: str, user_id: str | None = None) -> dict[
     )
     assert row is not None
     return {"instances": row[0], "cores": row[1], "ram": row[2]}
-
-
-def _networks(tx: Transaction, context: Context, request: ServerRequest) -> list[RequestedNetwork]:
-    """The networks of a server: those that were said, or the only one there is."""
-    if request.networks == "none":
-        return []
-    if isinstance(request.networks, list) and request.networks:
-        for wanted in request.networks:
-            if wanted.port_id is not None:
-                _check_port(tx, context, wanted.port_id)
-            elif wanted.network_id is not None:
-                _check_network(tx, context, wanted.network_id, external=request.external_networks)
-        return request.networks
-    only = networks.automatic(tx, context)
-    if only is not None:
-        return [RequestedNetwork(network_id=only.id)]
-    return [RequestedNetwork(network_id=_new_network(tx, context))] if request.networks == "auto" else []
-
-
-def _new_network(tx: Transaction, context: Context) -> str:
-    """A network to the outside for a project that has none and asks for whatever there is. Raises Invalid."""
-    project_id = context.require_project()
-    try:
-        return auto_topologies.ensure(tx, project_id)
-    except CloudError as error:
-        raise Invalid(f"Unable to automatically allocate a network for project {project_id}") from error
-
-
-def _check_port(tx: Transaction, context: Context, port_id: str) -> None:
-    try:
-        port = ports.get(tx, context, port_id)
-    except NotFound as error:
-        raise Invalid(f"Port id {port_id} could not be found.") from error
-    if port.device_id:
-        raise Conflict(f"Port {port_id} is still in use.")
-
-
-def _check_network(tx: Transaction, context: Context, network_id: str, *, external: bool) -> None:
-    try:
-        network = networks.get(tx, context, network_id)
-    except NotFound as error:
-        raise Invalid(f"Network {network_id} could not be found.") from error
-    if not external:
-        interfaces.refuse_external(tx, context, network)

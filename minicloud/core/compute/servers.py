@@ -265,13 +265,13 @@ def give_back(
 
 
 def fault_of(tx: Transaction, error: CloudError) -> Fault:
-    """An error as the server's fault, in Nova's form: 500 unless it was the user's doing."""
+    """An error as the server's fault, in Nova's form: 500 unless it was the user's doing. Details are for administrators."""
     code = {"invalid": 400, "forbidden": 403, "not_found": 404, "conflict": 409, "over_quota": 403}.get(
         error.meaning, 500
     )
-    return Fault(
-        code=code, message=error.message[:255], created=tx.now, details=f"{type(error).__name__}: {error.message}"
-    )
+    cause = error.detail.get("cause")
+    details = f"{type(error).__name__}: {error.message}" + (f"\ncaused by {cause}" if cause else "")
+    return Fault(code=code, message=error.message[:255], created=tx.now, details=details)
 
 
 def hostname_of(name: str, server_id: str) -> str:

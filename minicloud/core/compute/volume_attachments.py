@@ -37,13 +37,17 @@ def attach(
     check_free(tx, server.id, volume)
     if volume.multiattach and not multiattach:
         raise Invalid("Volume multiattach is only supported starting with compute API version 2.60.")
+    try:
+        attachment = attachments.reserve(tx, volume, server.id)
+    except Invalid as error:
+        raise Invalid(f"Invalid input received: {error.message}") from error
     made = BlockDevice(
         id=tx.ids.uuid(),
         server_id=server.id,
         source_type="volume",
         source_id=volume.id,
         volume_id=volume.id,
-        attachment_id=attachments.reserve(tx, volume, server.id).id,
+        attachment_id=attachment.id,
         device_name=block_devices.device_name(tx, server, device),
         tag=tag,
         delete_on_termination=delete_on_termination,
@@ -54,9 +58,11 @@ def attach(
 
 def check_free(tx: Transaction, server_id: str, volume: Volume) -> None:
     """Raises Invalid when another server has a volume that only one may have, or this server has it already."""
-    for known in block_devices.of_volume(tx, volume.id):
-        if known.server_id == server_id or not volume.multiattach:
-            raise volumes.refused(f"volume {volume.id} already attached")
+    known = [device.server_id for device in block_devices.of_volume(tx, volume.id)]
+    if known and not volume.multiattach:
+        raise volumes.refused(f"volume {volume.id} is already attached to instances: {' '.join(known)}")
+    if server_id in known:
+        raise volumes.refused(f"volume {volume.id} already attached")
 
 
 def detach(tx: Transaction, context: Context, server_id: str, volume_id: str) -> tuple[Server, int, BlockDevice]:

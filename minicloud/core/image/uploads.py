@@ -114,7 +114,14 @@ def _told(image: Image, failed: str) -> dict[str, str]:
 def finish(tx: Transaction, image_id: str, upload_id: str, received: Received) -> Image:
     """The bytes are there and durable. Raises Gone when the image was deleted meanwhile: remove the blob."""
     image = _uploading(tx, image_id, upload_id)
-    trace.note("image_active", image=image_id, size=received.size, virtual_size=received.virtual_size)
+    trace.note(
+        "image_active",
+        image=image_id,
+        size=received.size,
+        virtual_size=received.virtual_size,
+        md5=received.md5,
+        sha512=received.sha512,
+    )
     return save(
         tx,
         image,

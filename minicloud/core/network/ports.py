@@ -244,7 +244,10 @@ def bind(tx: Transaction, port_id: str, host: str) -> Port:
     for below in _below(tx, port_id):
         if below.host != host:
             standard.touch(tx, below, host=host, status="DOWN")
-    return port if port.host == host else standard.touch(tx, port, host=host, status="DOWN")
+    if port.host == host:
+        return port
+    trace.note("port_bound", port=port.id, host=host, device=port.device_id)
+    return standard.touch(tx, port, host=host, status="DOWN")
 
 
 def unbind(tx: Transaction, port_id: str) -> None:
@@ -260,6 +263,7 @@ def activate(tx: Transaction, port_id: str) -> None:
     port = records.find(tx, Port, port_id)
     for one in [*_below(tx, port_id), *([] if port is None else [port])]:
         if one.status != "ACTIVE":
+            trace.note("port_active", port=one.id, host=one.host)
             standard.change(tx, one, status="ACTIVE")
 
 
@@ -290,6 +294,7 @@ def release(tx: Transaction, port: Port) -> None:
 
 def free(tx: Transaction, port: Port) -> None:
     """Unbind a port, which is nobody's any more and stays."""
+    trace.note("port_freed", port=port.id, device=port.device_id)
     standard.touch(tx, port, device_id="", device_owner="", host="", status="DOWN", hostname="", made_for_server=False)
 
 

@@ -142,23 +142,38 @@ def choose(
     fit: list[tuple[int, Backend]] = []
     for backend in every(tx):
         left = backend.total_gb * OVERSUBSCRIPTION - promised.get(backend.pool_host, 0)
-        why = (
-            "it is disabled"
-            if backend.disabled
-            else "it does not beat"
-            if not is_up(backend.host)
-            else f"it is in zone {backend.zone}"
-            if zone is not None and backend.zone != zone
-            else f"{left} GiB are left to promise"
-            if left < size_gb
-            else lacks(backend, extra_specs)
-        )
-        trace.note("backend", host=backend.host, passed=why is None, why=why or "", left_gb=left)
-        if why is None:
+        refused = _refusal(backend, left, size_gb=size_gb, zone=zone, extra_specs=extra_specs, is_up=is_up)
+        name, why = refused or ("", "")
+        trace.note("backend", host=backend.host, passed=refused is None, filter=name, why=why, left_gb=left)
+        if refused is None:
             fit.append((left, backend))
     if not fit:
         raise NoValidHost("No valid backend was found. No weighed backends available")
-    return max(fit, key=lambda found: (found[0], found[1].host))[1]
+    best = max(fit, key=lambda found: (found[0], found[1].host))
+    trace.note("backend_selected", host=best[1].host, of=len(fit), left_gb=best[0])
+    return best[1]
+
+
+def _refusal(
+    backend: Backend,
+    left_gb: int,
+    *,
+    size_gb: int,
+    zone: str | None,
+    extra_specs: Mapping[str, str],
+    is_up: Callable[[str], bool],
+) -> tuple[str, str] | None:
+    """The first of Cinder's filters that does not let a backend pass, and why; None when all do."""
+    if backend.disabled:
+        return "service", "it is disabled"
+    if not is_up(backend.host):
+        return "service", "it does not beat"
+    if zone is not None and backend.zone != zone:
+        return "AvailabilityZoneFilter", f"it is in zone {backend.zone}, not {zone}"
+    if left_gb < size_gb:
+        return "CapacityFilter", f"{left_gb} GiB are left to promise, {size_gb} are asked for"
+    lack = lacks(backend, extra_specs)
+    return None if lack is None else ("CapabilitiesFilter", lack)
 
 
 def held(tx: Transaction, host: str) -> list[tuple[str, int, int, int, int]]:

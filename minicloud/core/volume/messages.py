@@ -64,7 +64,7 @@ DETAILS = {
     "029": "The image disk format must be the same as the volume format for the volume type you are requesting.",
     "030": "Incremental backup not possible, forcing full backup.",
 }
-"""Why it came to nothing, by its code."""
+"""Why it came to nothing, by its code (cinder 29: message/message_field.py)."""
 
 VOLUME, SNAPSHOT, BACKUP = "VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP"
 

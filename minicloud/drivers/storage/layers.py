@@ -7,13 +7,19 @@ to themselves, so that the whole folder may be moved.
 """
 
 import contextlib
+import errno
 import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.base.imageformat import qcow2
 from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base
+from minicloud.drivers.storage.basecache import sync
 
 VOLUMES, LAYERS, SNAPSHOTS = "volumes", "layers", "snapshots"
 _HEAD = 4096
@@ -25,6 +31,8 @@ class Layers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._below: dict[Path, Path | None] | None = None
+        self._held: Counter[Path] = Counter()
+        self._copying = threading.Lock()
 
     def volume(self, volume_id: str) -> Path:
         """Where a volume lies, or would: a raw file if several machines may have it open."""
@@ -82,15 +90,48 @@ class Layers:
     def lend_image(self, base: Base) -> Path:
         """A second name for a cached image, which stays as long as volumes stand on it, whatever becomes of the cache."""
         path = self.image(base)
-        if path.exists() and not os.path.samefile(path, base.path):
-            # The cache noticed that the old file was damaged, and has a sound one.
-            part = path.with_name(f".{path.name}.part")
-            part.unlink(missing_ok=True)
-            os.link(base.path, part)
-            os.replace(part, path)
-        with contextlib.suppress(FileExistsError):
+        try:
+            if path.exists() and not os.path.samefile(path, base.path):
+                # The cache noticed that the old file was damaged, and has a sound one.
+                part = path.with_name(f".{path.name}.part")
+                part.unlink(missing_ok=True)
+                os.link(base.path, part)
+                os.replace(part, path)
+                return path
             os.link(base.path, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # Volumes lie on another file system than the cache: theirs is a copy.
+            self._copy_image(base, path)
         return path
+
+    def _copy_image(self, base: Base, path: Path) -> None:
+        part = path.with_name(f".{path.name}.part")
+        with self._copying:
+            if path.exists():
+                return
+            try:
+                shutil.copyfile(base.path, part)
+                os.chmod(part, 0o444)
+                sync(part)
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def holding(self, layer: Path) -> Iterator[None]:
+        """While inside, the layer stays though nothing stands on it yet."""
+        self._held[layer] += 1
+        try:
+            yield
+        finally:
+            self._held[layer] -= 1
+            if not self._held[layer]:
+                del self._held[layer]
+                self.collect(layer)
 
     def freeze(self, layer_id: str, volume_id: str) -> None:
         """The volume's file gets a second name as a layer; content when it has (or had) it."""
@@ -136,7 +177,9 @@ class Layers:
     def collect(self, layer: Path) -> None:
         """Remove a layer that nothing names and nothing stands on, and so on downwards."""
         below = self._graph()
-        if layer.parent.name != LAYERS or self.is_snapshot(layer.stem) or layer in below.values():
+        if layer.parent.name != LAYERS or layer in self._held:
+            return
+        if self.is_snapshot(layer.stem) or layer in below.values():
             return
         self.remove(layer)
 

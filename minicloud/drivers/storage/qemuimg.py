@@ -9,6 +9,7 @@ from minicloud.base.errors import ToolFailed
 MEMORY = 2 << 30
 """Bytes of address space that one qemu-img may take."""
 _NO_MEMORY = ("Cannot allocate memory", "failed to allocate", "Could not allocate", "Out of memory")
+_NO_ROOM = "No space left on device"
 
 
 async def qemu_img(
@@ -30,6 +31,8 @@ async def qemu_img(
     try:
         await tools.run("prlimit", *limits, "--", program, *arguments, timeout_s=timeout_s, accept=accept)
     except ToolFailed as error:
+        if _NO_ROOM in str(error.detail.get("stderr", "")):
+            raise ToolFailed(f"the disk is full: qemu-img {arguments[0]} found no room left", **error.detail) from error
         why = _why(error, cpu_s=cpu_s, timeout_s=timeout_s, memory_bytes=memory_bytes, file_bytes=file_bytes)
         raise ToolFailed(f"qemu-img {arguments[0]} {why}", **error.detail) from error
 

@@ -57,14 +57,19 @@ class VolumeFiles:
     ) -> VolumeFile:
         async with self._changing(volume_id):
             if not self._layers.volume(volume_id).exists():
-                under: Path | None = None
+                size = check_size(size_bytes, None)
                 if base is not None:
                     check_size(size_bytes, base.virtual_size)
-                    under = self._layers.lend_image(base)
+                    with self._layers.holding(self._layers.image(base)):
+                        under = await anyio.to_thread.run_sync(self._layers.lend_image, base)
+                        await self._stand(volume_id, under, size, shared=shared)
                 elif snapshot_id is not None:
                     under = self._snapshot(snapshot_id)
                     check_size(size_bytes, self._layers.size(under))
-                await self._stand(volume_id, under, check_size(size_bytes, None), shared=shared)
+                    with self._layers.holding(under):
+                        await self._stand(volume_id, under, size, shared=shared)
+                else:
+                    await self._stand(volume_id, None, size, shared=shared)
             return self._file(volume_id)
 
     async def ensure_clone(

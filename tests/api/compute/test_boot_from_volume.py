@@ -126,8 +126,9 @@ async def test_a_backend_that_fails_leaves_nothing_but_a_server_that_says_why() 
         cloud.cloud.fake.faults.add(Fault(verb="ensure_volume", error=error))
         server = await on_volume(cloud, disk("image", image, volume_size=2))
         assert server["status"] == "ERROR"
-        assert "did not finish being created: the disk is full" in server["fault"]["message"]
-        assert (await volumes.get(f"{VOLUME}/volumes")).json()["volumes"] == []
+        assert "And its status is error." in server["fault"]["message"]
+        [volume] = (await volumes.get(f"{VOLUME}/volumes/detail")).json()["volumes"]
+        assert (volume["status"], volume["attachments"]) == ("error", [])
         assert await cloud.stuck() == []
 
 
