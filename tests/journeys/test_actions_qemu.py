@@ -46,6 +46,7 @@ def test_one_guest_through_all_that_may_be_done_to_it(cloud: Journey) -> None:
         an_interrupt_reaches_it(cloud, admin, key, web)
         it_is_backed_up(admin, web)
         it_is_rescued(cloud, admin, key, web)
+        it_is_evacuated(cloud, admin, key, web)
         delete(admin, web)
     assert cloud.guests() == {}
 
@@ -96,3 +97,20 @@ def it_is_rescued(cloud: Journey, admin: Connection, key: Path, web: Any) -> Non
     wait_for(admin, web.id, "ACTIVE", power=1)
     cloud.wait_for_console("web", READY, times=3)
     assert ssh(cloud, key, "cat /root/mark") == "mended"
+
+
+def it_is_evacuated(cloud: Journey, admin: Connection, key: Path, web: Any) -> None:
+    """Its host is said to be down: it begins anew elsewhere with its address, and nothing of it is left when the host returns."""
+    before = admin.compute.get_server(web.id)
+    services = {service.host: service for service in admin.compute.services(binary="nova-compute")}
+    lost = services[before.compute_host]
+    admin.compute.update_service_forced_down(lost, lost.host, lost.binary, True)
+    admin.compute.evacuate_server(web)
+    wait_for(admin, web.id, "ACTIVE", power=1)
+    after = admin.compute.get_server(web.id)
+    assert (after.addresses, after.compute_host != before.compute_host) == (before.addresses, True)
+    admin.compute.update_service_forced_down(lost, lost.host, lost.binary, False)
+    old = cloud.data / "hosts" / before.compute_host / "instances" / web.id
+    until(lambda: not old.exists(), "that the host that returned has nothing of it")
+    cloud.wait_for_console("web", READY)
+    assert ssh(cloud, key, "ls /root/mark 2>/dev/null; hostname") == "web"

@@ -5,14 +5,17 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
 
 import anyio
 import pytest
 
 from minicloud.base.errors import Failed
 from minicloud.drivers.fabric import FakePlug, TapPlug
-from minicloud.drivers.hypervisor import Nic
+from minicloud.drivers.hypervisor import Machine, Nic, PowerState
 from minicloud.drivers.hypervisor.qemu import plugs
+from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor
 
 pytestmark = [
     pytest.mark.anyio,
@@ -121,3 +124,40 @@ async def test_a_childs_trouble_is_told(holder: int) -> None:
     ):
         with pytest.raises(Failed, match=why):
             await plugs.open_tap(TapPlug(namespace=namespace, name=name, enter_pid=holder))
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed")
+async def test_qemu_has_a_queue_for_each_descriptor_of_cards_of_its_start_and_of_later(
+    namespace: str, tmp_path: Path
+) -> None:
+    ip("-n", namespace, "tuntap", "add", "mode", "tap", "name", "tap-r", "vnet_hdr", "multi_queue")
+    nics = [
+        Nic(
+            id=str(uuid4()),
+            mac=f"fa:16:3e:00:00:0{queues}",
+            plug=TapPlug(namespace=f"/run/netns/{namespace}", name=name, queues=queues),
+        )
+        for name, queues in (("tap-q", 2), ("tap-r", 4))
+    ]
+    machine = Machine(id=str(uuid4()), name="queues", vcpus=2, memory_mb=32, nics=nics[:1])
+    hypervisor = QemuHypervisor(tmp_path, accel="tcg")
+
+    async def deaf(machine_id: str, power: PowerState) -> None:
+        """Nobody has to hear of it."""
+
+    await hypervisor.open(deaf)
+    try:
+        await hypervisor.ensure_running(machine)
+        await hypervisor.ensure_nic_attached(machine.id, nics[1])
+        async with hypervisor._vms[machine.id].by_itself() as (_, qmp):
+            assert qmp is not None
+            said = str(await qmp.execute("human-monitor-command", {"command-line": "info network"}))
+            path = f"/machine/peripheral/nic-{nics[1].id}"
+            vectors = await qmp.execute("qom-get", {"path": path, "property": "vectors"})
+        backends = [line for line in said.splitlines() if "type=tap" in line]
+        assert [sum(nic.id in line for line in backends) for nic in nics] == [2, 4], said
+        assert vectors == 10
+    finally:
+        await hypervisor.ensure_gone(machine.id)
+        await hypervisor.close()
