@@ -93,7 +93,7 @@ def it_is_rescued(cloud: Journey, admin: Connection, key: Path, web: Any) -> Non
     cloud.wait_for_console("web", READY, times=2)
     # Both disks have the same label, and minilinux finds its root by that: which one it took is not the question here.
     first = "mount /dev/vda2 /mnt && test ! -e /mnt/root/mark && umount /mnt"
-    second = "mount /dev/vdb2 /mnt && cat /mnt/root/mark && echo mended >/mnt/root/mark && umount /mnt"
+    second = "mount /dev/vdb2 /mnt && cat /mnt/root/mark && echo mended >/mnt/root/mark && sync && umount /mnt"
     look = f"{first} && {second}"
     assert ssh(cloud, key, look) == "mine"
     admin.compute.unrescue_server(web)
