@@ -214,13 +214,22 @@ def _volumes(compute: Compute, names: Any, server_id: str) -> None:
         return
     volume_id = compute.ask("GET", "/os-volumes", version="2.35")["volumes"][0]["id"]
     names("/os-volumes/{id}", f"/os-volumes/{volume_id}")
-    time.sleep(1)
+    _wait(compute, volume_id, "available")
     if compute.tried(
         "POST", f"/servers/{server_id}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume_id}}
     ):
+        _wait(compute, volume_id, "in-use")
         attached = f"/servers/{server_id}/os-volume_attachments/{volume_id}"
         names("/servers/{server_id}/os-volume_attachments/{id}", attached)
     snapshot = {"snapshot": {"volume_id": volume_id, "display_name": "furnished", "force": True}}
     if compute.tried("POST", "/os-snapshots", snapshot, version="2.35"):
         found = compute.ask("GET", "/os-snapshots", version="2.35")["snapshots"][0]["id"]
         names("/os-snapshots/{id}", f"/os-snapshots/{found}")
+
+
+def _wait(compute: Compute, volume_id: str, status: str) -> None:
+    """Until the volume has this status, however slow the computer is; at most a minute."""
+    for _ in range(120):
+        if compute.ask("GET", f"/os-volumes/{volume_id}", version="2.35")["volume"]["status"] == status:
+            return
+        time.sleep(0.5)
