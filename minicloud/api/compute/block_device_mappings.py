@@ -6,7 +6,7 @@ import msgspec
 
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
-from minicloud.api.compute.words import Tag
+from minicloud.api.compute.words import Tag, Truth
 from minicloud.api.listing import truth
 from minicloud.api.microversions import NotNull, Pausing, Since
 from minicloud.base.errors import Invalid
@@ -15,6 +15,7 @@ from minicloud.core.compute.device_requests import INVALID, DeviceRequest
 DeviceName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._/\-]*\Z")]
 DeviceId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._\-]*\Z")]
 Word = Annotated[str, msgspec.Meta(max_length=255)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]+\Z")]
 Number = int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+\Z")]
 
 
@@ -24,9 +25,9 @@ class OldDevice(Body):
     virtual_name: Annotated[Word | None, NotNull()] = None
     volume_id: Annotated[UUID | None, NotNull()] = None
     snapshot_id: Annotated[UUID | None, NotNull()] = None
-    volume_size: Annotated[Number | None, NotNull()] = None
+    volume_size: Annotated[Size | None, NotNull()] = None
     device_name: Annotated[DeviceName | None, NotNull()] = None
-    delete_on_termination: bool | str = False
+    delete_on_termination: bool | Truth = False
     no_device: Any = None
     connection_info: Annotated[str | None, NotNull()] = None
 
@@ -38,17 +39,17 @@ class Device(Body):
     destination_type: Annotated[Literal["local", "volume"] | None, NotNull()] = None
     uuid: Annotated[DeviceId | None, NotNull()] = None
     boot_index: Number | None = None
-    volume_size: Annotated[Number | None, NotNull()] = None
+    volume_size: Annotated[Size | None, NotNull()] = None
     volume_type: Annotated[Word | None, Since("2.67")] = None
     device_name: Annotated[DeviceName | None, NotNull()] = None
     guest_format: Annotated[Word | None, NotNull()] = None
     disk_bus: Annotated[Word | None, NotNull()] = None
     device_type: Annotated[Word | None, NotNull()] = None
     tag: Annotated[Tag | None, Since("2.32"), Pausing("2.33", "2.41"), NotNull()] = None
-    delete_on_termination: bool | str = False
+    delete_on_termination: bool | Truth = False
     no_device: Any = None
     virtual_name: Annotated[Word | None, NotNull()] = None
-    image_id: Annotated[str | None, NotNull()] = None
+    image_id: Annotated[UUID | None, NotNull()] = None
     volume_id: Annotated[UUID | None, NotNull()] = None
     snapshot_id: Annotated[UUID | None, NotNull()] = None
     connection_info: Annotated[str | None, NotNull()] = None

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from minicloud.api.bodies import UUID, Name, convert
-from minicloud.api.compute.words import check_address
+from minicloud.api.bodies import UUID, convert
+from minicloud.api.compute.words import Named, check_address
 from minicloud.base.errors import Invalid
 from minicloud.base.ids import is_uuid
 
@@ -19,20 +19,21 @@ class Hints(msgspec.Struct):
     different_host: str | list[UUID] | UnsetType = UNSET
     same_host: str | list[UUID] | UnsetType = UNSET
     query: str | dict[str, Any] | UnsetType = UNSET
-    target_cell: Name | UnsetType = UNSET
+    target_cell: Named | UnsetType = UNSET
     different_cell: str | list[str] | UnsetType = UNSET
     build_near_host_ip: str | UnsetType = UNSET
     cidr: Annotated[str, msgspec.Meta(pattern=r"^/[0-9a-f.:]+\Z")] | UnsetType = UNSET
 
 
-def check(hints: dict[str, Any]) -> dict[str, Any]:
-    """The hints. Raises Invalid for one of another form."""
-    known = convert(hints, Hints)
-    for name, said in (("group", known.group), ("different_host", known.different_host)):
-        if isinstance(said, str) and not is_uuid(said):
-            raise Invalid(
-                f"Invalid input for field/attribute {name}. Value: {said}. {said!r} is not a 'uuid'", field=name
-            )
-    if known.build_near_host_ip is not UNSET:
-        check_address(known.build_near_host_ip, "build_near_host_ip")
-    return hints
+def check(hints: dict[str, Any], old_hints: dict[str, Any]) -> dict[str, Any]:
+    """The hints, else those under their older name. Raises Invalid for one of another form, under either."""
+    for said in (hints, old_hints):
+        known = convert(said, Hints)
+        for name, one in (("group", known.group), ("different_host", known.different_host)):
+            if isinstance(one, str) and not is_uuid(one):
+                raise Invalid(
+                    f"Invalid input for field/attribute {name}. Value: {one}. {one!r} is not a 'uuid'", field=name
+                )
+        if known.build_near_host_ip is not UNSET:
+            check_address(known.build_near_host_ip, "build_near_host_ip")
+    return hints or old_hints

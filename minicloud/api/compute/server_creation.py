@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from minicloud.api.bodies import UUID, Body, LongText, Name
+from minicloud.api.bodies import UUID, Body, LongText
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import block_device_mappings, scheduler_hints, server_views
 from minicloud.api.compute.block_device_mappings import Device, OldDevice
@@ -47,7 +47,7 @@ class Personality(Body):
 class SecurityGroupName(Body):
     """A security group by name or id."""
 
-    name: Name
+    name: Named
 
 
 class ServerCreate(Body, wrap="server"):
@@ -153,7 +153,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         host=host,
         node=node,
         forced=":" in (body.availability_zone or ""),
-        hints=scheduler_hints.check(body.hints or body.old_hints),
+        hints=scheduler_hints.check(body.hints, body.old_hints),
         access_ip_v4=check_address(body.access_ip_v4, "accessIPv4"),
         access_ip_v6=check_address(body.access_ip_v6, "accessIPv6"),
         disk_config=body.disk_config,
