@@ -19,7 +19,7 @@ from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILES, RebuildServer
-from minicloud.core.compute import rebuilds, servers, volumed_images
+from minicloud.core.compute import rebuilds, server_files, servers, volumed_images
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
@@ -95,6 +95,10 @@ def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
             check_address(address, name)
     if body.name is not UNSET and not body.name.strip():
         raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. {body.name!r} is only white space")
+    files = [GivenFile(one.path, one.contents) for one in body.personality]
+    server_files.check_contents(files)
+    if isinstance(body.user_data, str):
+        servers.check_user_data(body.user_data)
     return Rebuild(
         image_id=body.image_ref,
         admin_password=body.admin_pass or servers.new_password(),
@@ -104,7 +108,7 @@ def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
         metadata=body.metadata,
         key_name=body.key_name,
         user_data=body.user_data,
-        files=[GivenFile(one.path, one.contents) for one in body.personality],
+        files=files,
         access_ip_v4=body.access_ip_v4 if body.access_ip_v4 is UNSET else body.access_ip_v4 or None,
         access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
         disk_config=body.disk_config,

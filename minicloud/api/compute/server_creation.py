@@ -13,6 +13,7 @@ from minicloud.api.compute.words import Described, Hostname, Named, Tag, Truth, 
 from minicloud.api.microversions import Beside, NotNull, Pausing, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
+from minicloud.base.ids import is_uuid
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.compute.create_volumed_server import CreateVolumedServer
 from minicloud.core.compute import block_devices, requests, servers
@@ -31,7 +32,7 @@ MetadataKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 class NetworkRequest(Body):
     """A network or a port to plug in."""
 
-    uuid: UUID | UnsetType = UNSET
+    uuid: str | UnsetType = UNSET
     port: UUID | None = None
     fixed_ip: str | UnsetType = UNSET
     tag: Annotated[Tag | None, Since("2.32"), Pausing("2.37", "2.41"), NotNull()] = None
@@ -121,7 +122,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     zone, host, node = _place(call, body)
     chosen: list[RequestedNetwork] | Literal["auto", "none"] | None = None
     if isinstance(body.networks, list):
-        chosen = [_network(n) for n in body.networks]
+        chosen = [_network(call, n) for n in body.networks]
     elif body.networks is not UNSET:
         if not call.at_least("2.37"):
             raise Invalid(
@@ -163,7 +164,14 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     )
 
 
-def _network(wanted: NetworkRequest) -> RequestedNetwork:
+def _network(call: Call, wanted: NetworkRequest) -> RequestedNetwork:
+    if wanted.uuid is not UNSET and not is_uuid(wanted.uuid):
+        if call.at_least("2.37"):
+            raise Invalid(
+                f"Invalid input for field/attribute uuid. Value: {wanted.uuid}. {wanted.uuid!r} is not a 'uuid'"
+            )
+        if wanted.port is None:
+            raise Invalid(f"Bad networks format: network uuid is not in proper format ({wanted.uuid})")
     if wanted.port is None and wanted.uuid is UNSET:
         raise Invalid("Bad networks format: network uuid is not in proper format (None)")
     fixed_ip = None if wanted.fixed_ip is UNSET else wanted.fixed_ip

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
+import msgspec
+
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.compute.words import Named
 from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import NotFound, NotOffered
@@ -15,11 +16,14 @@ from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADM
 POLICY = "os_compute_api:os-server-shares"
 
 
+ShareTag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-]*\Z")]
+
+
 class ShareAttach(Body, wrap="share"):
     """The body of POST /servers/{id}/shares."""
 
     share_id: UUID
-    tag: Annotated[Named | None, NotNull()] = None
+    tag: Annotated[ShareTag | None, NotNull()] = None
 
 
 async def index(call: Call, server_id: str) -> Any:

@@ -31,14 +31,19 @@ class ServerFile(records.Record, kw_only=True):
     contents: str
 
 
+def check_contents(files: Sequence[GivenFile]) -> list[int]:
+    """How many bytes each file has. Raises Invalid for what is no base64."""
+    try:
+        return [len(base64.b64decode(one.contents, validate=True)) for one in files]
+    except (binascii.Error, ValueError) as error:
+        raise Invalid("Personality content could not be decoded: it needs to be valid base 64.") from error
+
+
 def check(tx: Transaction, project_id: str, files: Sequence[GivenFile]) -> None:
     """Raises Invalid for what is no base64, OverQuota for too many, too large, or with too long a name."""
     if not files:
         return
-    try:
-        sizes = [len(base64.b64decode(one.contents, validate=True)) for one in files]
-    except (binascii.Error, ValueError) as error:
-        raise Invalid("Personality content could not be decoded: it needs to be valid base 64.") from error
+    sizes = check_contents(files)
     # Each is held to its limit by itself, in Nova's order.
     for resource, amount in (
         ("injected_files", len(files)),
