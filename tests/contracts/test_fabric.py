@@ -111,7 +111,7 @@ class Linux:
         assert isinstance(plug, TapPlug)
         return await anyio.to_thread.run_sync(self._ask, await open_tap(plug), port, path)
 
-    def _ask(self, tap: int, port: Port, path: str) -> tuple[int, bytes]:
+    def _ask(self, tap: list[int], port: Port, path: str) -> tuple[int, bytes]:
         guest = TapGuest(tap, port.mac)
         try:
             offer = guest.dhcp()

@@ -57,13 +57,13 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class TapGuest:
-    """A guest with one card ``eth0`` behind the tap whose descriptor it is given (and closes)."""
+    """A guest with one card ``eth0`` behind a tap of one queue, whose descriptor it is given (and closes)."""
 
-    def __init__(self, tap: int, mac: str, mtu: int = 1450) -> None:
+    def __init__(self, tap: list[int], mac: str, mtu: int = 1450) -> None:
         self.mac = mac
         self.namespace = f"mct-{os.getpid()}-{next(_numbers)}"
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
-        self._outer = tap
+        [self._outer] = tap
         self._inner = self.inside(lambda: _new_tap("eth0"))
         self.ip(f"link set dev eth0 address {mac} mtu {mtu} up", "link set dev lo up")
         self._stop_read, self._stop_write = os.pipe()
