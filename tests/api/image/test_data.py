@@ -42,7 +42,7 @@ async def test_what_goes_in_comes_out() -> None:
         assert got.headers["content-md5"] == found["checksum"]
         assert (await ann.head(f"{path}/file")).status_code == 405
         assert door.notes.facts("image_inspected") == [
-            {"format": "qcow2", "virtual_size": 5 << 20, "size": len(content)}
+            {"image": found["id"], "format": "qcow2", "virtual_size": 5 << 20, "size": len(content)}
         ]
 
 
