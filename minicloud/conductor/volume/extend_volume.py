@@ -35,15 +35,15 @@ class ExtendVolume(Saga):
 async def ensure_grown(saga: ExtendVolume, world: World) -> None:
     """Its file is as large as asked: grown by the guest's own host where a guest runs with it, else by its backend."""
     volume = await world.database.read(lambda tx: volumes.existing(tx, saga.volume_id))
-    grown = False
     for server_id, host in await world.database.read(lambda tx: users_of(tx, saga.volume_id)):
         message = calls.EnsureDiskSize(server_id=server_id, disk_id=volume.id, size_bytes=saga.new_size * GiB)
         try:
-            grown = await world.agents.ask(host, message) or grown
+            await world.agents.ask(host, message)
         except NotFound as error:
             # The machine was never made there, or has not got the disk yet: the file alone has to grow.
             trace.note("not_grown", server=server_id, host=host, why=error.message)
-    if not grown and volume.host is not None:
+    if volume.host is not None:
+        # What a guest's QEMU grew is large enough by now; a machine that is off, or simulated, grew nothing.
         await ask(world, volume.host, volume_calls.EnsureVolumeSize(volume_id=volume.id, size_gb=saga.new_size))
 
 

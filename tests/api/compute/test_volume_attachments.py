@@ -6,10 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from minicloud.agent import volume_calls
 from minicloud.base.errors import ErrorFacts
+from minicloud.conductor.volume.backends import ask
 from minicloud.drivers.faults import Fault
 from tests.support.clouds import TestedCloud, a_cloud
-from tests.support.volume import VOLUME, a_volume, message, read, volume_admin, volume_client
+from tests.support.volume import VOLUME, a_volume, act, message, read, volume_admin, volume_client
 
 pytestmark = pytest.mark.anyio
 COMPUTE = "/compute/v2.1"
@@ -165,3 +167,18 @@ async def test_a_volume_of_a_type_for_several_servers_is_on_two() -> None:
         old = await cloud.as_demo(version="compute 2.59")
         refused = await attach(cloud, old, first["id"], volumeId=volume["id"])
         assert (refused.status_code, "2.60" in message(refused)) == (400, True)
+
+
+async def test_a_volume_grows_under_its_server_file_and_all() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        volumes = await volume_client(cloud)
+        server, volume = await cloud.a_server(), await a_volume(cloud, volumes)
+        assert (await attach(cloud, cloud.demo, server["id"], volumeId=volume["id"])).is_success
+        assert (await act(volumes, volume["id"], "os-extend", {"new_size": 3})).status_code == 202
+        await cloud.settled()
+        shown = await read(await volume_admin(cloud), "volume", volume["id"])
+        assert (shown["status"], shown["size"]) == ("in-use", 3)
+        where = volume_calls.LocateVolume(volume_id=volume["id"])
+        file = await ask(cloud.cloud.world, shown["os-vol-host-attr:host"], where)
+        assert file.virtual_size == 3 << 30
