@@ -35,6 +35,7 @@ STATUS = {
     "timed_out": 504,
     "tool_missing": 503,
     "no_valid_host": 400,
+    "aborted": 500,
     "failed": 500,
     "tool_failed": 500,
 }

@@ -126,6 +126,12 @@ class NoValidHost(CloudError):
     meaning = "no_valid_host"
 
 
+class Aborted(CloudError):
+    """Work that has come to its end: another try would meet the same. ``detail['cause']`` says more than users are told."""
+
+    meaning = "aborted"
+
+
 class Failed(CloudError):
     """The outside world (a program, a guest, a file) did not do its part."""
 

@@ -186,7 +186,7 @@ async def _holds(host: Host, volume: Disk, folder: Path) -> None:
     if isinstance(host.hypervisor, QemuHypervisor):
         copy = str(folder / f"copy-{uuid4()}")
         _does("qemu-img", "create", "-q", "-f", "qcow2", copy, str(2 * ROOM))
-        await host.hypervisor.ensure_disk_copied(machine_id, volume.id, copy)
+        await host.hypervisor.ensure_disks_copied(machine_id, {volume.id: copy})
         assert "failed" not in _does("qemu-io", "-r", "-c", "read -P 9 0 64k", copy)
         assert "lock" in _does("qemu-io", "-c", "write 0 64k", volume.path)
 

@@ -55,7 +55,7 @@ async def test_defaults_are_a_class_and_services_do_not_mix() -> None:
         quota.set_class_limits(tx, "compute", "gold", {"ram": 4})
         assert quota.limits(tx, "compute", "red")["cores"] == 3
         gold = quota.class_limits(tx, "compute", "gold")
-        assert (gold["cores"], gold["ram"]) == (3, 4)
+        assert (gold["cores"], gold["ram"]) == (quota.DEFAULTS["compute"]["cores"], 4), "no class builds on another"
         quota.set_limits(tx, "compute", "red", {"cores": 8})
         assert quota.limits(tx, "compute", "red")["cores"] == 8
         assert quota.limits(tx, "volume", "red") == quota.DEFAULTS["volume"]

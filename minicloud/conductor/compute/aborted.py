@@ -1,19 +1,11 @@
 """Builds that no other host is asked for, in Nova's words: what went wrong would go wrong everywhere."""
 
-from typing import ClassVar
-
 from minicloud.base import trace
-from minicloud.base.errors import CloudError
-
-
-class Aborted(CloudError):
-    """A build that has come to its end (nova 34: ``BuildAbortException``). ``cause`` in its details says more than users are told."""
-
-    meaning: ClassVar[str] = "aborted"
+from minicloud.base.errors import Aborted, CloudError
 
 
 def aborted(server_id: str, reason: str, *, cause: str | None = None, kind: str | None = None) -> Aborted:
-    """The failure of a server's build, for this reason."""
+    """The failure of a server's build, for this reason (nova 34: ``BuildAbortException``)."""
     return Aborted(f"Build of instance {server_id} aborted: {reason}", kind=kind, cause=cause)
 
 

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import anyio
 
 from minicloud.base import trace
-from minicloud.base.errors import CloudError, ErrorFacts
+from minicloud.base.errors import Aborted, CloudError, ErrorFacts
 from minicloud.conductor.compute import create_server
-from minicloud.conductor.compute.aborted import Aborted, aborted
+from minicloud.conductor.compute.aborted import aborted
 from minicloud.conductor.compute.create_server import CreateServer
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.volume import create_volume

@@ -60,6 +60,12 @@ class Meeting(ServerStory):
         self.given = given
         self._kind = kind
 
+    async def begin(self, executor: Executor) -> str:
+        return await executor.world.database.write(lambda tx: self.begun(tx, executor))
+
+    def is_finished(self, before: Picture, after: Picture) -> bool:
+        return after.servers[0][0] == "deleted"
+
     def begun(self, tx: Transaction, executor: Executor) -> str:
         """Begin the other work."""
         if self._kind is CreateServer:
@@ -95,7 +101,7 @@ async def meet(story: Meeting, point: int, crash: int | None) -> tuple[Picture, 
                     await center.database.write(lambda tx: delete(tx, executor))
 
                 points.meanwhile[point] = delete_now
-                await center.database.write(lambda tx: story.begun(tx, executor))
+                await story.begin(executor)
                 points.counting = True
                 await executor.idle()
         except BaseExceptionGroup as group:
