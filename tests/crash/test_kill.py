@@ -16,7 +16,7 @@ from tests.support.storms import Ledger, Storm
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash]
 SEED = 20261121
-KILLS = 54
+KILLS = 36
 SETTLE_LIMIT_S = 30.0
 
 

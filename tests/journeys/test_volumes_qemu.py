@@ -21,7 +21,7 @@ READY = "minilinux: ready in"
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
-    with a_journey(tmp_path_factory.mktemp("volumes"), cache=cache, driver="qemu") as journey:
+    with a_journey(tmp_path_factory.mktemp("volumes"), cache=cache, driver="qemu", reconcile_interval=5) as journey:
         journey.up()
         [host] = journey.facts()["hosts"]
         if host["fabric"] == "user":
