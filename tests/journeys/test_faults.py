@@ -321,7 +321,7 @@ def assert_no_image_is_made_of(admin: Connection, volume: Any) -> None:
     body = {"os-volume_upload_image": {"image_name": "picture", "disk_format": "raw", "container_format": "bare"}}
     answer = admin.block_storage.post(f"/volumes/{volume.id}/action", json=body, microversion="3.1")
     assert answer.status_code == 202, answer.text
-    admin.block_storage.wait_for_status(volume, "available", interval=0.1, wait=60)
+    until(lambda: admin.block_storage.get_volume(volume.id).status == "available", "the volume is what it was")
     assert admin.image.find_image("picture") is None
     said = admin.block_storage.get("/messages", microversion="3.70").json()["messages"]
     assert "copy volume to image:Failed to upload volume to image at backend." in [one["user_message"] for one in said]

@@ -2,12 +2,17 @@
 
 from typing import Literal
 
+import msgspec
+
 from minicloud.agent import calls
 from minicloud.base import trace
+from minicloud.base.errors import Conflict
+from minicloud.conductor import log
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import (
     TakenServer,
+    action_of,
     ensure_turn,
     give_back,
     give_back_in_error,
@@ -33,21 +38,57 @@ class RebootServer(TakenServer):
     def steps(cls) -> Steps["RebootServer"]:
         return [
             # A hard reboot may be asked for while another reboot is under way: one after the other.
-            Step("wait", act=ensure_turn, unrecord=give_back),
+            Step("wait", act=ensure_turn, unrecord=give_back_and_hand_over),
             Step("claim", record=reclaim),
             Step("wire", act=ensure_wired),
-            Step("reboot", act=ensure_rebooted, record=mark_active, unrecord=give_back_in_error),
+            Step("reboot", act=ensure_rebooted, record=mark_rebooted, unrecord=give_back_in_error),
         ]
 
 
+KIND = RebootServer.__name__
+
+
 def reclaim(tx: Transaction, saga: RebootServer, world: World) -> None:
-    """The server is still taken for this; an earlier reboot that has ended meanwhile let go of it, and it is taken again."""
+    """The server is still taken for this, or was let go of by an administrator, and is taken again.
+
+    Raises Conflict when something else was done with it since: a guest that was stopped later than this was asked for stays off.
+    """
     server = servers.living(tx, saga.server_id)
     if server.task_state is None:
+        if done := [row.kind for row in log.of_resource(tx, server.id) if row.kind != KIND and _later(row, saga)]:
+            raise Conflict(f"Instance {server.id} was taken by {done[-1]} before it could be rebooted")
         lifecycle.check(lifecycle.TABLE[f"reboot_{saga.kind.lower()}"], server.id, server.vm_state, None)
         records.change(tx, server, task_state=saga.claimed, updated_at=tx.now)
     else:
         keep(tx, saga, world)
+
+
+def mark_rebooted(tx: Transaction, saga: RebootServer, world: World) -> None:
+    """It runs; or goes on to the next reboot."""
+    mark_active(tx, saga, world)
+    hand_over(tx, saga)
+
+
+def give_back_and_hand_over(tx: Transaction, saga: RebootServer, world: World) -> None:
+    """The server as it was, unless another reboot waits for it."""
+    give_back(tx, saga, world)
+    hand_over(tx, saga)
+
+
+def hand_over(tx: Transaction, saga: RebootServer) -> None:
+    """A server that another reboot waits for stays taken: what came between them would be undone by that reboot."""
+    server = servers.find(tx, saga.server_id)
+    if server is None or server.task_state is not None:
+        return
+    for row in log.of_resource(tx, server.id):
+        if row.kind == KIND and row.state not in (*log.ENDED, "stuck") and _later(row, saga):
+            waiting = msgspec.json.decode(row.body, type=RebootServer)
+            records.change(tx, server, task_state=waiting.claimed, updated_at=tx.now)
+            return
+
+
+def _later(row: log.SagaRow, saga: RebootServer) -> bool:
+    return action_of(row) > saga.action_id
 
 
 async def ensure_rebooted(saga: RebootServer, world: World) -> None:

@@ -45,7 +45,12 @@ async def ensure_turn(saga: TakenServer, world: World) -> None:
 
 def _earlier(tx: Transaction, saga: TakenServer) -> list[str]:
     rows = [row for row in log.of_resource(tx, saga.server_id) if row.state not in (*log.ENDED, "stuck")]
-    return [row.kind for row in rows if msgspec.json.decode(row.body, type=_Numbered).action_id < saga.action_id]
+    return [row.kind for row in rows if action_of(row) < saga.action_id]
+
+
+def action_of(row: log.SagaRow) -> int:
+    """The number of the action that a saga about a server carries out: later ones were asked for later."""
+    return msgspec.json.decode(row.body, type=_Numbered).action_id
 
 
 async def while_taken(saga: TakenServer, world: World, ask: Callable[[], Awaitable[T]]) -> T:
