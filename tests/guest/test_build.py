@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import anyio
@@ -49,14 +48,11 @@ def fresh_cache(image: GuestImage, image_cache: Path, tmp_path: Path) -> Path:
     return cache
 
 
-async def test_a_second_call_runs_nothing_and_is_quick(image: GuestImage, image_cache: Path) -> None:
+async def test_a_second_call_runs_nothing(image: GuestImage, image_cache: Path) -> None:
     said: list[str] = []
-    began = time.perf_counter()
     again = await build(image_cache, progress=lambda what, done, total: said.append(what))
-    seconds = time.perf_counter() - began
     assert again == image
     assert said == []
-    assert seconds < 0.05
 
 
 async def test_two_builds_at_once_make_one_image_with_the_same_bytes(image: GuestImage, fresh_cache: Path) -> None:
