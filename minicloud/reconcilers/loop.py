@@ -13,6 +13,9 @@ from minicloud.base.errors import CloudError
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.world import World
 
+FIRST_ROUND_S = 2.0
+"""After the start, where the period is not shorter."""
+
 
 class Mending(msgspec.Struct, frozen=True):
     """What a reconciler works with: the world, and the executor for repairs that take several steps."""
@@ -67,9 +70,12 @@ class Loop:
         return dict(self.last)
 
     async def _repeat(self, name: str) -> None:
+        # What happened while the cloud was not there is found out soon, and not in the middle of its start.
+        wait_s = min(FIRST_ROUND_S, self._interval_s)
         while True:
-            with anyio.move_on_after(self._interval_s):
+            with anyio.move_on_after(wait_s):
                 await self._pokes[name].wait()
+            wait_s = self._interval_s
             self._pokes[name] = anyio.Event()
             await self._mend(name)
 

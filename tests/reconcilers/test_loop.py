@@ -49,16 +49,16 @@ async def a_loop(stack: AsyncExitStack, *repairs: Counted) -> Loop:
     return loop
 
 
-async def test_each_runs_on_its_period() -> None:
+async def test_each_runs_soon_and_then_on_its_period() -> None:
     async with AsyncExitStack() as stack:
         quick, slow = Counted("quick"), Counted("slow", takes_s=30)
         began = anyio.current_time()
         loop = await a_loop(stack, quick, slow)
         await anyio.sleep(200)
-        assert [at - began for at in quick.runs] == [60, 120, 180]
-        assert [at - began for at in slow.runs] == [60, 150]
-        assert loop.last["quick"].mended == ["run 3"]
-        assert loop.last["quick"].at == "2026-11-21T10:03:00.000000"
+        assert [at - began for at in quick.runs] == [2, 62, 122, 182]
+        assert [at - began for at in slow.runs] == [2, 92, 182]
+        assert loop.last["quick"].mended == ["run 4"]
+        assert loop.last["quick"].at == "2026-11-21T10:03:02.000000"
 
 
 async def test_a_poke_does_not_wait_for_the_period_and_many_are_one() -> None:
@@ -72,7 +72,7 @@ async def test_a_poke_does_not_wait_for_the_period_and_many_are_one() -> None:
         await anyio.sleep(1)
         loop.poke("r")  # during a run: what changed now may have been read already, so it runs once more
         await anyio.sleep(20)
-        assert [at - began for at in repair.runs] == [10, 15]
+        assert [at - began for at in repair.runs] == [2, 10, 15]
 
 
 @pytest.mark.parametrize("error", [Unavailable("no host answers"), KeyError("a defect")])
@@ -83,7 +83,7 @@ async def test_one_that_breaks_is_shown_and_runs_again_and_the_others_too(error:
         broken, sound = Counted("broken", breaks=error), Counted("sound")
         loop = await a_loop(stack, broken, sound)
         await anyio.sleep(130)
-        assert (len(broken.runs), len(sound.runs)) == (2, 2)
+        assert (len(broken.runs), len(sound.runs)) == (3, 3)
         run = loop.last["broken"]
         assert run.mended == []
         assert run.error is not None
@@ -98,4 +98,4 @@ async def test_a_round_on_demand_runs_all_in_order_also_while_the_loop_runs() ->
         loop = await a_loop(stack, first, second)
         await anyio.sleep(58)
         last = await loop.once()
-        assert {name: run.mended for name, run in last.items()} == {"first": ["run 1"], "second": ["run 2"]}
+        assert {name: run.mended for name, run in last.items()} == {"first": ["run 2"], "second": ["run 3"]}
