@@ -19,13 +19,13 @@ from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage.fake import FakeImages, FakeStorage
-from minicloud.drivers.storage.fakevolumes import FakeVolumes
+from minicloud.drivers.storage.fakevolumes import SIZE_GB, FakeVolumes
 from minicloud.engines.blobs import Blobs
 from minicloud.engines.database import Database
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.database import DatabaseServiceGroup
-from minicloud.settings import Settings, cache_folder
+from minicloud.settings import Settings, cache_folder, read_volume_backends
 
 STORAGE = "control"
 """The machine of the storage backend: that of the control side, whose files all hosts of this process may open."""
@@ -89,13 +89,14 @@ async def hosts_of(
     servicegroup: DatabaseServiceGroup,
     lab: Lab = NO_LAB,
 ) -> tuple[list[HostAgent], list[BackendAgent], FakeWorld | None]:
-    """The hosts of the cloud, on the drivers that were chosen, and its storage backend, which is simulated where they are."""
+    """The hosts of the cloud, on the drivers that were chosen, and its storage backends, which are simulated where they are."""
     common: dict[str, Any] = {"blobs": blobs, "messaging": messaging, "servicegroup": servicegroup}
     on_hosts = {**common, "drive_format": settings.config_drive_format}
     described = lab.by_name()
     if described and driver != "fake":
         raise Invalid("A file of hosts describes simulated ones: say --driver fake")
     names = list(described) or host_names(settings.hosts)
+    further = read_volume_backends(settings.volume_backends, settings.data)
     if driver == "fake":
         log = StateLog(None if settings.memory else folder / "fake.log")
         fake, images = FakeWorld(log), FakeImages(log)
@@ -111,7 +112,18 @@ async def hosts_of(
                 )
                 for name in names
             ],
-            [BackendAgent(STORAGE, store=FakeVolumes(log, "volumes", images=images, faults=fake.faults), **common)],
+            [
+                BackendAgent(
+                    STORAGE,
+                    store=FakeVolumes(log, where, images=images, faults=fake.faults, size_gb=size_gb or SIZE_GB),
+                    name=name,
+                    **common,
+                )
+                for name, where, size_gb in [
+                    (None, "volumes", SIZE_GB),
+                    *((one.name, f"volumes-{one.name}", one.size_gb) for one in further),
+                ]
+            ],
             fake,
         )
     from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
@@ -143,7 +155,13 @@ async def hosts_of(
             )
             for name in names
         ],
-        [BackendAgent(STORAGE, store=VolumeFiles(folder / "storage", cache), **common)],
+        [
+            BackendAgent(STORAGE, store=VolumeFiles(where, cache, size_gb), name=name, **common)
+            for name, where, size_gb in [
+                (None, folder / "storage", None),
+                *((one.name, one.folder or folder / "backends" / one.name, one.size_gb) for one in further),
+            ]
+        ],
         None,
     )
 

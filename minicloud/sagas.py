@@ -36,7 +36,7 @@ from minicloud.conductor.volume.apply_qos import ApplyQos
 from minicloud.conductor.volume.create_backup import CreateBackup
 from minicloud.conductor.volume.create_group_snapshot import CreateGroupSnapshot
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.create_volume import CreateVolume, CreateVolumeAnywhere
 from minicloud.conductor.volume.delete_backup import DeleteBackup
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
@@ -83,6 +83,7 @@ SAGAS: tuple[type[Saga], ...] = (
     AttachVolume,
     DetachVolume,
     CreateVolume,
+    CreateVolumeAnywhere,
     DeleteVolume,
     ExtendVolume,
     RevertVolume,

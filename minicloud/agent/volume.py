@@ -15,7 +15,7 @@ from minicloud.engines.servicegroup import ServiceGroup
 
 
 class BackendAgent:
-    """One backend, known as ``machine@driver``."""
+    """One backend, known as ``machine@name``; by default its name is that of its driver."""
 
     def __init__(
         self,
@@ -25,8 +25,9 @@ class BackendAgent:
         blobs: Blobs,
         messaging: Messaging,
         servicegroup: ServiceGroup,
+        name: str | None = None,
     ) -> None:
-        self.host = f"{machine}@{store.driver}"
+        self.host = f"{machine}@{name or store.driver}"
         self.store = store
         self._blobs = blobs
         self._messaging = messaging

@@ -221,6 +221,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     pci_alias: str = ""
     """PCI devices that flavors may ask for: a JSON list of objects with name, vendor_id, product_id, device_type, numa_policy."""
 
+    volume_backends: str = ""
+    """Further storage backends, separated by commas: ``fast``, ``slow:100=/mnt/slow`` (a name, its GiB, its folder). Default: the one that every cloud has."""
+
     report_interval: float = 10.0
     """Seconds between two heartbeats of a host."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from minicloud.base.errors import Invalid
 from minicloud.base.folders import default_data
+from minicloud.settings import volume_backends
 from minicloud.settings.fields import Settings
 
 
@@ -50,6 +51,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     settings = Settings(**values)
     if settings.hosts < 1:
         raise Invalid("The setting hosts must be at least 1")
+    volume_backends.read(settings.volume_backends, settings.data)
     return Found(settings, sources)
 
 

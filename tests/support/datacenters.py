@@ -79,8 +79,15 @@ class Datacenter(Outside):
         return {host: [key for key in self.log.rows("disks", host) if "/" not in key] for host in self.agents}
 
     def stored(self) -> dict[str, list[str]]:
-        """The volumes and snapshots that lie on the backend."""
-        return {table: sorted(self.log.rows(table, "volumes")) for table in ("volumes", "snapshots", "kept")}
+        """The volumes and snapshots that lie on the backends."""
+        return {
+            table: sorted(key for host in self.log.hosts(table) for key in self.log.rows(table, host))
+            for table in ("volumes", "snapshots", "kept")
+        }
+
+    def stored_on(self, backend: str) -> list[str]:
+        """The volumes that lie on one of the further backends."""
+        return sorted(self.log.rows("volumes", f"volumes-{backend}"))
 
     def snapshot(self) -> Snapshot:
         """All of it, at rest."""
@@ -109,9 +116,14 @@ async def _no_metadata(request: MetadataRequest) -> MetadataReply:
 
 
 async def a_datacenter(
-    stack: AsyncExitStack, *, hosts: int = 3, like: Snapshot | None = None, options: Options | None = None
+    stack: AsyncExitStack,
+    *,
+    hosts: int = 3,
+    like: Snapshot | None = None,
+    options: Options | None = None,
+    backends: tuple[str, ...] = (),
 ) -> Datacenter:
-    """Hosts of 16 vCPUs; with ``like`` as that one was, else new."""
+    """Hosts of 16 vCPUs, and further ``backends``; with ``like`` as that one was, else new."""
     log = StateLog()
     for table, host, key, value in like.rows if like is not None else []:
         log.put(table, host, key, value)
@@ -144,14 +156,17 @@ async def a_datacenter(
         )
     )
     stored = FakeImages(log)
-    backend = BackendAgent(
-        "control",
-        store=FakeVolumes(log, "volumes", images=stored, faults=center.fake.faults),
-        blobs=center.blobs,
-        messaging=messaging,
-        servicegroup=center.servicegroup,
-    )
-    await stack.enter_async_context(backend.running())
+    for name in (None, *backends):
+        where = "volumes" if name is None else f"volumes-{name}"
+        backend = BackendAgent(
+            "control",
+            store=FakeVolumes(log, where, images=stored, faults=center.fake.faults),
+            name=name,
+            blobs=center.blobs,
+            messaging=messaging,
+            servicegroup=center.servicegroup,
+        )
+        await stack.enter_async_context(backend.running())
     for number in range(1, hosts + 1):
         host = f"host-{number}"
         agent = HostAgent(

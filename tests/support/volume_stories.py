@@ -7,8 +7,9 @@ import msgspec
 
 from minicloud.conductor import log
 from minicloud.conductor.executor import Executor
+from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.create_volume import CreateVolume, CreateVolumeAnywhere
 from minicloud.core import records
 from minicloud.core.volume import snapshots, volume_requests
 from minicloud.core.volume.snapshots import VolumeSnapshot
@@ -37,6 +38,7 @@ class VolumeStory(Story):
     """A saga about volumes. ``given``: whether a volume, or one with a snapshot, is there before the saga begins."""
 
     given: str = "nothing"
+    backends: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
@@ -44,11 +46,11 @@ class VolumeStory(Story):
     async def outside(self, stack: AsyncExitStack) -> Outside:
         if self._snapshot is None:
             async with AsyncExitStack() as first:
-                center = await a_datacenter(first, hosts=0)
-                async with Executor(center.world(), [CreateVolume, CreateSnapshot]) as executor:
+                center = await a_datacenter(first, hosts=0, backends=self.backends)
+                async with Executor(center.world(), [CreateVolume, CreateVolumeAnywhere, CreateSnapshot]) as executor:
                     await self.prepare(executor)
                 self._snapshot = center.snapshot()
-        return await a_datacenter(stack, hosts=0, like=self._snapshot)
+        return await a_datacenter(stack, hosts=0, like=self._snapshot, backends=self.backends)
 
     async def prepare(self, executor: Executor) -> None:
         """Make what is ``given``."""
@@ -69,7 +71,7 @@ class VolumeStory(Story):
 def look(tx: Transaction, center: Datacenter, blobs: int) -> VolumePicture:
     """The picture of this moment."""
     stored = center.stored()
-    rows = center.log.rows("volumes", "volumes").values()
+    rows = [row for host in center.log.hosts("volumes") for row in center.log.rows("volumes", host).values()]
     return VolumePicture(
         volumes=[
             (v.status, v.size, v.growing_gb, v.host, v.bootable)
@@ -89,7 +91,7 @@ def promise_volume(tx: Transaction, executor: Executor, **wanted: Any) -> str:
     """Promise a volume of 1 GiB, as the API does; the saga's id."""
     request = VolumeRequest(**{"size": 1, "name": "data", **wanted})
     volume = volume_requests.ask(tx, OWNER, request)
-    return executor.begin(tx, CreateVolume(volume_id=volume.id, image_id=request.image_id))
+    return executor.begin(tx, create_volume.saga_for(tx, volume, request.image_id))
 
 
 def promise_snapshot(tx: Transaction, executor: Executor) -> str:

@@ -10,7 +10,7 @@ from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Conflict, Forbidden, Invalid, OverQuota
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
@@ -86,7 +86,7 @@ async def create(call: Call, body: VolumeCreate) -> Any:
 
     def work(tx: Transaction) -> dict[str, Any]:
         volume = volume_requests.ask(tx, call.context, request)
-        call.begin(tx, CreateVolume(volume_id=volume.id))
+        call.begin(tx, create_volume.saga_for(tx, volume))
         return _views(tx, [volume])[0]
 
     made = await _write(call, work)

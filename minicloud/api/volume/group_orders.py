@@ -5,7 +5,7 @@ from minicloud.base.errors import Conflict, Invalid
 from minicloud.conductor.volume.copies import check_one_writer
 from minicloud.conductor.volume.create_group_snapshot import CreateGroupSnapshot, Kept
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.core.records import Transaction
@@ -55,7 +55,7 @@ def _fill(call: Call, tx: Transaction, group: Group, wanted: list[VolumeRequest]
     for request in wanted:
         request.group_id, request.zone = group.id, group.zone
         volume = volume_requests.ask(tx, call.context, request)
-        call.begin(tx, CreateVolume(volume_id=volume.id, image_id=None))
+        call.begin(tx, create_volume.saga_for(tx, volume))
 
 
 def delete_group(call: Call, tx: Transaction, group: Group, *, with_volumes: bool) -> None:

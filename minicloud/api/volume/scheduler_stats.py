@@ -27,7 +27,7 @@ Word = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 def capabilities(backend: Backend, promised: int) -> dict[str, Any]:
     """What a backend offers. Sizes in GiB."""
     return {
-        "volume_backend_name": backend.driver,
+        "volume_backend_name": backend.pool,
         "vendor_name": VENDOR,
         "driver_version": DRIVER_VERSION,
         "storage_protocol": "file",
@@ -59,6 +59,7 @@ async def pools(call: Call) -> Any:
     detail = values.truth("detail", call.parameter("detail"))
     name = call.parameter("name") if call.at_least("3.28") else None
     wanted_type = call.parameter("volume_type") if call.at_least("3.35") else None
+    wanted = [(key, value) for key, value in call.parameters if key not in ("detail", "name", "volume_type")]
 
     def work(tx: Transaction) -> tuple[list[Backend], dict[str, int], VolumeType | None]:
         found = None if wanted_type is None else types.named(tx, wanted_type)
@@ -69,10 +70,12 @@ async def pools(call: Call) -> Any:
     for backend in found:
         if name is not None and backend.pool_host != name:
             continue
-        if not await call.world.servicegroup.is_up(backends.member(backend.host)):
+        if backend.disabled or not await call.world.servicegroup.is_up(backends.member(backend.host)):
             continue
         offered = capabilities(backend, promised.get(backend.pool_host, 0))
-        if kind is not None and kind.extra_specs.get("volume_backend_name", backend.driver) != backend.driver:
+        if kind is not None and backends.lacks(backend, kind.extra_specs) is not None:
+            continue
+        if call.at_least("3.28") and any(str(offered.get(key)).lower() != value.lower() for key, value in wanted):
             continue
         shown.append({"name": backend.pool_host, **({"capabilities": offered} if detail else {})})
     return {"pools": shown}
@@ -86,7 +89,7 @@ async def show_capabilities(call: Call, host: str) -> Any:
     return {
         "namespace": f"OS::Storage::Capabilities::{host}",
         "vendor_name": VENDOR,
-        "volume_backend_name": backend.driver,
+        "volume_backend_name": backend.pool,
         "pool_name": None,
         "driver_version": DRIVER_VERSION,
         "storage_protocol": "file",

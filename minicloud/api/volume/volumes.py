@@ -14,7 +14,7 @@ from minicloud.api.volume import lists, values, volume_views
 from minicloud.api.volume.lists import Resource, Wanted
 from minicloud.api.volume.values import Flag, Size
 from minicloud.base.errors import Conflict, Invalid
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.restore_backup import RestoreBackup
 from minicloud.core.compute import volumed_images
@@ -132,7 +132,7 @@ async def create(call: Call, body: VolumeCreate) -> Any:
             request.size = request.size or backup.size
         volume = volume_requests.ask(tx, call.context, request)
         if backup is None:
-            call.begin(tx, CreateVolume(volume_id=volume.id, image_id=request.image_id))
+            call.begin(tx, create_volume.saga_for(tx, volume, request.image_id))
         else:
             backups.take_for_restore(tx, backup, volume)
             call.begin(tx, RestoreBackup(backup_id=backup.id, volume_id=volume.id))

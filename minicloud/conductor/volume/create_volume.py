@@ -5,18 +5,20 @@ import functools
 from minicloud.agent import volume_calls
 from minicloud.agent.calls import ImageSource
 from minicloud.base import trace
-from minicloud.base.errors import Conflict, Failed, Unavailable
-from minicloud.conductor.step import Saga, Step, Steps
+from minicloud.base.errors import Aborted, Conflict, Failed, NoValidHost, Unavailable
+from minicloud.conductor.step import Attempts, Saga, Step, Steps
 from minicloud.conductor.volume.backends import ask, clean
 from minicloud.conductor.volume.copies import ensure_copied, ensure_not_copied
 from minicloud.conductor.volume.told import ALLOCATE, COPY_IMAGE, CREATE, tell
 from minicloud.conductor.world import World
 from minicloud.core.image import images
-from minicloud.core.volume import backends, messages, snapshots, types, unmanaged, volumes
+from minicloud.core.volume import backends, groups, messages, snapshots, types, unmanaged, volumes
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 
 CLAIMED = (volumes.CREATING, volumes.DOWNLOADING)
+MOST_BACKENDS = 3
+"""Backends on which a volume is tried: Cinder's default ``scheduler_max_attempts``."""
 
 
 class CreateVolume(Saga):
@@ -43,10 +45,62 @@ class CreateVolume(Saga):
         ]
 
 
+class CreateVolumeAnywhere(CreateVolume):
+    """A volume that may be on several backends: one that fails is left for the next. ``tried`` are those that failed."""
+
+    tried: list[str] = []
+
+    @classmethod
+    def steps(cls) -> Steps["CreateVolumeAnywhere"]:
+        return [
+            Step("claim", record=claim, unrecord=mark_error),
+            Attempts(
+                [
+                    Step("place", record=place_again, unrecord=leave),
+                    Step("make", act=ensure_made, undo=ensure_gone),
+                ],
+                limit=MOST_BACKENDS,
+            ),
+            Step("publish", record=mark_available),
+        ]
+
+
+def saga_for(tx: Transaction, volume: Volume, image_id: str | None = None) -> CreateVolume:
+    """The work that makes a volume which has been promised."""
+    if len(backends.every(tx)) > 1 and _host_of_others(tx, volume) is None:
+        return CreateVolumeAnywhere(volume_id=volume.id, image_id=image_id)
+    return CreateVolume(volume_id=volume.id, image_id=image_id)
+
+
+def claim(tx: Transaction, saga: CreateVolumeAnywhere, world: World) -> None:
+    """The volume's row was written together with this saga; nobody has taken it since."""
+    _unless_taken(tx, saga)
+
+
+def place_again(tx: Transaction, saga: CreateVolumeAnywhere, world: World) -> None:
+    """Choose a backend that has not failed yet; when there is none left, the last failure is what its users are told of."""
+    try:
+        place(tx, saga, world)
+    except NoValidHost as error:
+        if saga.tried and saga.failed is not None:
+            raise Aborted(saga.failed.message, cause=error.message) from error
+        raise
+
+
+def leave(tx: Transaction, saga: CreateVolumeAnywhere, world: World) -> None:
+    """The volume is on no backend, and this one is not asked again."""
+    if saga.host is not None:
+        saga.tried.append(saga.host)
+        saga.host = None
+    volume = volumes.find(tx, saga.volume_id)
+    if volume is not None and volume.status in CLAIMED:
+        volumes.change(tx, volume, host=None, status=volumes.CREATING)
+
+
 def place(tx: Transaction, saga: CreateVolume, world: World) -> None:
-    """Choose the backend: that of what it is made of, else the one with most room."""
+    """Choose the backend: that of what it is made of, or of its group, else the one with most room."""
     volume = _unless_taken(tx, saga)
-    host = saga.host or _host_of_source(tx, volume)
+    host = saga.host
     if host is None:
         found = backends.choose(
             tx,
@@ -54,6 +108,8 @@ def place(tx: Transaction, saga: CreateVolume, world: World) -> None:
             zone=volume.zone,
             extra_specs=types.specs_of(tx, volume.volume_type_id),
             is_up=lambda name: backends.member(name) not in world.servicegroup.down,
+            only=_host_of_others(tx, volume),
+            tried=saga.tried if isinstance(saga, CreateVolumeAnywhere) else (),
         )
         host = found.pool_host
     saga.host = host
@@ -133,7 +189,8 @@ def mark_error(tx: Transaction, saga: CreateVolume, world: World) -> None:
         unmanaged.taken(tx, saga.adopted, done=False)
     volume = volumes.settle(tx, saga.volume_id, CLAIMED, status=volumes.ERROR, host=saga.host)
     if volume is not None and volume.status == volumes.ERROR:
-        action = ALLOCATE if saga.host is None else COPY_IMAGE if saga.image_id is not None else CREATE
+        placed = saga.host is not None or (isinstance(saga, CreateVolumeAnywhere) and bool(saga.tried))
+        action = ALLOCATE if not placed else COPY_IMAGE if saga.image_id is not None else CREATE
         tell(tx, saga, volume.project_id, messages.VOLUME, volume.id, action)
 
 
@@ -144,12 +201,13 @@ def _unless_taken(tx: Transaction, saga: CreateVolume) -> Volume:
     return volume
 
 
-def _host_of_source(tx: Transaction, volume: Volume) -> str | None:
+def _host_of_others(tx: Transaction, volume: Volume) -> str | None:
+    """Where it has to be, as what it is made of is there, or the other volumes of its group; None: anywhere."""
     source_id = volume.source_volid
     if volume.snapshot_id is not None:
         source_id = snapshots.existing(tx, volume.snapshot_id).volume_id
     if source_id is None:
-        return None
+        return None if volume.group_id is None else groups.host_of(tx, volume.group_id)
     host = volumes.existing(tx, source_id).host
     if host is None:
         raise Unavailable(f"Volume {source_id}, of which {volume.id} is made, is on no backend")

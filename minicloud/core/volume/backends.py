@@ -1,9 +1,10 @@
 """Storage backends: where volumes can be, what room they have, and which one takes a new volume.
 
-A volume's ``host`` is ``machine@driver#pool``; a backend has one pool, named as its driver.
+A volume's ``host`` is ``machine@backend#pool``; a backend has one pool, named as itself. The one that every cloud has is named
+as its driver.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import ClassVar
 
 from minicloud.base import trace
@@ -17,7 +18,7 @@ OVERSUBSCRIPTION = 20
 
 
 class Backend(records.Record, kw_only=True):
-    """A backend by its ``machine@driver``. Sizes in GiB."""
+    """A backend by its ``machine@backend``. Sizes in GiB."""
 
     TABLE = "volume_backends"
     KEY: ClassVar[tuple[str, ...]] = ("host",)
@@ -42,7 +43,7 @@ class Backend(records.Record, kw_only=True):
 
 
 def member(host: str) -> str:
-    """The name under which the backend of ``machine@driver`` or ``machine@driver#pool`` beats in the servicegroup."""
+    """The name under which the backend of ``machine@backend`` or ``machine@backend#pool`` beats in the servicegroup."""
     return f"cinder-volume@{host.partition('#')[0]}"
 
 
@@ -54,7 +55,7 @@ def register(tx: Transaction, host: str, *, driver: str, total_gb: int, free_gb:
     made = Backend(
         host=host,
         uuid=tx.ids.uuid(),
-        pool=driver,
+        pool=host.partition("@")[2],
         driver=driver,
         total_gb=total_gb,
         free_gb=free_gb,
@@ -70,7 +71,7 @@ def every(tx: Transaction) -> list[Backend]:
 
 
 def of_host(tx: Transaction, host: str | None) -> Backend | None:
-    """The backend that a volume's ``machine@driver#pool`` names."""
+    """The backend that a volume's ``machine@backend#pool`` names."""
     return None if host is None else records.find(tx, Backend, host.partition("#")[0])
 
 
@@ -80,7 +81,7 @@ def zones(tx: Transaction) -> list[str]:
 
 
 def promised_gb(tx: Transaction) -> dict[str, int]:
-    """GiB that the volumes of each ``machine@driver#pool`` add up to."""
+    """GiB that the volumes of each ``machine@backend#pool`` add up to."""
     return dict(
         tx.all("SELECT host, sum(size + growing_gb) FROM volumes WHERE host IS NOT NULL GROUP BY host"),
     )
@@ -92,7 +93,7 @@ VENDOR = "Open Source"
 def offers(backend: Backend) -> dict[str, str]:
     """What a backend is, by the names with which volume types ask for it."""
     return {
-        "volume_backend_name": backend.driver,
+        "volume_backend_name": backend.pool,
         "pool_name": backend.pool,
         "vendor_name": VENDOR,
         "storage_protocol": "file",
@@ -128,12 +129,16 @@ def choose(
     zone: str | None,
     extra_specs: Mapping[str, str],
     is_up: Callable[[str], bool],
+    only: str | None = None,
+    tried: Collection[str] = (),
 ) -> Backend:
-    """The backend for a new volume: the one with most room left of those that fit.
+    """The backend for a volume: the one with most room left of those that fit.
 
     Args:
         extra_specs: what the volume's type asks for.
         is_up: whether the backend of this name is alive.
+        only: the one that it has to be (``machine@backend``, with its pool or without).
+        tried: those that failed to make it.
 
     Raises:
         NoValidHost: in Cinder's words; the trace has why each was passed over.
@@ -141,15 +146,21 @@ def choose(
     promised = promised_gb(tx)
     fit: list[tuple[int, Backend]] = []
     for backend in every(tx):
+        if only is not None and only not in (backend.host, backend.pool_host):
+            continue
         left = backend.total_gb * OVERSUBSCRIPTION - promised.get(backend.pool_host, 0)
-        refused = _refusal(backend, left, size_gb=size_gb, zone=zone, extra_specs=extra_specs, is_up=is_up)
+        if backend.pool_host in tried:
+            refused: tuple[str, str] | None = ("IgnoreAttemptedHostsFilter", "it failed to make the volume")
+        else:
+            refused = _refusal(backend, left, size_gb=size_gb, zone=zone, extra_specs=extra_specs, is_up=is_up)
         name, why = refused or ("", "")
         trace.note("backend", host=backend.host, passed=refused is None, filter=name, why=why, left_gb=left)
         if refused is None:
             fit.append((left, backend))
     if not fit:
         raise NoValidHost("No valid backend was found. No weighed backends available")
-    best = max(fit, key=lambda found: (found[0], found[1].host))
+    # Of several with as much room the first by name; that of every cloud stands before its others.
+    best = max(reversed(fit), key=lambda found: (found[0], found[1].driver == found[1].pool))
     trace.note("backend_selected", host=best[1].host, of=len(fit), left_gb=best[0])
     return best[1]
 
@@ -177,7 +188,7 @@ def _refusal(
 
 
 def held(tx: Transaction, host: str) -> list[tuple[str, int, int, int, int]]:
-    """What each project has on the backend ``machine@driver``: volumes and their GiB, snapshots and their GiB."""
+    """What each project has on the backend ``machine@backend``: volumes and their GiB, snapshots and their GiB."""
     found: dict[str, list[int]] = {}
     on_it = [f"{host}#", f"{host}$"]
     for project, count, size in tx.all(

@@ -66,6 +66,11 @@ def members(tx: Transaction, group_id: str) -> list[Volume]:
     return records.select(tx, Volume, "group_id = ? ORDER BY created_at, id", [group_id])
 
 
+def host_of(tx: Transaction, group_id: str) -> str | None:
+    """The backend of a group (``machine@backend#pool``), which is that of the volumes that it has; None when it has none."""
+    return next((volume.host for volume in members(tx, group_id) if volume.host is not None), None)
+
+
 def consistent_among(tx: Transaction, group_ids: Collection[str]) -> set[str]:
     """Which of these are consistency groups."""
     if not group_ids:
@@ -201,6 +206,8 @@ def _addable(tx: Transaction, group: Group, volume_id: str) -> Volume:
         raise volumes.refused(f"{to} volume type {volume.volume_type_id} is not supported by the group.")
     if volume.status not in _ADDABLE:
         raise volumes.refused(f"{to} volume is in an invalid state: {volume.status}. Valid states are: {_ADDABLE}.")
+    if host_of(tx, group.id) not in (None, volume.host):
+        raise volumes.refused("Volume is not local to this node.")
     return volume
 
 

@@ -14,6 +14,7 @@ from minicloud.drivers.storage.fake import FakeImages
 from minicloud.drivers.storage.names import STORED_AS, check_base, check_machine, check_size
 
 _VOLUMES, _SNAPSHOTS = "volumes", "snapshots"
+SIZE_GB = 100_000
 FORMATS = ("raw", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
 BLANK = bytes(1 << 16)
 """What a simulated volume gives away as an image, as nothing was ever written to it."""
@@ -31,7 +32,7 @@ class FakeVolumes:
         *,
         images: FakeImages | None = None,
         faults: FaultScript | None = None,
-        size_gb: int = 100_000,
+        size_gb: int = SIZE_GB,
     ) -> None:
         self._log = log
         self._host = host

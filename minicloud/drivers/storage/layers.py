@@ -77,6 +77,15 @@ class Layers:
             }
         )
 
+    def used_bytes(self) -> int:
+        """Bytes that all files take on the disk."""
+        used = 0
+        for kind in (VOLUMES, LAYERS):
+            for path in (self.folder / kind).glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    used += path.stat().st_blocks * 512
+        return used
+
     def size(self, path: Path) -> int:
         """The virtual size of a file in bytes. Raises NotFound, Failed (damaged)."""
         if path.suffix == ".raw":

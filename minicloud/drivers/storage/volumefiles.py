@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.base.imageformat import qcow2
-from minicloud.drivers.storage import Base, Capacity, Fetch, VolumeFile
+from minicloud.drivers.storage import Base, Capacity, Fetch, GiB, VolumeFile
 from minicloud.drivers.storage.basecache import BaseCache, disk_trouble, free_bytes
 from minicloud.drivers.storage.layers import SNAPSHOTS, VOLUMES, Layers
 from minicloud.drivers.storage.names import check_machine, check_size
@@ -33,13 +33,15 @@ class VolumeFiles:
     Args:
         folder: absolute; made when needed, private to the user.
         cache: where images are kept, shared with the hosts of this machine.
+        size_gb: what the backend says that it has, whatever the disk has (GiB).
     """
 
     driver = "files"
 
-    def __init__(self, folder: Path, cache: BaseCache) -> None:
+    def __init__(self, folder: Path, cache: BaseCache, size_gb: int | None = None) -> None:
         self._layers = Layers(folder.absolute())
         self._cache = cache
+        self._size_gb = size_gb
         self._locks: dict[str, anyio.Lock] = {}
         self._ready = False
 
@@ -174,8 +176,11 @@ class VolumeFiles:
         folder = self._layers.folder
         while not folder.exists():
             folder = folder.parent
-        room = os.statvfs(folder)
-        return Capacity(total_bytes=room.f_blocks * room.f_frsize, free_bytes=free_bytes(folder))
+        room, free = os.statvfs(folder), free_bytes(folder)
+        if self._size_gb is None:
+            return Capacity(total_bytes=room.f_blocks * room.f_frsize, free_bytes=free)
+        size = self._size_gb * GiB
+        return Capacity(total_bytes=size, free_bytes=max(0, min(free, size - self._layers.used_bytes())))
 
     @contextlib.asynccontextmanager
     async def _changing(self, name: str) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from minicloud.conductor.executor import Executor
-from minicloud.conductor.volume.create_volume import CreateVolume
+from minicloud.conductor.volume.create_volume import CreateVolume, CreateVolumeAnywhere
 from tests.support.datacenters import IMAGE
 from tests.support.saga_contract import check_contract
 from tests.support.volume_stories import (
@@ -72,3 +72,22 @@ class FromVolume(Creation):
 @pytest.mark.parametrize("story", [Creation, FromImage, FromSnapshot, FromVolume], ids=lambda s: s.source)
 async def test_it_keeps_the_contract(story: type[Creation]) -> None:
     assert await check_contract(story(), CreateVolume) > 60
+
+
+class Anywhere(Creation):
+    """There are as many backends as attempts, and whichever works has it."""
+
+    backends = ("fast", "slow")
+
+    def is_finished(self, before: VolumePicture, after: VolumePicture) -> bool:
+        [made] = after.volumes
+        return made[:3] == ("available", 1, 0) and after.stored_volumes == 1 and not after.open_sagas
+
+
+class AnywhereFromImage(Anywhere):
+    source = "image"
+
+
+@pytest.mark.parametrize("story", [Anywhere, AnywhereFromImage], ids=lambda s: s.source)
+async def test_one_that_may_be_on_several_backends_keeps_it_too(story: type[Creation]) -> None:
+    assert await check_contract(story(), CreateVolumeAnywhere) > 60
