@@ -9,8 +9,8 @@ from minicloud.api.compute import queries
 from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Conflict, Forbidden, Invalid, OverQuota
-from minicloud.conductor.volume.create_snapshot import CreateSnapshot
 from minicloud.conductor.volume import create_volume
+from minicloud.conductor.volume.create_snapshot import CreateSnapshot
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.core.policy import PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN

@@ -2,10 +2,10 @@
 
 from minicloud.api.call import Call
 from minicloud.base.errors import Conflict, Invalid
+from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.copies import check_one_writer
 from minicloud.conductor.volume.create_group_snapshot import CreateGroupSnapshot, Kept
 from minicloud.conductor.volume.create_snapshot import CreateSnapshot
-from minicloud.conductor.volume import create_volume
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.core.records import Transaction

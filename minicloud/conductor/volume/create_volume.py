@@ -1,6 +1,7 @@
 """Bring a new volume to ``available``, or leave nothing of it but a record in ``error``."""
 
 import functools
+from typing import Any
 
 from minicloud.agent import volume_calls
 from minicloud.agent.calls import ImageSource
@@ -37,7 +38,7 @@ class CreateVolume(Saga):
         return self.volume_id
 
     @classmethod
-    def steps(cls) -> Steps["CreateVolume"]:
+    def steps(cls) -> Steps[Any]:
         return [
             Step("place", record=place, unrecord=mark_error),
             Step("make", act=ensure_made, undo=ensure_gone),
@@ -51,7 +52,7 @@ class CreateVolumeAnywhere(CreateVolume):
     tried: list[str] = []
 
     @classmethod
-    def steps(cls) -> Steps["CreateVolumeAnywhere"]:
+    def steps(cls) -> Steps[Any]:
         return [
             Step("claim", record=claim, unrecord=mark_error),
             Attempts(
