@@ -1,10 +1,12 @@
 """A cloud in the background: a process in its own session, its progress heard through a pipe until it answers."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import msgspec
 
@@ -35,18 +37,21 @@ def start(found: settings.Found, *, wait: bool) -> list[str]:
     reading, writing = os.pipe()
     log = os.open(folder.file(LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     process = subprocess.Popen(
-        # The settings go by the environment: everybody on the machine may read a command line, and its parser costs time.
+        # The flags go through a pipe: everybody on the machine may read a command line, and its parser costs time.
         [sys.executable, "-m", "minicloud.cli.behind", found.settings.data, str(writing)],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
         cwd="/",
-        env=settings.inherited() | _variables(found),
+        env=settings.inherited(),
         pass_fds=(writing,),
         start_new_session=True,
     )
     os.close(writing)
     os.close(log)
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(msgspec.json.encode(_flags(found)))
     if not wait:
         os.close(reading)
         return [f"minicloud is starting (process {process.pid}): its progress is in {folder.file(LOG)}"]
@@ -76,10 +81,10 @@ def wait_for(folder: Folder) -> Running:
     raise TimedOut(f"process {folder.pid()} has not come up within {LIMIT_S:g} s: look at {folder.file(LOG)}")
 
 
-def _variables(found: settings.Found) -> dict[str, str]:
-    """The flags that were given, as variables; the folder always, as the child stands elsewhere."""
+def _flags(found: settings.Found) -> dict[str, Any]:
+    """The flags that were given, empty ones too; the folder always, as the child stands elsewhere."""
     given = {name for name, source in found.sources.items() if source == "flag"} | {"data"}
-    return {f"MINICLOUD_{name.upper()}": str(getattr(found.settings, name)) for name in given}
+    return {name: getattr(found.settings, name) for name in given}
 
 
 def _healthy(folder: Folder) -> None:

@@ -1,4 +1,4 @@
-"""The process of a cloud in the background: ``python -m minicloud.cli.behind DATA PIPE``, its settings in the environment."""
+"""The process of a cloud in the background: ``python -m minicloud.cli.behind DATA PIPE``, its flags in JSON on its standard input."""
 
 import os
 import sys
@@ -45,7 +45,7 @@ def main(words: list[str]) -> None:
             pipe.tell(Heard(up=welcome(up, data)))
             pipe.close()
 
-        found = settings.load({"data": data})
+        found = settings.load(msgspec.json.decode(sys.stdin.buffer.read()))
         serve.run(found, tell=lambda text: pipe.tell(Heard(progress=text)), ready=ready, began=began)
     except BaseException as error:
         text = show.words_of(error)

@@ -110,9 +110,11 @@ def test_everything_in_the_folder_is_its_owners_alone(desk: Desk) -> None:
     assert stat.S_IMODE((desk.data / "control.sock").stat().st_mode) == 0o600
 
 
-def test_no_secret_stands_in_a_command_line(desk: Desk) -> None:
-    desk.up("--admin-password", "very-secret")
+def test_flags_hold_in_the_background_also_empty_ones_and_no_secret_stands_in_a_command_line(desk: Desk) -> None:
+    desk.up("--admin-password", "very-secret", "--import-allowed-ports", "")
+    assert desk.facts()["settings"]["import_allowed_ports"] == ""
     pid = desk.facts()["pid"]
+    assert b"very-secret" not in Path(f"/proc/{pid}/environ").read_bytes()
     assert b"very-secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
     assert b"very-secret" not in (desk.data / "minicloud.json").read_bytes()
     assert "OS_PASSWORD=very-secret" in desk.does("env", "--variables")
