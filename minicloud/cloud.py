@@ -144,9 +144,9 @@ async def open_cloud(
     # Before anything is open, so that a rule or a pattern that makes no sense is one clear error.
     passwords = Passwords(settings.password_cost)
     all_services = services(passwords, settings)
-    policy = policy_of(all_services, policy_overrides(folder))
+    image_options = image_options_of(settings)
+    policy = policy_of(all_services, policy_overrides(folder), image_options.protections.policies)
     limited = unified_limits.named(settings.unified_limits)
-    image_options = image_options_of(settings, policy.rules)
     if settings.seed:
         seeds.read(settings.seed)
     async with AsyncExitStack() as stack:

@@ -1,6 +1,5 @@
 """What the settings make of the options of each part."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -55,8 +54,8 @@ def password_rules_of(settings: Settings) -> PasswordRules:
     return rules
 
 
-def image_options_of(settings: Settings, policies: Collection[str]) -> ImageOptions:
-    """What was chosen for the image service. ``policies`` are those there are. Raises Invalid for what makes no sense."""
+def image_options_of(settings: Settings) -> ImageOptions:
+    """What was chosen for the image service. Raises Invalid for what makes no sense."""
     unknown = sorted(set(_words(settings.import_methods)) - set(METHODS))
     if unknown:
         raise Invalid(f"The setting import_methods names {unknown[0]}: there are {', '.join(METHODS)}")
@@ -70,7 +69,7 @@ def image_options_of(settings: Settings, policies: Collection[str]) -> ImageOpti
             text = Path(where).expanduser().read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Invalid(f"Cannot read {where}: {error}") from error
-        protected = protections.parse(text, settings.property_protection_rule_format, where, policies)
+        protected = protections.parse(text, settings.property_protection_rule_format, where)
     return ImageOptions(
         largest_bytes=settings.largest_image_gb << 30,
         import_methods=_words(settings.import_methods),

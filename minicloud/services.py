@@ -1,5 +1,6 @@
 """Every service of the cloud, and the rules of all their routes with what a file makes of those."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from minicloud.api import compute as compute_api
@@ -49,8 +50,13 @@ def policy_overrides(folder: Path) -> dict[str, str]:
         raise Invalid(f"Cannot read {path}: {error}") from error
 
 
-def policy_of(all_services: list[Service], overrides: dict[str, str] | None = None) -> Policy:
-    """The rules of all routes, with their defaults, the scopes they are for, and what a file made of them."""
+def policy_of(
+    all_services: list[Service], overrides: dict[str, str] | None = None, named: Collection[str] = ()
+) -> Policy:
+    """The rules of all routes, with their defaults, the scopes they are for, and what a file made of them.
+
+    ``named`` are policies that must be there though no route asks them.
+    """
     rules: list[tuple[str, str]] = []
     scopes: dict[str, Scopes] = {}
     for service in all_services:
@@ -60,4 +66,4 @@ def policy_of(all_services: list[Service], overrides: dict[str, str] | None = No
             for rule in (*asked, *route.extra):
                 rules.append(rule[:2])
                 scopes[rule[0]] = rule.scopes if isinstance(rule, Further) else own
-    return Policy(rules, overrides, scopes)
+    return Policy(rules, overrides, scopes, named)

@@ -7,7 +7,7 @@ A rule may hold for tokens of some scopes only; a policy file changes what it ch
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -38,6 +38,7 @@ SYSTEM_READER = "role:reader and system_scope:all"
 
 BASE_RULES = {
     "context_is_admin": "role:admin",
+    "default": "",
     "admin_api": ADMIN,
     "admin_required": "role:admin",
     "project_reader_api": PROJECT_READER,
@@ -61,7 +62,7 @@ BASE_RULES = {
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A named rule: its default, what a policy file made of it, the scopes of tokens it is for (none: of whatever scope)."""
+    """A named rule: its default (a file's own rule would be nobody's), what a policy file made of it, the scopes of tokens it is for (none: of whatever scope)."""
 
     name: str
     default: str
@@ -85,7 +86,7 @@ class Reason(msgspec.Struct, frozen=True):
 class Policy:
     """All rules of the cloud. ``rules`` are (name, default check) pairs; ``overrides`` come from the policy file.
 
-    ``scopes`` are those of the rules that hold for some tokens only. A token without scope counts as one for a project.
+    That file may have rules of its own, to which its other rules refer, or which are ``named`` elsewhere. ``scopes`` are those of the rules that hold for some tokens only. A token without scope counts as one for a project.
     """
 
     def __init__(
@@ -93,18 +94,20 @@ class Policy:
         rules: Iterable[tuple[str, str]],
         overrides: Mapping[str, str] | None = None,
         scopes: Mapping[str, Scopes] | None = None,
+        named: Collection[str] = (),
     ) -> None:
         self._scopes = dict(scopes or {})
+        self._named = frozenset(named)
         defaults = dict(BASE_RULES)
         for name, check in rules:
             if defaults.setdefault(name, check) != check:
                 raise Invalid(f"Policy {name} has two defaults: {defaults[name]} and {check}")
         self._defaults = defaults
-        self.rules, self._checks = _compiled(defaults, overrides or {}, self._scopes)
+        self.rules, self._checks = _compiled(defaults, overrides or {}, self._scopes, self._named)
 
     def reload(self, overrides: Mapping[str, str]) -> None:
         """Take other overrides from now on. Raises Invalid, and leaves everything as it was, where they make no sense."""
-        self.rules, self._checks = _compiled(self._defaults, overrides, self._scopes)
+        self.rules, self._checks = _compiled(self._defaults, overrides, self._scopes, self._named)
 
     def explain(self, name: str, context: Context, target: Target) -> "list[Reason]":
         """Each check that a rule is made of, rules that it names below them, and whether it holds. Raises NotFound."""
@@ -150,15 +153,19 @@ def _scope(context: Context) -> Literal["project", "domain", "system"]:
 
 
 def _compiled(
-    defaults: Mapping[str, str], overrides: Mapping[str, str], scopes: Mapping[str, Scopes]
+    defaults: Mapping[str, str], overrides: Mapping[str, str], scopes: Mapping[str, Scopes], named: Collection[str]
 ) -> tuple[dict[str, Rule], dict[str, Check]]:
     """The rules and their closures. Raises Invalid for rules that do not exist, cannot be read, or go in circles."""
-    unknown = sorted(set(overrides) - set(defaults))
+    referred = {word.removeprefix("rule:") for text in overrides.values() for word in _words(text)} | set(named)
+    unknown = sorted(set(overrides) - set(defaults) - referred)
     if unknown:
         raise Invalid(
             f"The policy file names rules that do not exist: {', '.join(unknown)}; `minicloud policy list` names all"
         )
     texts = {**defaults, **overrides}
+    missing = sorted(set(named) - set(texts))
+    if missing:
+        raise Invalid(f"There is no policy {missing[0]}, which the property protection file names")
     checks: dict[str, Check] = {}
     for name, text in texts.items():
         try:
@@ -167,7 +174,9 @@ def _compiled(
             raise Invalid(f"{error.message} (in the rule of {name})") from error
     for name in overrides:
         _refuse_circle(name, texts, (name,))
-    rules = {name: Rule(name, defaults[name], texts[name], scopes.get(name, ANY_SCOPE)) for name in sorted(texts)}
+    rules = {
+        name: Rule(name, defaults.get(name, NOBODY), texts[name], scopes.get(name, ANY_SCOPE)) for name in sorted(texts)
+    }
     return rules, checks
 
 

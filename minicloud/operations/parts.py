@@ -52,7 +52,9 @@ def policies() -> list[Rule]:
 
 def policy(data: Path) -> Policy:
     """The policies of a cloud, as its data folder's policy.yaml makes them. Raises Invalid."""
-    return cloud.policy_of(services(), cloud.policy_overrides(data))
+    overrides = cloud.policy_overrides(data)
+    # Which rules the property protection file names is known when the cloud starts: only then the others are refused.
+    return cloud.policy_of(services(), overrides, {name for name in overrides if ":" not in name})
 
 
 def golden_routes() -> str:

@@ -109,6 +109,20 @@ def test_rules_may_name_rules_and_a_file_may_change_them() -> None:
     assert changed.rules["b"].default == "role:admin"
     with pytest.raises(Invalid, match="rules that do not exist: nobody"):
         Policy(rules, {"nobody": "@"})
+
+
+def test_a_file_may_have_rules_of_its_own_if_something_names_them() -> None:
+    rules = [("a", "role:admin")]
+    assert Policy(rules, {"a": "rule:ours", "ours": "role:member"}).allows("a", MEMBER)
+    elsewhere = Policy(rules, {"ours": "role:member"}, named={"ours", "default"})
+    assert elsewhere.allows("ours", MEMBER)
+    assert (elsewhere.rules["ours"].default, elsewhere.rules["ours"].overridden) == ("!", True)
+    with pytest.raises(Invalid, match="no policy ours, which the property protection file names"):
+        elsewhere.reload({})
+    assert elsewhere.allows("ours", MEMBER)
+
+
+def test_a_rule_has_one_default() -> None:
     with pytest.raises(Invalid, match="two defaults"):
         Policy([("a", "@"), ("a", "!")])
 

@@ -33,6 +33,14 @@ class Protections(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[Section, ...] | None = None
     format: Format = "roles"
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """The policies that the rules name."""
+        if self.format == "roles":
+            return frozenset()
+        words = (word for section in self.sections or () for allowed in section.allowed.values() for word in allowed)
+        return frozenset(words) - {"@", "!"}
+
     def judge(self, roles: Collection[str], policy: Callable[[str], bool]) -> Callable[[Operation, str], bool]:
         """What somebody with these roles may do, as a question to be asked for each property."""
         return lambda operation, name: self.allow(operation, name, roles, policy)
@@ -58,8 +66,8 @@ OPEN = Protections()
 """Nothing is protected."""
 
 
-def parse(text: str, format: Format, where: str, policies: Collection[str]) -> Protections:
-    """A file's rules. ``where`` names it in errors, ``policies`` are those that it may name.
+def parse(text: str, format: Format, where: str) -> Protections:
+    """A file's rules. ``where`` names it in errors; whether there are the ``policies`` that it names is to be seen by others.
 
     Raises Invalid for a pattern that is none, an operation that is not said, or a rule that makes no sense.
     """
@@ -80,20 +88,15 @@ def parse(text: str, format: Format, where: str, policies: Collection[str]) -> P
         for operation in OPERATIONS:
             if not parser.has_option(pattern, operation):
                 raise Invalid(f"{where}: [{pattern}] does not say who may {operation}: every section says all of four")
-            allowed[operation] = _allowed(
-                parser.get(pattern, operation), format, f"{where}: [{pattern}] {operation}", policies
-            )
+            allowed[operation] = _allowed(parser.get(pattern, operation), format, f"{where}: [{pattern}] {operation}")
         sections.append(Section(pattern, allowed))
     return Protections(sections=tuple(sections), format=format)
 
 
-def _allowed(text: str, format: Format, where: str, policies: Collection[str]) -> tuple[str, ...]:
+def _allowed(text: str, format: Format, where: str) -> tuple[str, ...]:
     found = tuple(word.strip() for word in text.split(",") if word.strip())
     if "@" in found and "!" in found:
         raise Invalid(f"{where}: @ (everybody) and ! (nobody) cannot stand together")
-    if format == "policies" and found and found[0] not in ("@", "!"):
-        if len(found) > 1:
-            raise Invalid(f"{where}: one policy only; combine them in the policy file")
-        if found[0] not in policies:
-            raise Invalid(f"{where}: there is no policy {found[0]}")
+    if format == "policies" and len(found) > 1:
+        raise Invalid(f"{where}: one policy only; combine them in the policy file")
     return found
