@@ -80,6 +80,7 @@ def image_options_of(settings: Settings) -> ImageOptions:
             ports=tuple(int(port) for port in ports),
         ),
         protections=protected,
+        check_hours=settings.image_check_hours,
     )
 
 

@@ -1,6 +1,7 @@
 """Every repair of the cloud, in the order in which a round runs them."""
 
 from minicloud.reconcilers.cards import Cards
+from minicloud.reconcilers.damaged_images import DamagedImages
 from minicloud.reconcilers.deadlines import Deadlines
 from minicloud.reconcilers.evacuated import Evacuated
 from minicloud.reconcilers.fabric import FabricReconciler
@@ -22,6 +23,7 @@ def reconcilers() -> list[Reconciler]:
         FabricReconciler(),
         Leftovers(),
         StorageBackends(),
+        DamagedImages(),
         Evacuated(),
         Deadlines(),
     ]

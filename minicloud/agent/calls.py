@@ -28,7 +28,7 @@ from minicloud.agent.device_calls import (
     ServerUsage,
     Snapshot,
 )
-from minicloud.agent.image_calls import IMAGE_CALLS, CachedBase, EnsureImage, EnsureNoImage
+from minicloud.agent.image_calls import IMAGE_CALLS, CachedBase, EnsureImage, EnsureImageSound, EnsureNoImage
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
 from minicloud.drivers.fabric import (
@@ -82,6 +82,7 @@ __all__ = [
     "EnsureDisksCopied",
     "EnsureGuestAwaited",
     "EnsureImage",
+    "EnsureImageSound",
     "EnsureNetwork",
     "EnsureNicAttached",
     "EnsureNicDetached",

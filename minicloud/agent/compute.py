@@ -107,6 +107,13 @@ class HostAgent:
             case calls.EnsureServerDisks():
                 await self._disks(message.server)
                 return None
+            case calls.EnsureImageSound(image=image):
+                return await self.storage.ensure_sound(
+                    image.checksum,
+                    image.format,
+                    lambda: image_bytes(self._blobs, image),
+                    unless_since=message.unless_since,
+                )
             case calls.EnsureNoImage():
                 return await self.storage.ensure_no_base(message.checksum)
             case calls.EnsureGuestAwaited():

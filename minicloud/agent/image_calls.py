@@ -4,13 +4,23 @@ from minicloud.agent.specs import ImageSource
 from minicloud.drivers.storage import CachedBase
 from minicloud.engines.messaging import Message
 
-__all__ = ["IMAGE_CALLS", "CachedBase", "EnsureImage", "EnsureNoImage"]
+__all__ = ["IMAGE_CALLS", "CachedBase", "EnsureImage", "EnsureImageSound", "EnsureNoImage"]
 
 
 class EnsureImage(Message[None], tag="ensure_image", kw_only=True):
     """The image is in the host's cache, so that a server can be made from it at once."""
 
     image: ImageSource
+
+
+class EnsureImageSound(Message[bool], tag="ensure_image_sound", kw_only=True):
+    """The image in the host's cache holds the bytes that came, unless somebody looked since then (seconds since 1970).
+
+    Whether it had others, and was fetched anew.
+    """
+
+    image: ImageSource
+    unless_since: float
 
 
 class EnsureNoImage(Message[bool], tag="ensure_no_image", kw_only=True):
@@ -22,4 +32,4 @@ class EnsureNoImage(Message[bool], tag="ensure_no_image", kw_only=True):
     checksum: str
 
 
-IMAGE_CALLS = (EnsureImage, EnsureNoImage)
+IMAGE_CALLS = (EnsureImage, EnsureImageSound, EnsureNoImage)

@@ -269,6 +269,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     import_allowed_ports: str = "80,443"
     """Ports that a URL to import from may name, separated by commas."""
 
+    image_check_hours: int = 24
+    """Hours after which hosts look through the images in their caches again, for bytes that the disk lost; 0: never."""
+
     property_protection_file: str = ""
     """File that says who may create, read, update and delete which properties of images, in Glance's format."""
 

@@ -1,9 +1,11 @@
 """The storage promise, on every keeper: images verified once, disks that stand on them, nothing half-made."""
 
 import hashlib
+import os
 import shutil
 import struct
 from collections.abc import AsyncIterator, Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -328,3 +330,36 @@ async def test_a_formatted_disk_is_made_once(opened: Open) -> None:
     assert swap.virtual_size == 4 * MiB
     await storage.ensure_no_disks("m1")
     assert await storage.machines() == []
+
+
+async def test_an_image_that_the_disk_spoilt_is_noticed_when_it_is_looked_through(opened: Open) -> None:
+    storage, source = opened(), Source(a_qcow2(size=MiB))
+
+    async def looked(since: float) -> bool:
+        return await storage.ensure_sound(source.checksum, "qcow2", source.fetch(), unless_since=since)
+
+    assert not await looked(inf)
+    base = await storage.ensure_base(source.checksum, "qcow2", source.fetch())
+    assert not await looked(inf)
+    if isinstance(storage, FakeStorage):
+        storage.spoil(base.checksum)
+    else:
+        rot(base.path)
+        assert not await looked(0), "it was looked through since then"
+    broken = Source(source.content, fails=Failed("the store is gone"))
+    with pytest.raises(Failed, match="the store is gone"):
+        await storage.ensure_sound(source.checksum, "qcow2", broken.fetch(), unless_since=inf)
+    assert await looked(inf)
+    assert not await looked(inf)
+    assert await opened().bases() == [base]
+    assert source.opened == 2
+
+
+def rot(path: str) -> None:
+    """Other bytes in a file, of which its times say nothing."""
+    times = os.stat(path)
+    os.chmod(path, 0o600)
+    with open(path, "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        file.write(b"other bytes")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

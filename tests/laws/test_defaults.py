@@ -12,7 +12,7 @@ def test_settings_that_nobody_made_are_the_defaults_of_their_parts() -> None:
     settings = Settings()
     assert scheduler_options_of(settings) == SchedulerOptions()
     assert password_rules_of(settings) == PasswordRules()
-    assert image_options_of(settings, ()) == ImageOptions()
+    assert image_options_of(settings) == ImageOptions()
     assert options_of(settings, "fake") == Options()
 
 

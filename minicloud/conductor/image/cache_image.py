@@ -45,7 +45,7 @@ async def bring(image_id: str, wanted: Sequence[str], world: World) -> list[str]
 
     def look(tx: Transaction) -> calls.ImageSource | None:
         image = images.find_many(tx, [image_id]).get(image_id)
-        return _source(image) if image is not None and image.status == images.ACTIVE else None
+        return source_of(image) if image is not None and image.status == images.ACTIVE else None
 
     source = await world.database.read(look)
     if source is None:
@@ -72,7 +72,7 @@ async def bring(image_id: str, wanted: Sequence[str], world: World) -> list[str]
     return sorted(reached)
 
 
-def _source(image: Image) -> calls.ImageSource:
+def source_of(image: Image) -> calls.ImageSource:
     """As a server's image travels: Amazon's machine images are plain file systems."""
     stated = image.disk_format or "raw"
     format = "raw" if stated in ("ami", "aki", "ari") else stated

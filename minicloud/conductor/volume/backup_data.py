@@ -44,7 +44,7 @@ async def ensure_kept(blobs: Blobs, source: str, data_id: str, parents: Sequence
 
     async def changed() -> AsyncIterator[bytes]:
         nonlocal kept
-        async with aclosing(_chunks(blobs, source)) as chunks:
+        async with aclosing(_chunks(blobs.get(source))) as chunks:
             async for chunk in chunks:
                 digest = hashlib.sha256(chunk).digest()
                 at = len(entries) + 1
@@ -71,7 +71,10 @@ async def ensure_none(blobs: Blobs, data_id: str) -> None:
 
 
 async def whole(blobs: Blobs, data_ids: Sequence[str]) -> AsyncGenerator[bytes, None]:
-    """The bytes that a backup stands for, put together from the backups it is made of, the whole one first."""
+    """The bytes that a backup stands for, put together from the backups it is made of, the whole one first.
+
+    Raises Failed where a chunk is missing, or is not what was kept.
+    """
     indexes = [await _index(blobs, data_id) for data_id in data_ids]
     places = _Places(indexes)
     sizes = [await blobs.size(key(data_id)) for data_id in data_ids]
@@ -86,10 +89,22 @@ async def whole(blobs: Blobs, data_ids: Sequence[str]) -> AsyncGenerator[bytes, 
             places.next(at + step)
         offset = first * CHUNK
         length = min(run * CHUNK, sizes[layer] - offset)
-        async with aclosing(blobs.get(key(data_ids[layer]), offset=offset, length=length)) as pieces:
-            async for piece in pieces:
-                yield piece
+        kept = blobs.get(key(data_ids[layer]), offset=offset, length=length)
+        async with aclosing(_checked(kept, indexes[-1], at)) as chunks:
+            async for chunk in chunks:
+                yield chunk
         at += run
+
+
+async def _checked(kept: AsyncGenerator[bytes, None], index: bytes, at: int) -> AsyncGenerator[bytes, None]:
+    """The chunks from this one on, each the one whose digest the index has."""
+    async with aclosing(_chunks(kept)) as chunks:
+        async for chunk in chunks:
+            digest = index[at * _ENTRY + 1 : (at + 1) * _ENTRY]
+            if hashlib.sha256(chunk).digest() != digest:
+                raise Failed(f"The backup is broken: its chunk {at} is not what was kept")
+            yield chunk
+            at += 1
 
 
 class _Places:
@@ -121,9 +136,9 @@ async def _index(blobs: Blobs, data_id: str) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
-async def _chunks(blobs: Blobs, source: str) -> AsyncGenerator[bytes, None]:
+async def _chunks(source: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     rest = bytearray()
-    async with aclosing(blobs.get(source)) as pieces:
+    async with aclosing(source) as pieces:
         async for piece in pieces:
             rest += piece
             while len(rest) >= CHUNK:

@@ -100,6 +100,13 @@ def reported(tx: Transaction, held: Mapping[str, Held], heard: Collection[str]) 
                 forget(tx, image_id)
 
 
+def on_hosts(tx: Transaction) -> list[tuple[Image, list[str]]]:
+    """The images that hosts have and that still are, with those hosts."""
+    hosts = {row.image_id: row.hosts for row in known(tx) if row.cached}
+    found = records.select_in(tx, Image, "id", set(hosts))
+    return [(image, hosts[image.id]) for image in found if image.status in (ACTIVE, DEACTIVATED)]
+
+
 def of_nobody(tx: Transaction, checksums: Collection[str]) -> list[str]:
     """Those of the checksums that no image has which still is."""
     living = {

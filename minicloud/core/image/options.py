@@ -13,9 +13,10 @@ METHODS = ("glance-direct", "web-download", "copy-image")
 
 
 class ImageOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """The choices; ``largest_bytes`` is what an image may have at most."""
+    """The choices; ``largest_bytes`` is what an image may have at most, ``check_hours`` how long hosts trust a cached one (0: ever)."""
 
     largest_bytes: int = 1 << 40
     import_methods: tuple[str, ...] = METHODS
     downloads: DownloadRules = DownloadRules()
     protections: Protections = OPEN
+    check_hours: int = 24

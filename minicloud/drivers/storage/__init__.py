@@ -135,6 +135,13 @@ class Storage(Protocol):
         Whoever asks knows that no disk is about to be made of it.
         """
 
+    async def ensure_sound(self, checksum: str, format: str, fetch: Fetch, *, unless_since: float) -> bool:
+        """An image in the cache holds what it should: one that nobody looked through since then (seconds since 1970) is, and is
+        fetched anew when its bytes are others. Whether they were.
+
+        One that is not there, or was converted, is left alone. Raises as ``ensure_base``.
+        """
+
     async def free_bytes(self) -> int:
         """Room left for disks."""
 

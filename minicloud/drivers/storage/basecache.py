@@ -15,7 +15,7 @@ from minicloud.base.errors import CloudError, Failed, Invalid, ToolFailed
 from minicloud.base.imageformat import Inspector, qcow2
 from minicloud.drivers.privatefolder import make_private
 from minicloud.drivers.storage import Base, Fetch
-from minicloud.drivers.storage.basemark import is_marked, mark, sha512_of
+from minicloud.drivers.storage.basemark import is_marked, mark, marked_at, sha512_of, unmark
 from minicloud.drivers.storage.names import STORED_AS, check_base
 from minicloud.drivers.storage.qemuimg import qemu_img
 
@@ -57,6 +57,25 @@ class BaseCache:
                 await self._mend(path, checksum, format, fetch)
             return read_base(path)
 
+    async def ensure_sound(self, checksum: str, format: str, fetch: Fetch, *, unless_since: float) -> bool:
+        """As the storage promise's. Nobody waits while an image is hashed."""
+        check_base(checksum, format)
+        path = self._path(checksum, format)
+        if _converted(format) or not path.exists() or (is_marked(path) and marked_at(path) > unless_since):
+            return False
+        before = path.stat().st_ino
+        sound = await anyio.to_thread.run_sync(sha512_of, path) == checksum
+        async with self._alone(path):
+            if not path.exists() or path.stat().st_ino != before:
+                return False
+            if sound:
+                mark(path)
+            else:
+                # Should it not be had again now, whoever needs it next tries again.
+                unmark(path)
+                await self._replace(path, checksum, format, fetch)
+            return not sound
+
     async def remove(self, checksum: str) -> bool:
         """As the storage promise's ``ensure_no_base``."""
         gone = True
@@ -87,18 +106,21 @@ class BaseCache:
 
     async def _mend(self, path: Path, checksum: str, format: str, fetch: Fetch) -> None:
         """The file was written to: if it holds something else now, it is fetched anew; whoever has it open keeps the old one."""
-        if STORED_AS[format] != "qcow2" or format == "qcow2":
+        if not _converted(format):
             if await anyio.to_thread.run_sync(sha512_of, path) == checksum:
                 mark(path)
-                return
-            trace.note("image_damaged", checksum=checksum[:12])
-            await self._fetch_traced(path, checksum, format, fetch)
+            else:
+                await self._replace(path, checksum, format, fetch)
             return
         # Nobody knows what a converted image's checksum was.
         try:
             await self._fetch_traced(path, checksum, format, fetch)
         except CloudError as error:
             trace.note("image_unverified", checksum=checksum[:12], why=error.message)
+
+    async def _replace(self, path: Path, checksum: str, format: str, fetch: Fetch) -> None:
+        trace.note("image_damaged", checksum=checksum[:12])
+        await self._fetch_traced(path, checksum, format, fetch)
 
     async def _fetch_traced(self, path: Path, checksum: str, format: str, fetch: Fetch) -> None:
         with trace.span("fetch_image", checksum=checksum[:12], format=format) as facts:
@@ -120,7 +142,7 @@ class BaseCache:
             if format == "qcow2":
                 await _check_whole(part, checksum)
             whole = part
-            if format not in ("raw", "qcow2") and STORED_AS[format] == "qcow2":
+            if _converted(format):
                 name = _QEMU_NAMES.get(format, format)
                 await qemu_img(
                     *("convert", "-q", "-f", name, "-O", "qcow2", str(part), str(converted)),
@@ -144,6 +166,11 @@ class BaseCache:
             self._swept = True
             for left in (*self._folder.glob(".*.part"), *self._folder.glob(".*.converted")):
                 left.unlink(missing_ok=True)
+
+
+def _converted(format: str) -> bool:
+    """Whether images of this format become others when they arrive."""
+    return STORED_AS[format] == "qcow2" and format != "qcow2"
 
 
 def read_base(path: Path) -> Base:

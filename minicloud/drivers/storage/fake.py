@@ -59,6 +59,11 @@ class FakeStorage:
         self._faults = faults or FaultScript()
         self._size_gb = size_gb
         self._hits: dict[str, int] = {}
+        self._spoiled: set[str] = set()
+
+    def spoil(self, checksum: str) -> None:
+        """From now on the disk of this host has other bytes for the image than came."""
+        self._spoiled.add(checksum)
 
     async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
         check_base(checksum, format)
@@ -216,6 +221,18 @@ class FakeStorage:
         if late is not None:
             raise late
         return not used
+
+    async def ensure_sound(self, checksum: str, format: str, fetch: Fetch, *, unless_since: float) -> bool:
+        check_base(checksum, format)
+        late = await self._faults.meet("ensure_sound", self._host, checksum) if self._faults.armed else None
+        there = self._log.get(_BASES, self._host, f"{checksum}.{STORED_AS[format]}") is not None
+        damaged = there and checksum in self._spoiled
+        if damaged:
+            await _verify(checksum, format, fetch)
+            self._spoiled.discard(checksum)
+        if late is not None:
+            raise late
+        return damaged
 
     async def free_bytes(self) -> int:
         rows = self._log.rows(_DISKS, self._host)

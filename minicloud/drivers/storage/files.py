@@ -225,6 +225,9 @@ class FilesStorage:
         self._hits.pop(checksum, None)
         return await self._cache.remove(checksum)
 
+    async def ensure_sound(self, checksum: str, format: str, fetch: Fetch, *, unless_since: float) -> bool:
+        return await self._cache.ensure_sound(checksum, format, fetch, unless_since=unless_since)
+
     def _standing_on(self) -> Iterator[Path]:
         """What the machines' disks stand on, those included that are not finished."""
         for path in self._instances.glob("*/*"):

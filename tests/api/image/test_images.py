@@ -376,7 +376,7 @@ async def test_protected_properties_are_seen_and_changed_by_those_who_may() -> N
     rules = "[secret.*]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n"
     rules += "[shown]\ncreate = admin\nread = @\nupdate = admin\ndelete = !\n"
     rules += "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n"
-    protections = parse(rules, "roles", "the file", ())
+    protections = parse(rules, "roles", "the file")
     async with an_image_service(options=ImageOptions(protections=protections)) as door:
         ann, root = door.as_(mount=M), door.as_("root", role="admin", mount=M)
         refused = await ann.post("/v2/images", json={"secret_a": "1"})

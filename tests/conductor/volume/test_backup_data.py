@@ -75,3 +75,14 @@ async def test_a_chain_without_its_first_link_is_told_to_be_broken() -> None:
     await ensure_kept(blobs, "source", "b", ["a"])
     with pytest.raises(Failed, match="broken"):
         await read(blobs, ["b"])
+
+
+async def test_a_chunk_that_is_not_what_was_kept_is_told_where_it_is() -> None:
+    blobs = MemoryBlobs()
+    content = bytearray(random.Random(7).randbytes(CHUNK * 5))
+    await put(blobs, "source", bytes(content))
+    await ensure_kept(blobs, "source", "a", [])
+    content[CHUNK * 3] ^= 1
+    await put(blobs, key("a"), bytes(content))
+    with pytest.raises(Failed, match="its chunk 3 is not what was kept"):
+        await read(blobs, ["a"])
