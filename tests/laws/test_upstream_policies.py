@@ -47,6 +47,7 @@ ABSENT = {
 OTHERWISE = {
     "image service_api": "the network service has a rule of this name, too; the image routes say what it stands for",
     "network owner": "the identity service has a rule of this name, too",
+    "network default": "the image service has a rule of this name, too, which its property protections name",
     "placement admin_api": "the compute service has a rule of this name, too",
     "identity admin_or_owner": "the compute service has a rule of this name, too",
 }
