@@ -7,6 +7,7 @@ import msgspec
 from minicloud.base.download import DownloadRules
 from minicloud.base.errors import Invalid
 from minicloud.conductor.world import Options
+from minicloud.core.compute.disk_rules import DiskRules
 from minicloud.core.identity.password_rules import PasswordRules, check_pattern
 from minicloud.core.image import protections
 from minicloud.core.image.options import METHODS, ImageOptions
@@ -16,7 +17,7 @@ from minicloud.settings import Settings
 
 
 def options_of(settings: Settings, driver: str) -> Options:
-    """What steps act by. Root disks of real guests are thin, so their hosts offer ten times the room that they have."""
+    """What steps act by; raises Invalid for what makes no sense. Root disks of real guests are thin, so their hosts offer ten times the room that they have."""
     thin = 10.0 if driver == "qemu" else 1.0
     return Options(
         shutdown_timeout=settings.shutdown_timeout,
@@ -29,7 +30,15 @@ def options_of(settings: Settings, driver: str) -> Options:
         shelved_offload_time=settings.shelved_offload_time,
         reclaim_instance_interval=settings.reclaim_instance_interval,
         randomize_allocation_candidates=settings.randomize_allocation_candidates,
+        disks=DiskRules(most=_most_disks(settings), cross_zones=settings.cross_az_attach),
     )
+
+
+def _most_disks(settings: Settings) -> int:
+    most = settings.max_disk_devices_to_attach
+    if most == 0 or most < -1:
+        raise Invalid(f"The setting max_disk_devices_to_attach has to be -1 (any number) or at least 1: {most}")
+    return most
 
 
 def scheduler_options_of(settings: Settings) -> SchedulerOptions:

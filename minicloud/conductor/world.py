@@ -8,6 +8,7 @@ from minicloud.agent.calls import Agents
 from minicloud.agent.volume_calls import Backends
 from minicloud.conductor.network.wiring import Wiring
 from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab
+from minicloud.core.compute.disk_rules import ANY, DiskRules
 from minicloud.core.image.options import ImageOptions
 from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler.hosts import KnownHosts
@@ -30,6 +31,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     shelved_offload_time: float = 0.0
     reclaim_instance_interval: float = 0.0
     randomize_allocation_candidates: bool = False
+    disks: DiskRules = ANY
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -254,6 +254,12 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     largest_image_gb: int = 1024
     """Largest image that may be uploaded."""
 
+    max_disk_devices_to_attach: int = -1
+    """Disks that a server may have at most; -1: any number."""
+
+    cross_az_attach: bool = True
+    """Whether servers may have volumes of another availability zone."""
+
     import_methods: str = "glance-direct,web-download,copy-image"
     """Ways to import images that are offered, separated by commas."""
 

@@ -160,6 +160,7 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         disk_config=body.disk_config,
         admin_password=body.admin_pass or servers.new_password(),
         min_count=body.min_count,
+        disks=call.world.options.disks,
         max_count=body.max_count if body.max_count is not None else body.min_count,
     )
 

@@ -76,7 +76,9 @@ async def unshelve(call: Call, server_id: str, body: bytes) -> None:
         call.enforce(f"{POLICY}:unshelve_to_host")
 
     def work(tx: Transaction) -> Any:
-        server, action_id = shelves.ask_down(tx, call.context, server_id, zone=zone, host=host)
+        server, action_id = shelves.ask_down(
+            tx, call.context, server_id, zone=zone, host=host, rules=call.world.options.disks
+        )
         claimed = server.task_state or ""
         call.begin(tx, UnshelveServer(server_id=server.id, action_id=action_id, claimed=claimed, destination=host))
 

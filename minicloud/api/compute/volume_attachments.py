@@ -97,6 +97,7 @@ async def create(call: Call, server_id: str, body: AttachmentCreate) -> Any:
             tag=body.tag,
             delete_on_termination=_truth(body.delete_on_termination),
             multiattach=call.at_least("2.60"),
+            rules=call.world.options.disks,
         )
         call.begin(tx, AttachVolume(server_id=server.id, action_id=action_id, volume_id=body.volume_id))
         return device

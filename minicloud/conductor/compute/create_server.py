@@ -18,7 +18,7 @@ from minicloud.conductor.step import Attempts, Saga, Step, Steps
 from minicloud.conductor.world import World
 from minicloud.core import context as contexts
 from minicloud.core import records
-from minicloud.core.compute import hosts, lifecycle, servers
+from minicloud.core.compute import disk_rules, hosts, lifecycle, servers
 from minicloud.core.compute.servers import RequestedNetwork, Server
 from minicloud.core.network import ports
 from minicloud.core.network.rows import Port
@@ -59,8 +59,12 @@ class CreateServer(Saga):
 
 
 def claim(tx: Transaction, saga: CreateServer, world: World) -> None:
-    """The server's row was written together with this saga; make sure that nobody deleted it since."""
-    _unless_deleting(tx, saga)
+    """The server's row was written together with this saga; make sure that nobody deleted it since, and that it may have its disks."""
+    server = _unless_deleting(tx, saga)
+    try:
+        disk_rules.check_count(tx, world.options.disks, server)
+    except CloudError as error:
+        raise aborted(server.id, error.message) from error
 
 
 def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:

@@ -71,6 +71,7 @@ def ask_volumes(tx: Transaction, saga: CreateVolumedServer, world: World) -> Non
             volume_type=device.volume_type,
             image_id=device.source_id if device.source_type == "image" else None,
             snapshot_id=device.source_id if device.source_type == "snapshot" else None,
+            zone=None if world.options.disks.cross_zones else server.requested_zone,
         )
         try:
             volume = volume_requests.ask(tx, context, request)

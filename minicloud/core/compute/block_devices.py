@@ -1,16 +1,17 @@
 """Block devices: the disks that a server was asked to have beside its own, and what they are called in its guest."""
 
+import itertools
 import re
 import string
 from collections.abc import Iterable
 from typing import ClassVar
 
-from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
+from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.compute.servers import Server
 from minicloud.engines.database import Transaction
 
-MOST = 26
+_LETTERS = [*string.ascii_lowercase, *("".join(two) for two in itertools.product(string.ascii_lowercase, repeat=2))]
 _DEVICE = re.compile(r"(/dev/x?[a-z]?d?)([a-z]+)[0-9]*")
 
 
@@ -107,13 +108,8 @@ def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> s
     Raises:
         Invalid: it is no name of a disk.
         Conflict: another disk has it.
-        Forbidden: the server has as many as it may.
     """
     used = used_letters(server, of_server(tx, server.id))
-    if len(used) >= MOST:
-        raise Forbidden(
-            f"The maximum allowed number of disk devices ({MOST}) to attach to a single instance has been exceeded."
-        )
     if wanted:
         match = _DEVICE.fullmatch(wanted)
         if match is None:
@@ -121,7 +117,7 @@ def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> s
         if match[2] in used:
             raise Conflict(f"The supplied device path ({wanted}) is in use.")
         return f"/dev/vd{match[2]}"
-    return f"/dev/vd{next(letter for letter in string.ascii_lowercase if letter not in used)}"
+    return f"/dev/vd{next(letters for letters in _LETTERS if letters not in used)}"
 
 
 def used_letters(server: Server, devices: Iterable[BlockDevice]) -> set[str]:

@@ -11,8 +11,9 @@ import msgspec
 
 from minicloud.base.errors import CloudError, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.compute import block_devices, volume_attachments
+from minicloud.core.compute import block_devices, disk_rules, volume_attachments
 from minicloud.core.compute.block_devices import BlockDevice
+from minicloud.core.compute.disk_rules import DiskRules
 from minicloud.core.compute.servers import Server, ServerFlavor
 from minicloud.core.context import Context
 from minicloud.core.image import images
@@ -254,6 +255,14 @@ def promise(tx: Transaction, server: Server, devices: Sequence[DeviceRequest], *
         if device.source_type == "volume":
             _reserve(tx, server, made, multiattach)
         records.insert(tx, made)
+
+
+def zone_of(tx: Transaction, rules: DiskRules, wanted: str | None, devices: Sequence[DeviceRequest]) -> str | None:
+    """The zone that a server with these disks is held to. Raises Invalid where they forbid the one that is wanted."""
+    there = [device.source_id for device in devices if device.source_type == "volume" and device.source_id]
+    makes = any(device.destination_type == "volume" and device.source_type != "volume" for device in devices)
+    having = [volumes.existing(tx, volume_id) for volume_id in there]
+    return disk_rules.zone_of_new(rules, wanted, having, makes=makes)
 
 
 def _name(tx: Transaction, server: Server, wanted: str | None) -> str:

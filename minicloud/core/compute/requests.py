@@ -20,6 +20,7 @@ from minicloud.core.compute import (
     unified_quotas,
 )
 from minicloud.core.compute.device_requests import BootVolume, DeviceRequest
+from minicloud.core.compute.disk_rules import ANY, DiskRules
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import RequestedNetwork, Server, ServerFlavor, ServerImage
 from minicloud.core.compute.topology import wanted_topology
@@ -64,6 +65,7 @@ class ServerRequest(msgspec.Struct, kw_only=True):
     min_count: int = 1
     max_count: int = 1
     devices: list[DeviceRequest] = []
+    disks: DiskRules = ANY
     multiattach: bool = True
     zero_disk: bool = False
     external_networks: bool = False
@@ -96,6 +98,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     _check_groups(tx, project_id, request.security_groups)
     if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
         raise Invalid("The requested availability zone is not available")
+    zone = device_requests.zone_of(tx, request.disks, request.zone, devices)
     if not request.forced:
         _check_destination(tx, request.host, request.node)
     count = _within_quota(tx, context, request, flavor, image)
@@ -136,7 +139,7 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             security_groups=request.security_groups or ["default"],
             requested_networks=chosen,
             scheduler_hints=request.hints,
-            requested_zone=request.zone,
+            requested_zone=zone,
             requested_host=request.host,
             requested_node=request.node,
             forced=request.forced,

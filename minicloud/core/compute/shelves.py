@@ -8,11 +8,13 @@ from msgspec import UNSET, UnsetType
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Forbidden, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.compute import hosts, lifecycle, moves, server_images, servers
+from minicloud.core.compute import block_devices, disk_rules, hosts, lifecycle, moves, server_images, servers
+from minicloud.core.compute.disk_rules import ANY, DiskRules
 from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.core.context import Context
 from minicloud.core.image import images
 from minicloud.core.image.images import Image
+from minicloud.core.volume import volumes
 from minicloud.engines.database import Transaction
 
 
@@ -92,7 +94,13 @@ def overdue(tx: Transaction, before: str) -> list[Server]:
 
 
 def ask_down(
-    tx: Transaction, context: Context, server_id: str, *, zone: str | UnsetType | None = UNSET, host: str | None = None
+    tx: Transaction,
+    context: Context,
+    server_id: str,
+    *,
+    zone: str | UnsetType | None = UNSET,
+    host: str | None = None,
+    rules: DiskRules = ANY,
 ) -> tuple[Server, int]:
     """Take a server to be unshelved, in another zone (None: in any) or on a host. Raises NotFound, Conflict, Invalid."""
     server, action_id = servers.take(tx, context, server_id, "unshelve")
@@ -107,6 +115,9 @@ def ask_down(
     if zone is not UNSET:
         if zone and not hosts.zone_offered(tx, zone):
             raise Invalid("The requested availability zone is not available")
+        if zone:
+            having = [device.volume_id or "" for device in block_devices.of_servers(tx, [server.id]).get(server.id, [])]
+            disk_rules.check_unshelve(rules, zone, volumes.find_many(tx, having).values())
         changes["requested_zone"] = zone or None
     expected = changes.get("requested_zone", server.requested_zone)
     if host is not None:

@@ -4,8 +4,9 @@ from collections.abc import Collection
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.compute import block_devices, servers
+from minicloud.core.compute import block_devices, disk_rules, servers
 from minicloud.core.compute.block_devices import BlockDevice
+from minicloud.core.compute.disk_rules import ANY, DiskRules
 from minicloud.core.compute.servers import Server
 from minicloud.core.context import Context
 from minicloud.core.volume import attachments, old_attachments, snapshots, volumes
@@ -23,18 +24,22 @@ def attach(
     tag: str | None = None,
     delete_on_termination: bool = False,
     multiattach: bool = True,
+    rules: DiskRules = ANY,
 ) -> tuple[Server, int, BlockDevice]:
     """One more volume for a server, which is reserved for it: the server, the id of the action, the device.
 
     Args:
         multiattach: whether the caller knows that a volume may be on several servers.
+        rules: what the administrator allows.
 
     Raises:
         NotFound, Conflict, Invalid, Forbidden: in Nova's words.
     """
     server, action_id = servers.take(tx, context, server_id, "attach_volume")
     volume = volumes.get(tx, context, volume_id)
+    disk_rules.check_count(tx, rules, server, more=1)
     check_free(tx, server.id, volume)
+    disk_rules.check_attach(rules, server, volume)
     if volume.multiattach and not multiattach:
         raise Invalid("Volume multiattach is only supported starting with compute API version 2.60.")
     try:
