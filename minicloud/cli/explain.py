@@ -25,7 +25,7 @@ def explain(
     what: Annotated[
         str,
         typer.Argument(
-            help="Name or id of a server, volume, snapshot, backup, image or port; a request id (req-...); a saga's id."
+            help="Name or id of a server, volume, snapshot, backup, group, transfer, image or port; a request id (req-...); a saga's id."
         ),
     ],
     data: Data = None,

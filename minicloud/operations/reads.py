@@ -19,12 +19,29 @@ from minicloud.core.image.images import Image
 from minicloud.core.network.rows import Network, Port, Subnet
 from minicloud.core.records import Condition, Query, Record
 from minicloud.core.volume.backups import Backup
+from minicloud.core.volume.group_snapshots import GroupSnapshot
+from minicloud.core.volume.groups import Group
 from minicloud.core.volume.snapshots import VolumeSnapshot
+from minicloud.core.volume.transfers import Transfer
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
 from minicloud.operations import bearers, ways
 
-_NAMED: tuple[type[Record], ...] = (Server, User, Project, Image, Network, Subnet, Port, Volume, VolumeSnapshot, Backup)
+_NAMED: tuple[type[Record], ...] = (
+    Server,
+    User,
+    Project,
+    Image,
+    Network,
+    Subnet,
+    Port,
+    Volume,
+    VolumeSnapshot,
+    Backup,
+    Group,
+    GroupSnapshot,
+    Transfer,
+)
 _NOT_ENDED: list[Any] = [Condition("state", "not in", list(log.ENDED))]
 
 
@@ -91,8 +108,8 @@ def subject(tx: Transaction, text: str) -> Subject:
         stored = _stored(tx, text)
         if stored is None:
             raise NotFound(
-                f"nothing here is called {text}: give the name or id of a server, volume, snapshot, backup, image or port, "
-                "a request id (req-...), or a saga's id"
+                f"nothing here is called {text}: give the name or id of a server, volume, snapshot, backup, group of volumes, "
+                "snapshot of a group, transfer, image or port, a request id (req-...), or a saga's id"
             ) from error
         return stored
     return _about(tx, "server", server.id, server.name, server.status)
@@ -102,15 +119,17 @@ _STORED: tuple[tuple[str, type[Record], bool], ...] = (
     ("volume", Volume, False),
     ("snapshot", VolumeSnapshot, False),
     ("backup", Backup, False),
+    ("group", Group, False),
+    ("group snapshot", GroupSnapshot, False),
+    ("transfer", Transfer, False),
     ("image", Image, True),
     ("port", Port, False),
 )
-"""What has a name and a status, and whether its record stays when it is deleted."""
+"""What has a name and a state, and whether its record stays when it is deleted."""
 
 
 def _stored(tx: Transaction, text: str) -> Subject | None:
-    """A volume, snapshot, backup, image or port by id, or by name if only one has it; one that is no more, by the work that
-    was done on it."""
+    """One of these by id, or by name if only one has it; one that is no more, by the work that was done on it."""
     for word, kind, stays in _STORED:
         named: list[Any] = [Condition("name", "=", text)] + ([Condition("deleted", "=", False)] if stays else [])
         found: list[Any] = records.page(tx, kind, Query(where=[Condition("id", "=", text)]))
@@ -119,10 +138,16 @@ def _stored(tx: Transaction, text: str) -> Subject | None:
             ids = ", ".join(one.id for one in found)
             raise Conflict(f"{len(found)} {word}s are named {text}: use an id ({ids})")
         if found:
-            return _touching(tx, word, found[0].id, found[0].name or found[0].id, found[0].status)
+            return _touching(tx, word, found[0].id, found[0].name or found[0].id, _state(found[0]))
     if is_uuid(text) and log.touching(tx, text):
         return _touching(tx, "resource", text, text, "gone")
     return None
+
+
+def _state(found: Any) -> str:
+    if isinstance(found, Transfer):
+        return "accepted" if found.accepted else "waiting"
+    return str(found.status)
 
 
 def _about(tx: Transaction, kind: str, resource_id: str, name: str, state: str) -> Subject:

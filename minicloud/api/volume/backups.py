@@ -69,11 +69,17 @@ class BackupUpdate(Body, wrap="backup"):
     metadata: Annotated[dict[str, str] | UnsetType, Since("3.43")] = UNSET
 
 
-class Restore(Body, wrap="restore"):
-    """The body of POST /backups/{id}/restore."""
+class Wanted(Body):
+    """Where a backup is to be restored: into this volume, or into a new one of this name."""
 
     volume_id: UUID | None = None
     name: Choice | None = None
+
+
+class Restore(Body):
+    """The body of POST /backups/{id}/restore. Cinder's schema lets it say nothing, over which its own code stumbles."""
+
+    restore: Wanted | None
 
 
 class BackupRecord(Body, wrap="backup-record"):
@@ -229,12 +235,13 @@ async def _remove(call: Call, backup_id: str, *, force: bool) -> None:
 
 async def restore(call: Call, backup_id: str, body: Restore) -> Any:
     """Overwrite a volume with the backup, or make a new one of it."""
-    name = values.text("name", body.name)
+    wanted = body.restore or Wanted()
+    name = values.text("name", wanted.name)
 
     def work(tx: Transaction) -> Volume:
         backup = backups.get(tx, call.context, backup_id)
-        if body.volume_id is not None:
-            volume = volumes.get(tx, call.context, body.volume_id)
+        if wanted.volume_id is not None:
+            volume = volumes.get(tx, call.context, wanted.volume_id)
         else:
             request = VolumeRequest(
                 size=backup.size,

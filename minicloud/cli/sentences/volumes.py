@@ -44,6 +44,20 @@ def _copied_when_off(f: Facts) -> Said:
     return f"the disk of {f.name('machine')} lies still and is copied as a file: {f['why']}"
 
 
+def _backup_asked(f: Facts) -> Said:
+    on = f", of what changed since backup {f.name('parent')}" if f.get("parent") else ""
+    return f"a backup of volume {f.name('volume')} is written down{on}"
+
+
+def _backup_kept(f: Facts) -> Said:
+    beside = f", the others are in the {f['on']} backups that it builds on" if f["on"] else ""
+    return f"backup {f.name('backup')} keeps {f['chunks']} pieces of 64 KiB, {f['bytes']} bytes{beside}"
+
+
+def _unthrottled(f: Facts) -> Said:
+    return f"the limits of volume {f.name('volume')} do not reach server {f.name('server')}: {f['why']}"
+
+
 SENTENCES: dict[str, Tell] = {
     "backend": _backend,
     "backend_selected": lambda f: (
@@ -64,6 +78,20 @@ SENTENCES: dict[str, Tell] = {
     "volume_upload": lambda f: f"volume {f.name('volume')} becomes image {f.name('image')} ({f['format']})",
     "snapshot_asked": lambda f: f"a snapshot of volume {f.name('volume')} is promised",
     "snapshot_status": _status("snapshot"),
+    "volume_retyped": lambda f: f"volume {f.name('volume')} is of type {f['type']} now",
+    "volume_exported": lambda f: f"the bytes of volume {f.name('volume')} are read out: {f['bytes']} of them",
+    "unmanaged": lambda f: f"the {f['kind']} {f.name('id')} is let go of; what it holds stays on {f['host']}",
+    "disk_throttled": lambda f: f"server {f.name('server')} holds volume {f.name('volume')} to its limits",
+    "disk_not_throttled": _unthrottled,
+    "backup_asked": _backup_asked,
+    "backup_kept": _backup_kept,
+    "backup_whole": lambda f: f"backup {f.name('backup')} is put together of {f['of']} backups: {f['bytes']} bytes",
+    "backup_status": _status("backup"),
+    "backup_deleted": lambda f: f"nothing is left of backup {f.name('backup')}",
+    "volume_group": lambda f: f"a group of volumes is written down, {f['status']}",
+    "group_snapshot": lambda f: f"a snapshot of group {f.name('group')} is promised, of {f['volumes']} volumes",
+    "transfer_offered": lambda f: f"volume {f.name('volume')} is offered to whoever knows the key",
+    "transfer_accepted": lambda f: f"volume {f.name('volume')} belongs to project {f.name('project')} now",
     "snapshot_deleted": lambda f: f"nothing is left of snapshot {f.name('snapshot')}",
     "not_grown": _not_grown,
     "copied_when_off": _copied_when_off,

@@ -37,7 +37,7 @@ async def test_a_backup_outlives_its_volume_and_becomes_another_one() -> None:
         assert "user_id" in (await admin.get(f"{B}/{backup['id']}")).json()["backup"]
         await demo.delete(f"{VOLUME}/volumes/{volume['id']}")
         await cloud.settled()
-        restored = (await demo.post(f"{B}/{backup['id']}/restore", json={"restore": {}})).json()["restore"]
+        restored = (await demo.post(f"{B}/{backup['id']}/restore", json={"restore": None})).json()["restore"]
         assert restored["volume_name"] == f"restore_backup_{backup['id']}"
         await cloud.settled()
         new = await read(demo, "volume", restored["volume_id"])

@@ -7,6 +7,7 @@ import pytest
 
 from minicloud.core.volume.group_types import CGSNAPSHOT
 from tests.support.clouds import TestedCloud
+from tests.support.failures import explained
 from tests.support.volume import VOLUME, a_volume, message, read, volume_client, with_storage
 
 pytestmark = pytest.mark.anyio
@@ -130,6 +131,29 @@ async def test_a_snapshot_of_a_group_is_one_of_each_volume_and_groups_are_made_o
         await cloud.settled()
         assert (await demo.get(f"{VOLUME}/group_snapshots/detail")).json() == {"group_snapshots": []}
         assert (await demo.get(f"{VOLUME}/snapshots")).json() == {"snapshots": []}
+
+
+async def test_groups_their_snapshots_transfers_and_backups_are_explained() -> None:
+    async with with_storage() as (cloud, admin, demo):
+        group = await a_group(admin, demo)
+        volume = await a_member(cloud, demo, group)
+        await make(demo, "group_snapshot", name="gs", group_id=group["id"])
+        await cloud.settled()
+        told = await explained(cloud, "g")
+        assert told.startswith("group g is available")
+        assert "a group of volumes is written down" in told
+        assert "a snapshot of group g is promised, of 1 volumes" in await explained(cloud, "gs")
+        await make(demo, "backup", name="b", volume_id=volume["id"], force=True)
+        await cloud.settled()
+        told = await explained(cloud, "b")
+        assert "a backup of volume " in told
+        assert "backup b was creating and is available" in told
+        alone = await a_volume(cloud, demo)
+        offer = {"transfer": {"volume_id": alone["id"], "name": "t"}}
+        assert (await demo.post(f"{VOLUME}/volume-transfers", json=offer)).status_code == 202
+        told = await explained(cloud, "t")
+        assert told.startswith("transfer t is waiting")
+        assert "is offered to whoever knows the key" in told
 
 
 async def test_what_no_backend_can_promise_is_said_and_quotas_and_administrators_are_heard() -> None:
