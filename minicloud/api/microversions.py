@@ -82,6 +82,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     """How a service negotiates: the word in ``OpenStack-API-Version``, its bounds, and older headers it also reads.
 
     ``malformed`` and ``unacceptable`` are its words about ``{text}``; ``format`` is what it takes for a version at all.
+    ``loose``: any word that contains the service's own is taken for it.
     """
 
     word: str
@@ -89,6 +90,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
     newest: Version
     older_headers: tuple[str, ...] = ()
     vary: str = "OpenStack-API-Version"
+    loose: bool = False
     format: str = r"[1-9]\d*\.(0|[1-9]\d*)"
     malformed: str = "API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
     unacceptable: str = "Version {text} is not supported by the API. Minimum is {lowest} and maximum is {newest}."
@@ -101,7 +103,7 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
         text = ""
         for part in headers.get("openstack-api-version", "").split(","):
             word, _, asked = part.strip().partition(" ")
-            if word == self.word:
+            if word == self.word or (self.loose and self.word in word):
                 text = asked.strip()
         if not text:
             for name in self.older_headers:

@@ -52,6 +52,13 @@ def test_the_newer_header_wins_and_may_speak_of_several_services() -> None:
     assert asked(OpenStack_API_Version="volume 3.60", X_OpenStack_Nova_API_Version="2.31") == "2.31"
 
 
+def test_a_loose_service_hears_its_word_within_another() -> None:
+    cinder = Negotiation(word="volume", lowest=version("3.0"), newest=version("3.71"), loose=True)
+    assert str(cinder.asked({"openstack-api-version": "volumev3 3.27"})) == "3.27"
+    assert str(cinder.asked({"openstack-api-version": "compute 2.1, volume 3.60"})) == "3.60"
+    assert str(cinder.asked({})) == "3.0"
+
+
 def test_latest_is_the_newest() -> None:
     assert asked(OpenStack_API_Version="compute latest") == "2.104"
     assert asked(X_OpenStack_Nova_API_Version="latest") == "2.104"

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance import ledger, placement_suites, schema_suite, sdk_suite, tempest_suite
+from tests.conformance import ansible_suite, go_suite, ledger, placement_suites, schema_suite, sdk_suite, tempest_suite
 from tests.conformance.suites import SUITES
 
 
@@ -29,7 +29,11 @@ def main() -> int:
             outcomes = placement_suites.run(suite, folder, tests=given.tests)
         elif suite.runner == "schemas":
             outcomes = schema_suite.run(suite, folder, tests=given.tests)
-        elif suite.runner == "sdk":
+        elif suite.runner == "ansible":
+            outcomes = ansible_suite.run(suite, folder)
+        elif suite.runner == "go":
+            outcomes = go_suite.run(suite, folder, tests=given.tests)
+        elif suite.runner in ("sdk", "clients"):
             outcomes = sdk_suite.run(suite, folder, tests=given.tests)
         else:
             outcomes = tempest_suite.run(

@@ -1,4 +1,4 @@
-"""Runs openstacksdk's own functional tests against a cloud, with the clouds.yaml that they expect."""
+"""Runs the functional tests of openstacksdk and of the clients against a cloud, with the clouds.yaml that they expect."""
 
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,13 @@ def run(suite: Suite, folder: Path, *, tests: str | None) -> dict[str, Outcome]:
         _flavors(subject)
         # What the tests of images upload is a file that lies beside them in their repository.
         (folder / "CONTRIBUTING.rst").write_text("Contributing\n============\n" * 40)
+        (folder / "functional_creds.conf").write_text(_credentials(subject))
         settings = {
             "OS_CLIENT_CONFIG_FILE": str(clouds),
+            **{f"OS_{name}CLIENT_EXEC_DIR": str(programs) for name in ("CINDER", "GLANCE", "NOVA")},
+            "OS_NOVACLIENT_NETWORK": "private",
+            "OS_USER_DOMAIN_ID": "default",
+            "OS_PROJECT_DOMAIN_ID": "default",
             "OS_TEST_TIMEOUT": "600",
             "OPENSTACKSDK_FUNC_TEST_TIMEOUT": "60",
             "OPENSTACKSDK_EXAMPLE_CONFIG_KEY": "functional",
@@ -61,6 +66,12 @@ def _clouds(subject: Subject) -> dict[str, Any]:
         "devstack-admin": _cloud(subject, "admin", project_name="admin", project_domain_id="default"),
         "devstack-system-admin": _cloud(subject, "admin", system_scope="all"),
     }
+
+
+def _credentials(subject: Subject) -> str:
+    """What cinderclient's tests read instead."""
+    admin = f"[admin]\nuser=admin\npass={PASSWORD}\ntenant=admin\n"
+    return f"{admin}[auth]\nuri={subject.url}/identity/v3\n"
 
 
 def _cloud(subject: Subject, user: str, **scope: str) -> dict[str, Any]:

@@ -39,6 +39,9 @@ SDK = {
 }
 """Which of openstacksdk's functional tests concern which service."""
 
+CLIENTS = ("cinderclient", "glanceclient", "keystoneclient", "novaclient", "openstackclient")
+"""Clients whose functional tests come with them."""
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -68,9 +71,17 @@ SUITES = {
         Suite("placement", "gabbi", ""),
         Suite("nova-schemas", "schemas", "", {"hosts": 2}),
         Suite("osc-placement", "osc-placement", ""),
+        Suite("ansible", "ansible", "", {"hosts": 2}),
+        Suite(
+            "gophercloud",
+            "go",
+            "blockstorage compute identity/v3 imageservice networking placement",
+            {"hosts": 2},
+        ),
         *(
             Suite(f"sdk-{name}", "sdk", " ".join(f"openstack.tests.functional.{part}" for part in parts))
             for name, parts in SDK.items()
         ),
+        *(Suite(name, "clients", f"{name}.tests.functional") for name in CLIENTS),
     )
 }

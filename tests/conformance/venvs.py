@@ -23,6 +23,22 @@ VERSIONS = {
     "schemas": Needed(("nova==34.0.0",)),
     "gabbi": Needed(("gabbi==4.2.3",), ("openstack-placement==16.0.0",)),
     "sdk": Needed(("openstacksdk==4.22.0", "oslotest", "testscenarios")),
+    "ansible": Needed(("ansible==12.3.0", "openstacksdk==4.7.2")),
+    "clients": Needed(
+        (
+            "python-openstackclient==10.5.0",
+            "python-cinderclient==9.10.0",
+            "python-glanceclient==4.13.0",
+            "python-keystoneclient==6.0.0",
+            "python-novaclient==18.13.1",
+            "openstacksdk==4.22.0",
+            "tempest==47.0.0",
+            "oslotest",
+            "testscenarios",
+            "testresources",
+            "ddt",
+        )
+    ),
     "osc-placement": Needed(("osc-placement==4.9.1", "python-openstackclient==10.5.0", "oslotest")),
 }
 """The score of a suite is that of a version."""

@@ -21,7 +21,7 @@ ABSENT = {
     r"manage_image_cache|default": "of no use to any route of Glance",
     r"(get|add|modify)_tasks?": "hold for everybody: tasks_api_access is what is asked",
     r"identity:.*(identity_provider|service_provider|mapping|protocol).*": "federation is not offered",
-    r"identity:(s3tokens_validate|revocation_list)": "S3 tokens and PKI lists are not offered",
+    r"identity:revocation_list": "lists of revoked PKI tokens are not offered",
     r"identity:list_(projects|domains)_for_user": "are asked of by no route: identity:get_auth_projects and _domains are",
     r"create_agent|update_l3-router": "not routes of the Networking API: agents report themselves",
     r"(create|get):?_?router:evpn_vni": "EVPN is not offered",

@@ -13,7 +13,9 @@ from minicloud.core.records import Condition, Transaction
 READ = f"{SYSTEM_READER} or user_id:%(target.user.id)s"
 DELETE = "(role:admin and system_scope:all) or user_id:%(target.user.id)s"
 
-ACCESS_RULES = lists.listing("access_rules", {name: equal(name) for name in ("service", "path", "method")}, sort="id")
+ACCESS_RULES = lists.listing(
+    "access_rules", {name: equal(name) for name in ("service", "path", "method")}, sort="number"
+)
 
 
 def _judge(tx: Transaction, call: Call, user_id: str) -> None:

@@ -88,6 +88,7 @@ _TABLE = """\
 /roles/{prior_role_id}/implies rel/implied_roles
 /roles/{prior_role_id}/implies/{implied_role_id} rel/implied_role
 /roles/{role_id} rel/role
+/s3tokens ext/s3tokens/1.0/rel/s3tokens
 /services rel/services
 /services/{service_id} rel/service
 /system/groups/{group_id}/roles rel/system_group_roles

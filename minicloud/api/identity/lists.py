@@ -15,16 +15,17 @@ R = TypeVar("R", bound=Record)
 
 
 def text_filter(name: str, column: str | None = None) -> dict[str, Reader]:
-    """The filters by a text: as it is, and the inexact ones."""
+    """The filters by a text: as it is, and the inexact ones, which heed case unless their word begins with ``i``."""
     column = column or name
     made: dict[str, Reader] = {name: equal(column)}
-    for word, pattern in (("contains", "%{}%"), ("startswith", "{}%"), ("endswith", "%{}"), ("equals", "{}")):
-        made[f"{name}__{word}"] = made[f"{name}__i{word}"] = _like(column, pattern)
+    for word, pattern in (("contains", "{}"), ("startswith", "^{}"), ("endswith", "{}$"), ("equals", "^{}$")):
+        made[f"{name}__{word}"] = _matching(column, pattern)
+        made[f"{name}__i{word}"] = _matching(column, f"(?i){pattern}")
     return made
 
 
-def _like(column: str, pattern: str) -> Reader:
-    return lambda text: [Condition(column, "like", pattern.format(re.sub(r"([\\%_])", r"\\\1", text)))]
+def _matching(column: str, pattern: str) -> Reader:
+    return lambda text: [Condition(column, "matches", pattern.format(re.escape(text)))]
 
 
 def listing(name: str, filters: dict[str, Reader], *, sort: str = "name") -> Listing:

@@ -10,13 +10,12 @@ from minicloud.api.call import Call
 from minicloud.api.identity import documents, lists, views
 from minicloud.api.identity.targets import ADMIN, ADMIN_OR_SYSTEM_READER
 from minicloud.api.identity.views import View
-from minicloud.api.listing import equal
 from minicloud.api.routes import Delete, Get, Patch, Post, Put, Route
 from minicloud.core import records
 from minicloud.core.identity import policies
 from minicloud.core.identity.policies import Meant, Policy
 
-POLICIES = lists.listing("policies", {"type": equal("type")}, sort="id")
+POLICIES = lists.listing("policies", lists.text_filter("type"), sort="id")
 
 
 class PolicyDocument(Body, open=True):

@@ -83,7 +83,8 @@ MEANINGS = """
 3.71 completion of extensions
 """
 
-NEGOTIATION = Negotiation(word="volume", lowest=LOWEST, newest=NEWEST)
+# Clients write the type of the catalog's entry there, which may be ``volumev3``.
+NEGOTIATION = Negotiation(word="volume", lowest=LOWEST, newest=NEWEST, loose=True)
 
 
 def known() -> list[tuple[Version, str]]:

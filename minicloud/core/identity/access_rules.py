@@ -23,6 +23,8 @@ class AccessRule(records.Record, kw_only=True):
     service: str
     path: str
     method: str
+    number: int = 0
+    """Rules are listed by it: later ones have a higher one."""
 
 
 def page(tx: Transaction, query: Query) -> list[AccessRule]:
@@ -46,20 +48,23 @@ def ensure(tx: Transaction, wanted: AccessRule) -> AccessRule:
         "user_id = ? AND service = ? AND path = ? AND method = ?",
         [wanted.user_id, wanted.service, wanted.path, wanted.method],
     )
-    return found[0] if found else records.insert(tx, wanted)
+    if found:
+        return found[0]
+    row = tx.one("SELECT coalesce(max(number), 0) + 1 FROM access_rules WHERE user_id = ?", [wanted.user_id])
+    return records.insert(tx, wanted.with_(number=row[0] if row else 1))
 
 
 def of_credentials(tx: Transaction, credential_ids: Iterable[str]) -> dict[str, list[AccessRule]]:
-    """The rules of application credentials, by the credential's id."""
+    """The rules of application credentials in the order in which they were asked for, by the credential's id."""
     found: dict[str, list[AccessRule]] = {}
     for credential_id in credential_ids:
-        found[credential_id] = records.select(
-            tx,
-            AccessRule,
-            "id IN (SELECT access_rule_id FROM application_credential_access_rules "
-            "WHERE application_credential_id = ?) ORDER BY id",
+        rows = tx.all(
+            "SELECT access_rule_id FROM application_credential_access_rules WHERE application_credential_id = ? "
+            "ORDER BY position, access_rule_id",
             [credential_id],
         )
+        known = {rule.id: rule for rule in records.select_in(tx, AccessRule, "id", [row[0] for row in rows])}
+        found[credential_id] = [known[row[0]] for row in rows]
     return found
 
 

@@ -125,12 +125,12 @@ def create(
             f"{credential.name}.",
             kind="duplicate",
         ) from error
-    for named in wanted_rules:
+    for position, named in enumerate(wanted_rules):
         rule = _rule(tx, credential.user_id, named)
         tx.execute(
-            "INSERT INTO application_credential_access_rules (application_credential_id, access_rule_id) "
-            "VALUES (?, ?) ON CONFLICT DO NOTHING",
-            [credential.id, rule.id],
+            "INSERT INTO application_credential_access_rules (application_credential_id, access_rule_id, position) "
+            "VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            [credential.id, rule.id, position],
         )
     return shown(tx, [credential])[0]
 

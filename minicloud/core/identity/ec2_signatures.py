@@ -31,6 +31,10 @@ class Signed(msgspec.Struct, kw_only=True):
         found = self.params.get("Timestamp") or self.headers.get("X-Amz-Date") or self.params.get("X-Amz-Date")
         return None if found is None else str(found)
 
+    def made_with(self, secret: str) -> bool:
+        """Whether the signature was made with this secret. Raises Invalid for a version that is not known."""
+        return matches(self, secret)
+
 
 def matches(signed: Signed, secret: str) -> bool:
     """Whether the signature was made with this secret; some clients sign the host without its port.

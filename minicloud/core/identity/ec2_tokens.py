@@ -1,12 +1,12 @@
-"""Signing in with an EC2 signature: whose access key it is, whether the secret key made the signature, and whether in time."""
+"""Signing in with an EC2 or S3 signature: whose access key it is, whether the secret key made the signature, and whether in time."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from minicloud.base.clock import moment
 from minicloud.base.errors import Invalid, NotFound
-from minicloud.core.identity import credentials, ec2_signatures, projects, sign_in, wording
-from minicloud.core.identity.ec2_signatures import Signed
+from minicloud.core.identity import credentials, projects, sign_in, wording
 from minicloud.core.identity.projects import Project
 from minicloud.core.identity.sign_in import UserNamed
 from minicloud.core.identity.users import User
@@ -16,13 +16,26 @@ LASTS = timedelta(minutes=15)
 """How long a signature is good for: Keystone's ``auth_ttl``."""
 
 
-def signer(tx: Transaction, signed: Signed) -> tuple[User, Project]:
+class SignedRequest(Protocol):
+    """A request with the access key of whoever signed it."""
+
+    @property
+    def access(self) -> str: ...
+
+    def timestamp(self) -> str | None:
+        """When it was signed, by its own word."""
+
+    def made_with(self, secret: str) -> bool:
+        """Whether its signature was made with this secret."""
+
+
+def signer(tx: Transaction, signed: SignedRequest) -> tuple[User, Project]:
     """The user and the project of a signature. Raises NotFound for an unknown key, Unauthenticated, Invalid."""
     found = credentials.find(tx, credentials.ec2_id(signed.access))
     if found is None or found.type.lower() != "ec2" or found.project_id is None:
         raise NotFound("EC2 access key not found.")
     secret = credentials.ec2_blob(found.blob).get("secret")
-    if not isinstance(secret, str) or not ec2_signatures.matches(signed, secret):
+    if not isinstance(secret, str) or not signed.made_with(secret):
         raise wording.refused("the EC2 signature was not made with the secret key")
     _check_time(tx, signed.timestamp())
     user = sign_in.find_user(tx, UserNamed(id=found.user_id))

@@ -1,4 +1,4 @@
-"""Signatures of OAuth 1.0a (RFC 5849) by HMAC-SHA1, computed anew from a request and two secrets."""
+"""Signatures of OAuth 1.0a (RFC 5849) by HMAC or in plain text, computed anew from a request and two secrets."""
 
 import base64
 import hashlib
@@ -11,7 +11,10 @@ import msgspec
 
 from minicloud.base.errors import Invalid
 
-METHOD = "HMAC-SHA1"
+HMACS = {"HMAC-SHA1": hashlib.sha1, "HMAC-SHA256": hashlib.sha256, "HMAC-SHA512": hashlib.sha512}
+PLAINTEXT = "PLAINTEXT"
+"""The two secrets themselves: for connections that nobody else reads."""
+METHODS = (*HMACS, PLAINTEXT)
 LASTS_S = 600
 """How far the timestamp of a request may be from now."""
 
@@ -54,8 +57,11 @@ def parameters(authorization: str | None) -> dict[str, str]:
 
 def check(signed: Signed, now_s: float) -> None:
     """Raises Invalid for a request that is signed in another way, or was signed long ago or is yet to be signed."""
-    if signed.header.get("oauth_version", "1.0") != "1.0" or signed["oauth_signature_method"] != METHOD:
-        raise Invalid(f"Validation failed with errors: invalid_request, detail message is: only {METHOD} of OAuth 1.0.")
+    if signed.header.get("oauth_version", "1.0") != "1.0" or signed["oauth_signature_method"] not in METHODS:
+        raise Invalid(
+            "Validation failed with errors: invalid_request, detail message is: only OAuth 1.0 with one of "
+            f"{', '.join(METHODS)}."
+        )
     stamp = signed["oauth_timestamp"]
     if not stamp.isdecimal() or len(stamp) > 12 or abs(int(stamp) - now_s) > LASTS_S:
         raise Invalid(
@@ -72,9 +78,14 @@ def matches(signed: Signed, consumer_secret: str, token_secret: str = "") -> boo
 
 
 def signature(signed: Signed, consumer_secret: str, token_secret: str = "") -> str:
-    """What the signature should be."""
-    key = f"{_escaped(consumer_secret)}&{_escaped(token_secret)}".encode()
-    return base64.b64encode(hmac.new(key, base_string(signed).encode(), hashlib.sha1).digest()).decode()
+    """What the signature should be. Raises Invalid for a method that is none of ``METHODS``."""
+    key = f"{_escaped(consumer_secret)}&{_escaped(token_secret)}"
+    method = signed["oauth_signature_method"]
+    if method == PLAINTEXT:
+        return key
+    if method not in HMACS:
+        raise Invalid(f"Unknown signature method: {method}")
+    return base64.b64encode(hmac.digest(key.encode(), base_string(signed).encode(), HMACS[method])).decode()
 
 
 def base_string(signed: Signed) -> str:

@@ -146,7 +146,7 @@ def _target(
         raise _bad(
             f"Cannot process floating IP association with Port {port_id}, since that port is owned by a different project"
         )
-    if port.device_owner.startswith("network:"):
+    if port.device_owner == "network:dhcp":
         raise _bad(f"Port {port_id} is unable to be assigned a floating IP")
     held = [fixed for fixed in addressing.held_by(tx, [port_id]).get(port_id, []) if ":" not in fixed.ip_address]
     if fixed_ip_address is not None:

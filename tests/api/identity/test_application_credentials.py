@@ -139,9 +139,11 @@ async def test_access_rules_allow_what_they_say_and_nothing_else() -> None:
             {"service": "compute", "method": "GET", "path": "/**"},
         ]
         made = await _make(demo, access_rules=rules)
-        assert [{k: v for k, v in rule.items() if k != "id"} for rule in made["access_rules"]] == sorted(
-            rules, key=lambda rule: [r["id"] for r in made["access_rules"] if r["path"] == rule["path"]]
-        )
+        assert [{k: v for k, v in rule.items() if k != "id"} for rule in made["access_rules"]] == rules
+        turned = await _make(demo, name="turned", access_rules=rules[::-1])
+        assert turned["access_rules"] == made["access_rules"][::-1]
+        listed = (await demo.get(f"/users/{mine}/access_rules"))["access_rules"]
+        assert [rule["id"] for rule in listed] == [rule["id"] for rule in made["access_rules"]]
         program = await _program(cloud, made)
         assert program.token["application_credential"]["access_rules"] == made["access_rules"]
         await program.get("/auth/projects")

@@ -1,5 +1,8 @@
 """EC2 credentials, and the tokens that their signatures open."""
 
+import base64
+import hashlib
+import hmac
 from typing import Any
 
 import msgspec
@@ -98,3 +101,22 @@ async def test_a_token_of_a_signature_makes_no_other_token() -> None:
             "/v3/auth/tokens", json={"auth": {"identity": {"methods": ["token"], "token": {"id": secret}}}}
         )
         assert again.status_code == 403
+
+
+async def test_a_signature_of_s3_tells_who_signed_and_gives_nobody_the_token() -> None:
+    async with an_identity() as cloud:
+        demo, admin = await cloud.as_("demo"), await cloud.as_("admin")
+        keys = await _keys(demo)
+        text = b"GET\n\n\nSat, 21 Nov 2026 10:00:00 +0000\n/bucket/photo"
+        signature = base64.b64encode(hmac.digest(keys["secret"].encode(), text, hashlib.sha1)).decode()
+        document = {"access": keys["access"], "token": base64.urlsafe_b64encode(text).decode(), "signature": signature}
+        headers = {"X-Auth-Token": admin.secret}
+        answer = await cloud.http.post("/v3/s3tokens", json={"credentials": document}, headers=headers)
+        assert answer.status_code == 200
+        assert "x-subject-token" not in answer.headers
+        token = answer.json()["token"]
+        assert (token["user"]["id"], token["project"]["name"]) == (demo.token["user"]["id"], "demo")
+        await admin.post("/s3tokens", {"credentials": document | {"signature": "x"}}, status=401)
+        await admin.post("/s3tokens", {"credentials": {}}, status=401)
+        await admin.post("/s3tokens", {"credentials": document | {"access": "x"}}, status=404)
+        await demo.post("/s3tokens", {"credentials": document}, status=403)

@@ -20,6 +20,8 @@ async def test_a_document_is_kept_as_it_came() -> None:
         assert (await admin.patch(path, {"policy": {"blob": "others", "of": "mine"}}))["policy"]["of"] == "mine"
         assert len((await admin.get("/policies?type=application/json"))["policies"]) == 1
         assert (await admin.get("/policies?type=x"))["policies"] == []
+        assert len((await admin.get("/policies?type__contains=json"))["policies"]) == 1
+        assert (await admin.get("/policies?type__contains=JSON"))["policies"] == []
         await admin.post("/policies", {"policy": {"blob": "x"}}, status=400)
         await demo.get(path, status=403)
         await admin.delete(path)

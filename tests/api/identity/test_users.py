@@ -112,6 +112,10 @@ async def test_lists_filter_and_page() -> None:
         assert await names("?name=u2") == ["u2"]
         assert await names("?name__contains=_") == ["v_1"]
         assert await names("?name__istartswith=U") == ["u1", "u2", "u3"]
+        assert await names("?name__startswith=U") == []
+        assert await names("?name__contains=.") == []
+        assert await names("?name__iendswith=MO") == ["demo"]
+        assert await names("?name__equals=demo") == ["demo"]
         assert await names("?enabled=false") == ["u3"]
         assert await names("?domain_id=elsewhere") == []
         first = await admin.get("/users?limit=2")

@@ -84,6 +84,22 @@ async def test_a_floating_address_is_led_to_a_port_and_elsewhere() -> None:
         assert (await http.delete(path)).status_code == 204
 
 
+async def test_a_floating_address_may_lead_to_the_router_itself_but_not_to_dhcp() -> None:
+    async with a_network_service() as door, ann(door) as http, root(door) as admin:
+        _, outside, router = await a_way_out(door)
+        another = await made(http, "network")
+        await a_subnet(http, another["id"], "10.6.0.0/24")
+        port = await made(http, "port", network_id=another["id"])
+        added = await http.put(f"/routers/{router['id']}/add_router_interface", json={"port_id": port["id"]})
+        assert added.status_code == 200
+        floating = await made(http, "floatingip", floating_network_id=outside["id"], port_id=port["id"])
+        assert (floating["port_id"], floating["router_id"]) == (port["id"], router["id"])
+        dhcp = (await admin.get("/ports", params={"device_owner": "network:dhcp"})).json()["ports"][0]
+        wish = {"floating_network_id": outside["id"], "port_id": dhcp["id"]}
+        refused = await admin.post("/floatingips", json={"floatingip": wish})
+        assert error(refused)[:2] == (400, "BadRequest")
+
+
 async def test_a_floating_address_needs_a_way() -> None:
     async with a_network_service() as door, ann(door) as http, bob(door) as blue:
         _, outside, _ = await a_way_out(door)

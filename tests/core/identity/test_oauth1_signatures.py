@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oauthlib.oauth1 import Client
 
 from minicloud.base.errors import Invalid
-from minicloud.core.identity.oauth1_signatures import Signed, base_string, check, matches, parameters
+from minicloud.core.identity.oauth1_signatures import METHODS, Signed, base_string, check, matches, parameters
 
 HEADER = (
     'OAuth realm="Photos", oauth_consumer_key="dpf43f3p2l4k3l03", oauth_token="nnch734d00sl2jdk", '
@@ -55,10 +55,20 @@ text = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), mi
 
 @settings(max_examples=50)
 @given(
-    text, text, text, st.sampled_from(["http://a.test/x", "https://a.test:443/y/z", "http://a.test:5000/v3?b=2&a=1"])
+    text,
+    text,
+    text,
+    st.sampled_from(["http://a.test/x", "https://a.test:443/y/z", "http://a.test:5000/v3?b=2&a=1"]),
+    st.sampled_from(METHODS),
 )
-def test_what_oauthlib_signs_matches(key: str, secret: str, token_secret: str, url: str) -> None:
-    client = Client(key, client_secret=secret, resource_owner_key="token", resource_owner_secret=token_secret)
+def test_what_oauthlib_signs_matches(key: str, secret: str, token_secret: str, url: str, method: str) -> None:
+    client = Client(
+        key,
+        client_secret=secret,
+        resource_owner_key="token",
+        resource_owner_secret=token_secret,
+        signature_method=method,
+    )
     _, headers, _ = client.sign(url, http_method="POST")
     signed = Signed(url=url, header=parameters(headers["Authorization"]))
     assert matches(signed, secret, token_secret)
@@ -74,7 +84,7 @@ def test_what_is_no_header_is_refused(header: str | None) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"oauth_signature_method": "PLAINTEXT"},
+        {"oauth_signature_method": "RSA-SHA1"},
         {"oauth_version": "2.0"},
         {"oauth_timestamp": "137130000"},
         {"oauth_timestamp": "soon"},
