@@ -188,11 +188,6 @@ async def update(call: Call, group_id: str, body: GroupUpdate) -> None:
     add, remove = group_orders.split(body.add_volumes), group_orders.split(body.remove_volumes)
     given = (("name", body.name), ("description", body.description))
     changes = {field: values.text(field, value) for field, value in given if value is not UNSET and value is not None}
-    if not changes and not add and not remove:
-        raise Invalid(
-            "Invalid Group: Cannot update group "
-            f"{group_id} because no valid name, description, add_volumes, or remove_volumes were provided."
-        )
 
     def work(tx: Transaction) -> None:
         groups.update(tx, generic(tx, call, group_id), add=add, remove=remove, changes=changes)

@@ -17,8 +17,9 @@ from minicloud.core.volume.services import FROZEN, VOLUME, VolumeService
 POLICY = "volume_extension:services"
 Word = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Maybe = Annotated[str, msgspec.Meta(max_length=255)]
-_LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
-_BINARIES = ("", "*", services.VOLUME, services.SCHEDULER, services.BACKUP, "cinder-api")
+API = "cinder-api"
+_LEVELS = ("INFO", "WARNING", "ERROR", "DEBUG")
+_BINARIES = ("", "*", services.VOLUME, services.SCHEDULER, services.BACKUP, API)
 _LOGGERS = {"cinder": "minicloud"}
 """What upstream's names of loggers are here."""
 
@@ -171,17 +172,21 @@ async def set_log(call: Call, body: Logs) -> None:
     """How much this process says in its log."""
     level = (body.level or "").upper()
     if level not in _LEVELS:
-        raise Invalid(f"Invalid input received: level must be one of {', '.join(_LEVELS)}")
+        raise Invalid(f"Invalid input received: {body.level or ''} is not a valid log level.")
     for logger in _loggers(body).values():
         logger.setLevel(level)
 
 
 async def get_log(call: Call, body: Logs) -> Any:
-    """How much this process says in its log."""
+    """How much this process says in its log: it is all of the services that are up."""
     levels = {name: logging.getLevelName(logger.getEffectiveLevel()) for name, logger in _loggers(body).items()}
-    binaries = [body.binary] if body.binary and body.binary != "*" else [services.SCHEDULER, services.BACKUP]
-    shown = [{"binary": binary, "host": services.CONTROL, "levels": levels} for binary in binaries]
-    return {"log_levels": [one for one in shown if not body.server or body.server == services.CONTROL]}
+    found = [(API, services.CONTROL)] if not body.server or body.server == services.CONTROL else []
+    for service in await call.read(services.every):
+        if (not body.server or _is_of(service.host, body.server)) and await _alive(call, service):
+            found.append((service.binary, service.host))
+    wanted = None if body.binary in (None, "", "*") else body.binary
+    shown = [(binary, host) for binary, host in found if wanted in (None, binary)]
+    return {"log_levels": [{"binary": binary, "host": host, "levels": levels} for binary, host in shown]}
 
 
 class HostUpdate(Body):
@@ -258,7 +263,7 @@ routes = [
     Put("/os-services/failover_host", failover, policy="volume:failover_host", allow=ADMIN),
     Put("/os-services/failover", failover, since="3.26", policy="volume:failover_host", allow=ADMIN),
     Put("/os-services/set-log", set_log, since="3.32", policy=f"{POLICY}:update", allow=ADMIN, status=202),
-    Put("/os-services/get-log", get_log, since="3.32", policy=f"{POLICY}:index", allow=ADMIN),
+    Put("/os-services/get-log", get_log, since="3.32", policy=f"{POLICY}:update", allow=ADMIN),
     Get("/os-hosts", hosts, policy=_HOSTS, allow=ADMIN),
     Get("/os-hosts/{host}", host, policy=_HOSTS, allow=ADMIN),
     Put("/os-hosts/{host}", update_host, policy=_HOSTS, allow=ADMIN),

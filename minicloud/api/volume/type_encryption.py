@@ -72,15 +72,15 @@ async def create(call: Call, type_id: str, body: EncryptionCreate) -> Any:
 
 
 async def update(call: Call, type_id: str, key: str, body: EncryptionUpdate) -> Any:
-    """Change how."""
+    """Change how. As upstream, whatever the last word of the path is: clients say ``provider``."""
     given = _given(body)
-    await call.write(lambda tx: type_encryptions.change(tx, types.by_id(tx, call.context, type_id), key, **given))
+    await call.write(lambda tx: type_encryptions.change(tx, types.by_id(tx, call.context, type_id), **given))
     return {"encryption": given}
 
 
 async def delete(call: Call, type_id: str, key: str) -> None:
     """The type's volumes shall be in the clear."""
-    await call.write(lambda tx: type_encryptions.delete(tx, types.by_id(tx, call.context, type_id), key))
+    await call.write(lambda tx: type_encryptions.delete(tx, types.by_id(tx, call.context, type_id)))
 
 
 def _given(body: Body) -> dict[str, Any]:

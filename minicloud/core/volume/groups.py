@@ -170,9 +170,10 @@ def check_new_member(tx: Transaction, context: Context, group_id: str, wanted: V
 def update(
     tx: Transaction, group: Group, *, add: Sequence[str], remove: Sequence[str], changes: Mapping[str, str | None]
 ) -> Group:
-    """Other words, and volumes that come and go. Raises Invalid in Cinder's words; nothing is written then."""
-    if group.status != AVAILABLE:
-        raise refused(f"Cannot update group {group.id} because it is in an invalid state: {group.status}.")
+    """Other words, and volumes that come and go; a group that gets other words alone is available, as upstream.
+
+    Raises Invalid in Cinder's words; nothing is written then.
+    """
     both = sorted(set(add) & set(remove))
     if both:
         raise volumes.refused(f"UUIDs {both} are in both add and remove volume list.")
@@ -188,11 +189,18 @@ def update(
                 f"{own[volume_id].status}. Valid states are: {_REMOVABLE}."
             )
     coming = [_addable(tx, group, volume_id) for volume_id in add if volume_id not in own]
+    changes = {field: value for field, value in changes.items() if value != getattr(group, field)}
+    if not changes and not coming and not remove:
+        raise refused(
+            f"Cannot update group {group.id} because no valid name, description, add_volumes, or remove_volumes were provided."
+        )
+    if (coming or remove) and group.status != AVAILABLE:
+        raise refused("Group status must be available.")
     for volume_id in remove:
         volumes.change(tx, own[volume_id], group_id=None)
     for volume in coming:
         volumes.change(tx, volume, group_id=group.id)
-    return change(tx, group, **changes)
+    return change(tx, group, status=AVAILABLE, **changes)
 
 
 def _addable(tx: Transaction, group: Group, volume_id: str) -> Volume:

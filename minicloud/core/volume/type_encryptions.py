@@ -39,21 +39,21 @@ def create(tx: Transaction, found: VolumeType, **values: Any) -> TypeEncryption:
     return records.insert(tx, made)
 
 
-def change(tx: Transaction, found: VolumeType, encryption_id: str, **values: Any) -> None:
+def change(tx: Transaction, found: VolumeType, **values: Any) -> None:
     """Other values. Raises NotFound, Invalid while a volume has the type."""
     _require_unused(tx, found, "update")
-    records.change(tx, _named(tx, found, encryption_id), **values, updated_at=tx.now)
+    records.change(tx, _existing(tx, found), **values, updated_at=tx.now)
 
 
-def delete(tx: Transaction, found: VolumeType, encryption_id: str) -> None:
+def delete(tx: Transaction, found: VolumeType) -> None:
     """The type is in the clear. Raises NotFound, Invalid while a volume has it."""
     _require_unused(tx, found, "delete")
-    records.remove(tx, _named(tx, found, encryption_id))
+    records.remove(tx, _existing(tx, found))
 
 
-def _named(tx: Transaction, found: VolumeType, encryption_id: str) -> TypeEncryption:
+def _existing(tx: Transaction, found: VolumeType) -> TypeEncryption:
     known = of(tx, found.id)
-    if known is None or known.encryption_id != encryption_id:
+    if known is None:
         raise NotFound(f"Volume type encryption for type {found.id} does not exist.")
     return known
 

@@ -86,11 +86,18 @@ async def test_volumes_come_into_a_group_leave_it_and_go_with_it() -> None:
         assert [(one["name"], one["volumes"]) for one in shown] == [("h", [outside["id"]])]
         for wrong in (
             {},
+            {"name": "h"},
+            {"add_volumes": outside["id"]},
             {"add_volumes": "no"},
             {"remove_volumes": inside["id"]},
             {**swap, "remove_volumes": outside["id"]},
         ):
             assert (await demo.put(f"{VOLUME}/groups/{group['id']}", json={"group": wrong})).status_code == 400
+        await admin.post(f"{VOLUME}/groups/{group['id']}/action", json={"reset_status": {"status": "error"}})
+        again = await demo.put(f"{VOLUME}/groups/{group['id']}", json={"group": {"add_volumes": inside["id"]}})
+        assert (again.status_code, message(again)) == (400, "Invalid Group: Group status must be available.")
+        assert (await demo.put(f"{VOLUME}/groups/{group['id']}", json={"group": {"name": "i"}})).status_code == 202
+        assert (await read(demo, "group", group["id"]))["status"] == "available"
         kept = await do(demo, f"groups/{group['id']}", "delete", **{"delete-volumes": False})
         assert (kept.status_code, "still contains volumes" in message(kept)) == (400, True)
         gone = await do(demo, f"groups/{group['id']}", "delete", **{"delete-volumes": True})

@@ -71,8 +71,18 @@ async def test_services_are_listed_and_switched() -> None:
         ):
             assert (await admin.put(f"{VOLUME}/os-services/{verb}", json=body)).status_code == status, verb
         logs = await admin.put(f"{VOLUME}/os-services/get-log", json={"binary": "cinder-scheduler"})
-        assert logs.json()["log_levels"][0]["host"] == "control"
-        assert (await admin.put(f"{VOLUME}/os-services/set-log", json={"level": "loud"})).status_code == 400
+        assert [(one["binary"], one["host"]) for one in logs.json()["log_levels"]] == [("cinder-scheduler", "control")]
+        everything = (await admin.put(f"{VOLUME}/os-services/get-log", json={})).json()["log_levels"]
+        assert {(one["binary"], one["host"]) for one in everything} == {
+            ("cinder-api", "control"),
+            ("cinder-backup", "control"),
+            ("cinder-scheduler", "control"),
+            ("cinder-volume", backend["host"]),
+        }
+        of_backend = await admin.put(f"{VOLUME}/os-services/get-log", json={"server": backend["host"]})
+        assert [one["binary"] for one in of_backend.json()["log_levels"]] == ["cinder-volume"]
+        loud = await admin.put(f"{VOLUME}/os-services/set-log", json={"level": "loud"})
+        assert (loud.status_code, message(loud)) == (400, "Invalid input received: loud is not a valid log level.")
 
 
 async def test_hosts_pools_capabilities_zones_and_the_rest() -> None:

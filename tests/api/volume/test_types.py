@@ -111,11 +111,11 @@ async def test_an_encrypted_type_is_kept_and_no_volume_in_the_clear_is_made_of_i
         assert (await admin.get(f"{path}/cipher")).json() == {"cipher": "aes-xts-plain64"}
         refused = await demo.post(f"{VOLUME}/volumes", json={"volume": {"size": 1, "volume_type": "gold"}})
         assert (refused.status_code, "key manager" in message(refused)) == (400, True)
-        one = f"{path}/{found['encryption_id']}"
+        one = f"{path}/provider"
         assert (await admin.put(one, json={"encryption": {"key_size": 512}})).status_code == 200
         assert (await admin.get(path)).json()["key_size"] == 512
-        assert (await admin.delete(f"{path}/none")).status_code == 404
-        assert (await admin.delete(one)).status_code == 202
+        assert (await admin.delete(f"{path}/{found['encryption_id']}")).status_code == 202
+        assert (await admin.delete(one)).status_code == 404
         await a_volume(cloud, demo, volume_type="gold")
 
 
