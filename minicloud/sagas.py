@@ -41,6 +41,7 @@ from minicloud.conductor.volume.delete_backup import DeleteBackup
 from minicloud.conductor.volume.delete_snapshot import DeleteSnapshot
 from minicloud.conductor.volume.delete_volume import DeleteVolume
 from minicloud.conductor.volume.extend_volume import ExtendVolume
+from minicloud.conductor.volume.migrate_volume import MigrateVolume
 from minicloud.conductor.volume.reimage_volume import ReimageVolume
 from minicloud.conductor.volume.restore_backup import RestoreBackup
 from minicloud.conductor.volume.retype_volume import RetypeVolume
@@ -88,6 +89,7 @@ SAGAS: tuple[type[Saga], ...] = (
     ExtendVolume,
     RevertVolume,
     RetypeVolume,
+    MigrateVolume,
     UploadVolume,
     ReimageVolume,
     CreateBackup,

@@ -147,6 +147,14 @@ class HostAgent:
                 return await self.hypervisor.ensure_disk_throttle(message.server_id, message.disk_id, message.throttle)
             case calls.EnsureDisksCopied():
                 return await self.hypervisor.ensure_disks_copied(message.server_id, message.paths)
+            case calls.EnsureDiskMoved():
+                return await self.hypervisor.ensure_disk_moved(
+                    message.server_id,
+                    message.disk_id,
+                    path=message.path,
+                    format=message.format,
+                    copied=message.copied,
+                )
             case calls.EnsureDiskNotCopied():
                 return await self.hypervisor.ensure_disk_not_copied(message.server_id, message.disk_id)
             case calls.EnsureNicAttached():

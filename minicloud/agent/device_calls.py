@@ -3,7 +3,7 @@
 import msgspec
 
 from minicloud.drivers.fabric import Port
-from minicloud.drivers.hypervisor import DeviceAddress, Disk, MachineUsage, NicModel, Throttle
+from minicloud.drivers.hypervisor import DeviceAddress, Disk, DiskFormat, MachineUsage, NicModel, Throttle
 from minicloud.engines.messaging import Message
 
 
@@ -95,6 +95,17 @@ class EnsureDiskNotCopied(Message[None], tag="ensure_disk_not_copied", kw_only=T
     disk_id: str
 
 
+class EnsureDiskMoved(Message[bool], tag="ensure_disk_moved", kw_only=True):
+    """The server's disk lies in this file with all that it held. False when the server is off, and nothing was done: once the disk
+    has been ``copied`` there, the host is asked to take note of it."""
+
+    server_id: str
+    disk_id: str
+    path: str
+    format: DiskFormat
+    copied: bool = False
+
+
 class EnsureSnapshot(Message[None], tag="ensure_snapshot", kw_only=True):
     """The host keeps the server's root disk as it is at one moment, as one file without a base; the guest goes on meanwhile."""
 
@@ -140,6 +151,7 @@ DEVICE_CALLS = (
     EnsureDiskThrottle,
     EnsureDisksCopied,
     EnsureDiskNotCopied,
+    EnsureDiskMoved,
     EnsureNicAttached,
     EnsureNicDetached,
     EnsureSnapshot,

@@ -73,6 +73,14 @@ class BackendAgent:
                     copied=message.copied,
                     shared=message.shared,
                 )
+            case volume_calls.EnsureImported():
+                return await store.ensure_imported(
+                    message.volume_id,
+                    path=message.path,
+                    format=message.format,
+                    size_bytes=message.size_gb * GiB,
+                    shared=message.shared,
+                )
             case volume_calls.EnsureVolumeSize():
                 return await store.ensure_size(message.volume_id, message.size_gb * GiB)
             case volume_calls.EnsureVolumeShared():

@@ -3,7 +3,7 @@
 A backend listens under its ``host@backend`` name. Every ``Ensure`` may be sent again. Sizes in GiB.
 """
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ __all__ = [
     "BackendUp",
     "Backends",
     "EnsureClone",
+    "EnsureImported",
     "EnsureNoSnapshot",
     "EnsureNoVolume",
     "EnsureReverted",
@@ -70,6 +71,16 @@ class EnsureClone(Message[VolumeFile], tag="ensure_clone", kw_only=True):
     size_gb: int
     source_id: str
     copied: bool = False
+    shared: bool = False
+
+
+class EnsureImported(Message[VolumeFile], tag="ensure_imported", kw_only=True):
+    """The volume, which no machine has open, holds what this file of another backend holds, to which nobody writes."""
+
+    volume_id: str
+    size_gb: int
+    path: str
+    format: Literal["raw", "qcow2"]
     shared: bool = False
 
 
@@ -155,6 +166,7 @@ TO_BACKEND = (
     ReportBackend,
     EnsureVolume,
     EnsureClone,
+    EnsureImported,
     EnsureVolumeSize,
     EnsureVolumeShared,
     EnsureNoVolume,

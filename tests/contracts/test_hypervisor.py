@@ -151,7 +151,7 @@ class QemuHouse:
     def a_disk(self, **more: Any) -> Disk:
         number = uuid4()
         path = self._folder / f"more-{number.hex}.raw"
-        path.write_bytes(bytes(1 << 20))
+        path.write_bytes(number.bytes.ljust(1 << 20, b"."))
         return Disk(id=str(number), path=str(path), format="raw", **more)
 
     def a_blank_copy(self, size: int = 2 << 20) -> str:
@@ -628,6 +628,53 @@ async def test_several_disks_are_copied_together_or_none_is(house: House) -> Non
         assert house.is_copy_of(paths["disk"], machine.disks[0].path)
         assert house.is_copy_of(paths[more.id], more.path)
         await hypervisor.ensure_gone(machine.id)
+
+
+async def test_a_disk_moves_to_another_file_while_its_guest_runs(house: House) -> None:
+    machine, disk = house.a_machine(), house.a_disk()
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, disk])
+    there, further = house.a_blank_copy(1 << 20), house.a_blank_copy(1 << 20)
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        for _ in range(2):
+            assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=there, format="qcow2")
+        copied = house.a_blank_copy(1 << 20)
+        await hypervisor.ensure_disks_copied(machine.id, {disk.id: copied})
+        assert house.is_copy_of(copied, disk.path)
+        with pytest.raises(Conflict, match="was copied while it changed"):
+            await hypervisor.ensure_disk_moved(machine.id, disk.id, path=further, format="qcow2", copied=True)
+        with pytest.raises(NotFound, match="has no disk"):
+            await hypervisor.ensure_disk_moved(machine.id, "none", path=there, format="qcow2")
+    async with house.entered() as hypervisor:
+        # What else is done to a disk finds it where it is now, and it may move on and come back.
+        assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=further, format="qcow2")
+        assert house.is_copy_of(there, disk.path)
+        assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=disk.path, format="raw")
+        assert await hypervisor.ensure_disk_size(machine.id, disk.id, size_bytes=2 << 20)
+        await hypervisor.ensure_disk_detached(machine.id, disk.id, timeout_s=60)
+        await hypervisor.ensure_disk_attached(machine.id, disk)
+    assert house.changes.heard == []
+
+
+async def test_a_disk_of_a_machine_that_is_off_lies_where_it_was_copied_to(house: House) -> None:
+    machine, disk, there = house.a_machine(), house.a_disk(), house.a_blank_copy(1 << 20)
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, disk])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        await console_has(hypervisor, machine.id, boots=1)
+        await hypervisor.ensure_suspended(machine.id)
+        assert not await hypervisor.ensure_disk_moved(machine.id, disk.id, path=there, format="qcow2")
+        for _ in range(2):
+            assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=there, format="qcow2", copied=True)
+        assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=there, format="qcow2")
+        await hypervisor.ensure_running(machine)
+        # It has been taken up with the file that it was told of.
+        assert await hypervisor.ensure_disk_moved(machine.id, disk.id, path=there, format="qcow2")
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        assert not await hypervisor.ensure_disk_moved(machine.id, disk.id, path=disk.path, format="raw")
+        with pytest.raises(NotFound):
+            await hypervisor.ensure_disk_moved(str(uuid4()), disk.id, path=there, format="qcow2")
 
 
 async def test_what_a_machine_has_used_is_measured_while_it_runs(house: House) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio.testing
 
-from minicloud.base.errors import Invalid, NotFound
+from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, GiB, VolumeStore
 from minicloud.drivers.storage.basecache import BaseCache
@@ -96,6 +96,26 @@ async def test_a_volume_can_come_to_be_shared_whatever_it_stood_on(opened: Open,
     assert (await store.ensure_volume(B, size_bytes=GiB, snapshot_id=S)).virtual_size == GiB
     with pytest.raises(NotFound):
         await store.ensure_shared(C)
+
+
+async def test_a_volume_comes_from_another_backend_with_all_that_it_stood_on(opened: Open, keeper: str) -> None:
+    store, other = opened(), opened()
+    base = await an_image(store, b"w" * (1 << 20))
+    source = await store.ensure_volume(A, size_bytes=GiB, base=base)
+    for shared in (False, False, True, False):
+        # Whatever an earlier try left there is replaced.
+        made = await other.ensure_imported(B, path=source.path, format=source.format, size_bytes=GiB, shared=shared)
+        assert (made.format, made.virtual_size) == ("raw" if shared else "qcow2", GiB)
+        assert await opened().volume(B) == made
+        if shared and keeper == "files":
+            assert begins_sparse(made.path, b"www")
+    await store.ensure_no_volume(A)
+    assert (await opened().volumes(), await opened().snapshots()) == ([B], [])
+    if keeper == "files":
+        assert (has(made.path, "w"), has(made.path, "\0", 1 << 20), chain(made.path)) == (True, True, 1)
+        with pytest.raises(Failed):
+            await other.ensure_imported(C, path=source.path, format="qcow2", size_bytes=GiB)
+        assert await opened().volumes() == [B]
 
 
 async def test_a_copy_is_at_least_as_large(opened: Open) -> None:

@@ -58,6 +58,11 @@ def _unthrottled(f: Facts) -> Said:
     return f"the limits of volume {f.name('volume')} do not reach server {f.name('server')}: {f['why']}"
 
 
+def _migration_asked(f: Facts) -> Said:
+    kept = "; nobody may take it for anything else meanwhile" if f["locked"] else ""
+    return f"volume {f.name('volume')} is to go from {f['was']} to {f['host']}{kept}"
+
+
 SENTENCES: dict[str, Tell] = {
     "backend": _backend,
     "backend_selected": lambda f: (
@@ -95,5 +100,18 @@ SENTENCES: dict[str, Tell] = {
     "snapshot_deleted": lambda f: f"nothing is left of snapshot {f.name('snapshot')}",
     "not_grown": _not_grown,
     "copied_when_off": _copied_when_off,
+    "migration_asked": _migration_asked,
+    "volume_moved": lambda f: f"volume {f.name('volume')} is on {f['host']} now, and no longer on {f['was']}",
+    "clones_awaited": lambda f: (
+        f"{len(f['clones'])} volumes are being made of volume {f.name('volume')}: its old file stays until then"
+    ),
+    "volume_not_led": lambda f: f"volume {f.name('volume')} is looked at again: {f['why']}",
+    "volume_retyped": lambda f: f"volume {f.name('volume')} has the type {f['type']}",
+    "no_disk_to_move": lambda f: f"host {f['host']} has no disk of {f.name('server')} to move: {f['why']}",
+    "disk_mirror": lambda f: (
+        f"what {f.name('machine')} writes to disk {f.name('disk')} goes to {f['path']}, too, and so does all that is on it"
+    ),
+    "disk_moved": lambda f: f"{f.name('machine')} has disk {f.name('disk')} in {f['path']} now, and went on meanwhile",
+    "node_not_dropped": lambda f: f"QEMU does not let go of {f['node']} yet: {f['why']}",
 }
 """By word."""

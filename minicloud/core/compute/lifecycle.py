@@ -46,6 +46,15 @@ REBOOTABLE_TASKS = frozenset(
 )  # fmt: skip
 
 
+BESIDE_MIGRATIONS = frozenset(
+    {
+        "delete", "soft_delete", "stop", "pause", "unpause", "changePassword", "trigger_crash_dump", "createImage", "createBackup",
+        "attach_interface", "detach_interface", "attach_volume", "detach_volume",
+    }
+)  # fmt: skip
+"""Actions that a server can be taken for while a volume of it is being migrated: they start no machine from what its records say."""
+
+
 class ServerAction(msgspec.Struct, frozen=True, kw_only=True):
     """One row. ``vm_states`` or ``tasks`` None means any. ``word`` is how messages name it, ``recorded`` how the list of actions
     does; ``event`` is the first event of its record."""

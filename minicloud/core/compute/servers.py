@@ -13,6 +13,7 @@ from minicloud.base.errors import CloudError, Conflict, Invalid, NotFound
 from minicloud.core import records
 from minicloud.core.compute import actions, lifecycle
 from minicloud.core.context import Context, administrator
+from minicloud.core.volume import migrations
 from minicloud.engines.database import Transaction
 
 
@@ -214,6 +215,7 @@ def take(tx: Transaction, context: Context, server_id: str, name: str) -> tuple[
     if action.needs_host and server.host is None:
         raise Conflict(f"Instance {server_id} is not ready", kind="not_ready")
     lifecycle.check(action, server_id, server.vm_state, server.task_state)
+    _check_volumes(tx, server_id, action)
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
     asked = actions.begin(tx, context, server_id, action.recorded or action.word)
     actions.begin_event(tx, asked.id, action.event, server.host)
@@ -230,11 +232,20 @@ def seize(tx: Transaction, idle: Idle, name: str) -> tuple[Server, int]:
     server = living(tx, idle.id)
     if server.generation != idle.generation:
         raise Conflict(f"Instance {idle.id} was changed since it was seen", kind="stale")
+    _check_volumes(tx, server.id, action)
     server = records.change(tx, server, task_state=action.claims, updated_at=tx.now)
     asked = actions.begin(tx, administrator(trace.request_id()), server.id, action.recorded or action.word)
     actions.begin_event(tx, asked.id, action.event, server.host)
     trace.note("server_taken", action=name, task_state=action.claims)
     return server, asked.id
+
+
+def _check_volumes(tx: Transaction, server_id: str, action: lifecycle.ServerAction) -> None:
+    """Raises Conflict for what would start the machine from the old place of a volume that is on its way to another one."""
+    if action.name not in lifecycle.BESIDE_MIGRATIONS and (moving := migrations.of_server(tx, server_id)) is not None:
+        raise Conflict(
+            f"Cannot '{action.word}' instance {server_id} while its volume {moving} is being migrated", kind="migrating"
+        )
 
 
 def settle(tx: Transaction, server_id: str, action_id: int, claimed: str | None = None, **changes: Any) -> Server:

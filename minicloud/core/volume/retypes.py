@@ -1,8 +1,8 @@
-"""Retypes: a volume gets another type, where that changes nothing of where it lies."""
+"""Retypes: a volume gets another type where it lies, or on the way to a backend that offers that type."""
 
 from minicloud.base import trace
 from minicloud.base.errors import Invalid
-from minicloud.core.volume import backends, messages, quotas, type_encryptions, types, volumes
+from minicloud.core.volume import backends, messages, migrations, quotas, snapshots, type_encryptions, types, volumes
 from minicloud.core.volume.types import VolumeType
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
@@ -14,10 +14,11 @@ _REFUSED = (
 )
 
 
-def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
-    """The volume has this type; it stays on its backend. One that no backend can offer leaves the volume as it was, and a message.
+def retype(tx: Transaction, volume: Volume, kind: VolumeType, *, migrate: bool = False) -> Volume:
+    """The volume has this type. One that its backend cannot offer leaves the volume as it was, and a message; unless it may
+    ``migrate``: then it is only taken (``retyping``, its migration ``starting``), and a saga moves it.
 
-    A volume that several servers may have from now on is only taken (``retyping``): a saga makes its file such a one.
+    A volume that several servers may have from now on is only taken, too: a saga makes its file such a one.
 
     Raises:
         Invalid: the volume's size or status does not allow it, it has the type already, or the type is encrypted.
@@ -46,6 +47,11 @@ def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
     quotas.check_type(tx, volume.project_id, kind.id, volumes=1, gigabytes=volume.size)
     backend = backends.of_host(tx, volume.host)
     if backend is not None and backends.lacks(backend, kind.extra_specs) is not None:
+        if migrate and not snapshots.of_volume(tx, volume.id):
+            migrations.check_one_user(tx, volume)
+            known = (volumes.AVAILABLE, volumes.IN_USE)
+            started = migrations.STARTING
+            return volumes.move(tx, volume, volumes.RETYPING, known, _REFUSED, migration_status=started)
         messages.add(
             tx,
             project_id=volume.project_id,
@@ -57,27 +63,17 @@ def retype(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
         return volume
     if kind.multiattach and not volume.multiattach:
         return volumes.move(tx, volume, volumes.RETYPING, [volumes.AVAILABLE], _REFUSED)
-    return _retyped(tx, volume, kind)
+    return set_type(tx, volume, kind)
 
 
 def finish(tx: Transaction, volume_id: str, type_id: str) -> None:
     """The volume's file is as the type needs it. Content when the volume was taken for something else meanwhile."""
     volume = volumes.settle(tx, volume_id, [volumes.RETYPING], status=volumes.AVAILABLE, previous_status=None)
     if volume is not None and volume.status == volumes.AVAILABLE:
-        _retyped(tx, volume, types.named(tx, type_id))
+        set_type(tx, volume, types.named(tx, type_id))
 
 
-def _retyped(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
+def set_type(tx: Transaction, volume: Volume, kind: VolumeType) -> Volume:
+    """The volume has this type."""
     trace.note("volume_retyped", volume=volume.id, type=kind.name)
     return volumes.change(tx, volume, volume_type_id=kind.id, multiattach=kind.multiattach)
-
-
-def refuse_migration(tx: Transaction, volume: Volume, host: str, *, is_up: bool) -> None:
-    """A volume cannot be where it is already, nor on a backend that is not there. Always raises Invalid."""
-    backend = backends.of_host(tx, host)
-    if backend is None or backend.disabled or not is_up:
-        raise Invalid(f"Invalid host: No available service named '{host}'")
-    raise volumes.refused(
-        f"Volume {volume.id} status must be available or in-use, must not be migrating, have snapshots, be replicated, be "
-        "part of a group and destination host/cluster must be different than the current one"
-    )

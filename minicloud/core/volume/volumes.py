@@ -26,6 +26,7 @@ STATUSES = (
 )  # fmt: skip
 DETACHED, ATTACHED = "detached", "attached"
 NOT_MIGRATING = (None, "deleting", "error", "success")
+_MIGRATION_ENDS = "error"
 VISIBLE_ADMIN_METADATA = ("readonly", "attached_mode")
 
 
@@ -116,6 +117,11 @@ def move(tx: Transaction, volume: Volume, status: str, expected: Collection[str]
     """
     if volume.status not in expected:
         raise refused(words)
+    if volume.migration_status not in NOT_MIGRATING:
+        if volume.attach_status == ATTACHED:
+            raise refused(f"Volume {volume.id} is being migrated while a server has it.")
+        # Who takes a volume that was not locked ends its migration, which finds that out before anything is settled.
+        changes.setdefault("migration_status", _MIGRATION_ENDS)
     trace.note("volume_status", volume=volume.id, was=volume.status, now=status)
     return change(tx, volume, status=status, previous_status=volume.status, **changes)
 

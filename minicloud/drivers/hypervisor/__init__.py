@@ -13,6 +13,7 @@ from minicloud.drivers.hypervisor.specs import (
     Cell,
     DeviceAddress,
     Disk,
+    DiskFormat,
     DiskUsage,
     Hardware,
     HostFacts,
@@ -32,6 +33,7 @@ __all__ = [
     "Cell",
     "DeviceAddress",
     "Disk",
+    "DiskFormat",
     "DiskUsage",
     "Hardware",
     "HostFacts",
@@ -139,6 +141,20 @@ class Hypervisor(Protocol):
 
     async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
         """Nobody copies the disk any more, and nothing holds the file that it was copied to; also of a machine that is not here."""
+
+    async def ensure_disk_moved(
+        self, machine_id: str, disk_id: str, *, path: str, format: DiskFormat, copied: bool = False
+    ) -> bool:
+        """A running or paused machine's disk lies in this file from now on, with all that it held; the guest goes on meanwhile.
+        The file is of the disk's size, whatever it holds. A move that an earlier call began goes on, or is given up where
+        it leads elsewhere. True also when the disk lies there already.
+
+        False when the machine is off or suspended, and nothing was done: whoever has ``copied`` the disk says so, and the
+        machine finds it there from its next start on.
+
+        Raises NotFound (the machine or the disk), Conflict (it ended meanwhile; ``copied``, but it runs), Failed (no room: the
+        disk lies where it lay).
+        """
 
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         """The machine has the card, as ``ensure_disk_attached``; the fabric has wired its port before. Raises the same."""

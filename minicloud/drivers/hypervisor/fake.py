@@ -12,6 +12,7 @@ from minicloud.base.errors import Conflict, NotFound, TimedOut
 from minicloud.drivers.hypervisor import (
     DeviceAddress,
     Disk,
+    DiskFormat,
     HostFacts,
     Machine,
     MachineFacts,
@@ -176,6 +177,20 @@ class FakeHypervisor(FakeMoves):
     async def ensure_disk_not_copied(self, machine_id: str, disk_id: str) -> None:
         if self._faults.armed and (late := await self._faults.meet("ensure_disk_not_copied", self.host, machine_id)):
             raise late
+
+    async def ensure_disk_moved(
+        self, machine_id: str, disk_id: str, *, path: str, format: DiskFormat, copied: bool = False
+    ) -> bool:
+        async with self._meeting("ensure_disk_moved", machine_id) as known:
+            disk = _disk(known.machine, disk_id)
+            on = known.power in (PowerState.RUNNING, PowerState.PAUSED)
+            if on and copied:
+                raise Conflict(f"machine {machine_id} runs: its disk {disk_id} was copied while it changed")
+            if not on and not copied:
+                return disk.path == path
+            moved = msgspec.structs.replace(disk, path=path, format=format)
+            self._has(known, disks=[moved if had.id == disk_id else had for had in known.machine.disks])
+            return True
 
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         async with self._changing("ensure_nic_attached", machine_id) as known:

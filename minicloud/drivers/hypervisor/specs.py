@@ -45,6 +45,7 @@ class Throttle(msgspec.Struct, frozen=True, kw_only=True):
     iops_size: int = 0
 
 
+DiskFormat = Literal["raw", "qcow2"]
 Bus = Literal["virtio", "scsi", "ide", "nvme"]
 
 
@@ -57,7 +58,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     path: str
-    format: Literal["raw", "qcow2"] = "qcow2"
+    format: DiskFormat = "qcow2"
     bus: Bus = "virtio"
     device: Literal["disk", "cdrom"] = "disk"
     boot_index: int | None = None

@@ -200,6 +200,15 @@ class VolumeStore(Protocol):
         Raises Invalid, NotFound, Failed as ``ensure_volume``.
         """
 
+    async def ensure_imported(
+        self, volume_id: str, *, path: str, format: Literal["raw", "qcow2"], size_bytes: int, shared: bool = False
+    ) -> VolumeFile:
+        """The volume holds what this file of another backend holds, and nothing else. Each call begins anew.
+
+        Whoever asks knows that nobody writes to the file, and that no machine has the volume open. Raises Failed (disk full, no
+        such file).
+        """
+
     async def ensure_shared(self, volume_id: str) -> VolumeFile:
         """The volume, which no machine has open, may be open in several from now on, as one that was made ``shared``.
 

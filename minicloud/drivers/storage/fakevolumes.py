@@ -1,7 +1,7 @@
 """Simulated volumes: instant, without a byte on disk, kept in the simulated world's file so that they survive a SIGKILL."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -81,6 +81,15 @@ class FakeVolumes:
         if self._find(volume_id) is None:
             check_size(size_bytes, self._file(source_id).virtual_size)
             self._put(volume_id, size_bytes, shared)
+        _raise(late)
+        return self._file(volume_id)
+
+    async def ensure_imported(
+        self, volume_id: str, *, path: str, format: Literal["raw", "qcow2"], size_bytes: int, shared: bool = False
+    ) -> VolumeFile:
+        check_machine(volume_id)
+        late = await self._meet("ensure_imported", volume_id)
+        self._put(volume_id, check_size(size_bytes, None), shared)
         _raise(late)
         return self._file(volume_id)
 

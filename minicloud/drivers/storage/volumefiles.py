@@ -86,6 +86,20 @@ class VolumeFiles:
             self._layers.copy(volume_id).unlink(missing_ok=True)
             return self._file(volume_id)
 
+    async def ensure_imported(
+        self, volume_id: str, *, path: str, format: Literal["raw", "qcow2"], size_bytes: int, shared: bool = False
+    ) -> VolumeFile:
+        async with self._changing(volume_id):
+            layers = self._layers
+            raw, layered = layers.raw_volume(volume_id), layers.layered_volume(volume_id)
+            under = layers.under(layered)
+            target = raw if shared else layered
+            await self._copy(Path(path), target, target.suffix[1:], size_bytes, source_format=format)
+            layers.remove(layered if shared else raw)
+            if under is not None and not shared:
+                layers.collect(under)
+            return self._file(volume_id)
+
     async def ensure_shared(self, volume_id: str) -> VolumeFile:
         async with self._changing(volume_id):
             raw = self._layers.raw_volume(volume_id)
@@ -251,11 +265,15 @@ class VolumeFiles:
             if layer is not None:
                 self._layers.collect(layer)
 
-    async def _copy(self, source: Path | None, target: Path, format: str, size: int = 0) -> None:
+    async def _copy(
+        self, source: Path | None, target: Path, format: str, size: int = 0, *, source_format: str | None = None
+    ) -> None:
         """A file that stands alone with what another one (or nobody) holds, grown to ``size`` bytes."""
         part = target.with_name(f".{target.name}.copy.part")
         if source is not None:
-            words = ("convert", "-q", "-f", source.suffix[1:], "-O", format, str(source), str(part))
+            # One of another backend may be given to a guest meanwhile, whose QEMU shall not be kept from it by our lock.
+            words = ("convert", "-q", *(("-U",) if source_format else ()), "-f", source_format or source.suffix[1:])
+            words += ("-O", format, str(source), str(part))
             await qemu_img(*words, cpu_s=3600, timeout_s=3600.0)
         elif format == "raw":
             part.touch(mode=0o600)

@@ -39,7 +39,7 @@ async def copy(vm: Vm, paths: Mapping[str, str]) -> None:
     try:
         # One transaction: the jobs of all disks begin between the same two writes of the guest, or none does.
         async with guestagent.frozen(vm.folder, record.machine.hardware):
-            await qmp.execute("transaction", {"actions": [_backup(disk_id) for disk_id in paths]})
+            await qmp.execute("transaction", {"actions": [_backup(disk_id, record.node(disk_id)) for disk_id in paths]})
         trace.note("disk_copy", machine=vm.machine_id, paths=dict(paths))
         for disk_id in paths:
             # The machine may be paused, stopped and removed meanwhile: whoever does that need not wait for us.
@@ -61,10 +61,10 @@ async def _open_target(qmp: Qmp, disk_id: str, path: str) -> None:
     await qmp.execute("blockdev-add", target)
 
 
-def _backup(disk_id: str) -> dict[str, Any]:
+def _backup(disk_id: str, node: str) -> dict[str, Any]:
     """The action of a transaction that begins to copy a disk."""
     job, target = _names(disk_id)
-    asked = {"job-id": job, "device": node_name(disk_id), "target": target, "sync": "full", "auto-dismiss": False}
+    asked = {"job-id": job, "device": node, "target": target, "sync": "full", "auto-dismiss": False}
     return {"type": "blockdev-backup", "data": asked}
 
 

@@ -16,6 +16,7 @@ from minicloud.base.ids import is_uuid
 from minicloud.drivers.hypervisor import (
     DeviceAddress,
     Disk,
+    DiskFormat,
     HostFacts,
     Machine,
     MachineFacts,
@@ -25,7 +26,16 @@ from minicloud.drivers.hypervisor import (
     PowerState,
     Throttle,
 )
-from minicloud.drivers.hypervisor.qemu import addresses, copying, guestagent, hostfacts, hotplug, probe, usage
+from minicloud.drivers.hypervisor.qemu import (
+    addresses,
+    copying,
+    guestagent,
+    hostfacts,
+    hotplug,
+    mirroring,
+    probe,
+    usage,
+)
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.moves import QemuMoves
@@ -167,6 +177,11 @@ class QemuHypervisor(QemuMoves):
         vm = self._vms.get(machine_id)
         if vm is not None and vm.record is not None:
             await copying.give_up(vm, disk_id)
+
+    async def ensure_disk_moved(
+        self, machine_id: str, disk_id: str, *, path: str, format: DiskFormat, copied: bool = False
+    ) -> bool:
+        return await mirroring.move(self._known(machine_id), disk_id, path, format, copied)
 
     async def ensure_nic_attached(self, machine_id: str, nic: Nic) -> None:
         await hotplug.attach_nic(self._known(machine_id), nic)

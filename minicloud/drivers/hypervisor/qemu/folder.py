@@ -12,9 +12,9 @@ from typing import Literal
 import msgspec
 
 from minicloud.base.errors import Failed
-from minicloud.drivers.hypervisor import Machine, PowerState
+from minicloud.drivers.hypervisor import Disk, Machine, PowerState
 from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES
-from minicloud.drivers.hypervisor.qemu.layout import Layout
+from minicloud.drivers.hypervisor.qemu.layout import Layout, node_name, second_node_name
 from minicloud.drivers.privatefolder import make_private
 
 _OWN = (
@@ -31,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wanted`` tells whether it shall run; ``power`` is its state when it does not. ``pid`` is None while it is being started.
     ``machine`` and ``layout`` go along with what is attached and detached; ``argv`` is the line of the last start.
-    ``awaited``: its guest is still on another host.
+    ``awaited``: its guest is still on another host. ``second``: disks that moved to another file, so that the guest reads the
+    second of their two nodes. ``leaving``: what a disk was before a move whose last step is under way.
     """
 
     machine: Machine
@@ -43,6 +44,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     argv: list[str] = []
     layout: Layout = Layout()
     awaited: bool = False
+    second: list[str] = []
+    leaving: dict[str, Disk] = {}
 
     @classmethod
     def of(cls, machine: Machine, accelerator: str, argv: list[str], layout: Layout, awaited: bool) -> "Record":
@@ -50,6 +53,44 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             machine=machine, wanted="running", accelerator=accelerator, argv=argv, layout=layout, awaited=awaited
         )
+
+    def disk(self, disk_id: str) -> Disk:
+        """A disk that the machine has."""
+        return next(disk for disk in self.machine.disks if disk.id == disk_id)
+
+    def with_disk(self, disk: Disk) -> "Record":
+        """The same with this disk, in place of the one with its id if there is one."""
+        disks = [disk if known.id == disk.id else known for known in self.machine.disks]
+        if disk not in disks:
+            disks.append(disk)
+        return msgspec.structs.replace(self, machine=msgspec.structs.replace(self.machine, disks=disks))
+
+    def node(self, disk_id: str) -> str:
+        """QEMU's name of the node that the guest reads."""
+        return second_node_name(disk_id) if disk_id in self.second else node_name(disk_id)
+
+    def other_node(self, disk_id: str) -> str:
+        """The name that is free for the file to which the disk moves."""
+        return node_name(disk_id) if disk_id in self.second else second_node_name(disk_id)
+
+    def switched(self, disk_id: str, *, leaving: Disk | None = None) -> "Record":
+        """The guest reads the other one of the disk's two nodes; ``leaving``: as soon as its move has ended."""
+        second = [one for one in self.second if one != disk_id]
+        second += [disk_id] if disk_id not in self.second else []
+        left = self.leaving if leaving is None else {**self.leaving, disk_id: leaving}
+        return msgspec.structs.replace(self, second=second, leaving=left)
+
+    def settled(self, disk_id: str) -> "Record":
+        """No move of the disk is under way."""
+        left = {one: disk for one, disk in self.leaving.items() if one != disk_id}
+        return msgspec.structs.replace(self, leaving=left)
+
+    def without_disk(self, disk_id: str) -> "Record":
+        """The same without this disk."""
+        disks = [disk for disk in self.machine.disks if disk.id != disk_id]
+        second = [one for one in self.second if one != disk_id]
+        machine = msgspec.structs.replace(self.machine, disks=disks)
+        return msgspec.structs.replace(self.settled(disk_id), machine=machine, second=second)
 
 
 class Folder:

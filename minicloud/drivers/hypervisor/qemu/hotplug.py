@@ -23,7 +23,7 @@ from minicloud.drivers.hypervisor.qemu.devices import (
     throttling,
 )
 from minicloud.drivers.hypervisor.qemu.folder import Record
-from minicloud.drivers.hypervisor.qemu.layout import disk_device_name, needs_port, net_name, nic_device_name, node_name
+from minicloud.drivers.hypervisor.qemu.layout import disk_device_name, needs_port, net_name, nic_device_name
 from minicloud.drivers.hypervisor.qemu.qmp import Qmp
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
@@ -36,15 +36,15 @@ async def attach_disk(vm: Vm, disk: Disk) -> None:
     """As the promise's ``ensure_disk_attached``."""
     async with vm.by_itself() as (record, qmp):
         if qmp is None:
-            vm.keep(_with_disk(record, disk))
+            vm.keep(record.with_disk(disk))
             return
         if disk.bus == "ide":
             raise Conflict(f"disk {disk.id} cannot be attached: no disk comes to an IDE bus while the machine runs")
         if disk.bus == "scsi" and SCSI not in await _devices(qmp):
             raise Conflict(f"disk {disk.id} cannot be attached: the machine was started without a SCSI controller")
-        vm.keep(_with_disk(_placed(record, disk, disk_device_name(disk.id)), disk))
+        vm.keep(_placed(record, disk, disk_device_name(disk.id)).with_disk(disk))
         try:
-            if node_name(disk.id) not in await _nodes(qmp):
+            if record.node(disk.id) not in await _nodes(qmp):
                 await qmp.execute("blockdev-add", block_node(disk))
             if disk_device_name(disk.id) not in await _devices(qmp):
                 layout = vm.known().layout
@@ -68,9 +68,8 @@ async def detach_disk(vm: Vm, disk_id: str, timeout_s: float) -> None:
                 raise Conflict(f"disk {disk_id} cannot be detached: no disk leaves an IDE bus while the machine runs")
             await _unplugged(vm, qmp, disk_device_name(disk_id), timeout_s)
             await _drop_node(vm, qmp, disk_id)
-        disks = [disk for disk in record.machine.disks if disk.id != disk_id]
-        machine = msgspec.structs.replace(record.machine, disks=disks)
-        vm.keep(_without(record, machine, disk_device_name(disk_id)))
+        left = record.without_disk(disk_id)
+        vm.keep(_without(left, left.machine, disk_device_name(disk_id)))
 
 
 async def size_disk(vm: Vm, disk_id: str, size_bytes: int) -> bool:
@@ -79,7 +78,7 @@ async def size_disk(vm: Vm, disk_id: str, size_bytes: int) -> bool:
         _disk(record.machine, disk_id)
         if qmp is None:
             return False
-        await qmp.execute("block_resize", {"node-name": node_name(disk_id), "size": size_bytes})
+        await qmp.execute("block_resize", {"node-name": record.node(disk_id), "size": size_bytes})
         return True
 
 
@@ -89,7 +88,7 @@ async def throttle_disk(vm: Vm, disk_id: str, throttle: Throttle | None) -> None
         disk = _disk(record.machine, disk_id)
         if qmp is not None:
             await qmp.execute("block_set_io_throttle", throttling(disk, throttle))
-        vm.keep(_with_disk(record, msgspec.structs.replace(disk, throttle=throttle)))
+        vm.keep(record.with_disk(msgspec.structs.replace(disk, throttle=throttle)))
 
 
 async def attach_nic(vm: Vm, nic: Nic) -> None:
@@ -174,9 +173,10 @@ async def _nodes(qmp: Qmp) -> set[str]:
 async def _drop_node(vm: Vm, qmp: Qmp, disk_id: str) -> None:
     """Nothing in QEMU holds the disk's file. A device that is gone holds it for a moment longer."""
     with anyio.move_on_after(_LET_GO_S):
-        while node_name(disk_id) in await _nodes(qmp):
+        node = vm.known().node(disk_id)
+        while node in await _nodes(qmp):
             try:
-                await qmp.execute("blockdev-del", {"node-name": node_name(disk_id)})
+                await qmp.execute("blockdev-del", {"node-name": node})
             except Failed as error:
                 if "is in use" not in error.message:
                     raise
@@ -226,13 +226,6 @@ def _disk(machine: Machine, disk_id: str) -> Disk:
         if disk.id == disk_id:
             return disk
     raise NotFound(f"machine {machine.id} has no disk {disk_id}")
-
-
-def _with_disk(record: Record, disk: Disk) -> Record:
-    disks = [disk if known.id == disk.id else known for known in record.machine.disks]
-    if disk not in disks:
-        disks.append(disk)
-    return msgspec.structs.replace(record, machine=msgspec.structs.replace(record.machine, disks=disks))
 
 
 def _with_nic(record: Record, nic: Nic) -> Record:

@@ -100,6 +100,11 @@ def node_name(disk_id: str) -> str:
     return f"d-{plain if len(plain) <= 29 else plain.replace('-', '')[:29]}"
 
 
+def second_node_name(disk_id: str) -> str:
+    """The name that takes turns with ``node_name`` when the disk moves to another file under its guest."""
+    return f"n{node_name(disk_id)[1:]}"
+
+
 def disk_device_name(disk_id: str) -> str:
     """The name of the device that shows the disk to the guest."""
     return f"{node_name(disk_id)}-device"

@@ -42,14 +42,14 @@ class Vm:
         """Devices that the guest would not let go of when it was last asked."""
 
     @contextlib.asynccontextmanager
-    async def by_itself(self) -> AsyncIterator[tuple[Record, Qmp | None]]:
+    async def by_itself(self, *, asleep: bool = False) -> AsyncIterator[tuple[Record, Qmp | None]]:
         """The machine's record and its control connection (None: it is off), while no verb and no end comes between.
 
-        Raises NotFound, Conflict: it is suspended, and its memory knows the devices that it has.
+        Raises NotFound; Conflict unless ``asleep``: it is suspended, and its memory knows the devices that it has.
         """
         async with self._alone:
             record = self.known()
-            if self._process is None and record.power is PowerState.SUSPENDED:
+            if self._process is None and record.power is PowerState.SUSPENDED and not asleep:
                 raise Conflict(f"machine {self.machine_id} is suspended: its devices cannot be changed")
             yield record, self._qmp if self._process is not None else None
 
