@@ -106,7 +106,6 @@ SENTENCES: dict[str, Tell] = {
         f"{len(f['clones'])} volumes are being made of volume {f.name('volume')}: its old file stays until then"
     ),
     "volume_not_led": lambda f: f"volume {f.name('volume')} is looked at again: {f['why']}",
-    "volume_retyped": lambda f: f"volume {f.name('volume')} has the type {f['type']}",
     "no_disk_to_move": lambda f: f"host {f['host']} has no disk of {f.name('server')} to move: {f['why']}",
     "disk_mirror": lambda f: (
         f"what {f.name('machine')} writes to disk {f.name('disk')} goes to {f['path']}, too, and so does all that is on it"
