@@ -8,7 +8,7 @@ import msgspec
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.routes import Get, Put
-from minicloud.base.errors import Invalid, NotFound
+from minicloud.base.errors import Invalid
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import backends, services
@@ -150,14 +150,8 @@ async def failover(call: Call, body: OfHost) -> None:
     """No backend has another one to fail over to."""
     host = _host(body)
 
-    def work(tx: Transaction) -> None:
-        try:
-            services.get(tx, VOLUME, host)
-        except NotFound as error:
-            raise Invalid(f"Invalid input received: {error.message}") from error
-
-    await call.read(work)
-    raise Invalid(f"Invalid input received: Host {host} has no replication: there is nothing to fail over to.")
+    await call.read(lambda tx: services.require_backend(tx, host))
+    raise services.unchanged(host, "replication_status", "['enabled', 'failed-over'] and must be up")
 
 
 def _loggers(body: Logs) -> dict[str, logging.Logger]:

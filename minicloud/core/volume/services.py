@@ -83,20 +83,28 @@ def switch(tx: Transaction, binary: str, host: str, *, disabled: bool, reason: s
 
 def freeze(tx: Transaction, host: str) -> None:
     """Nothing is managed on the backend any more. Raises Invalid when there is none, or it is frozen already."""
-    if _backend(tx, host).disabled_reason == FROZEN:
-        raise Invalid("Host is already frozen.")
+    if require_backend(tx, host).disabled_reason == FROZEN:
+        raise unchanged(host, "frozen", "False")
     switch(tx, VOLUME, host, disabled=True, reason=FROZEN)
 
 
 def thaw(tx: Transaction, host: str) -> None:
     """The backend is managed again. Raises Invalid when there is none, or it is not frozen."""
-    if _backend(tx, host).disabled_reason != FROZEN:
-        raise Invalid("Host is not frozen.")
+    if require_backend(tx, host).disabled_reason != FROZEN:
+        raise unchanged(host, "frozen", "True")
     switch(tx, VOLUME, host, disabled=False, reason=None)
 
 
-def _backend(tx: Transaction, host: str) -> Backend:
+def unchanged(host: str, field: str, expected: str) -> Invalid:
+    """The error for a backend of which something is not as an administrator's action takes it to be, in Cinder's words."""
+    return Invalid(
+        f"Invalid input received: No service could be changed: {field} in ['{host}'] must be {expected} to failover."
+    )
+
+
+def require_backend(tx: Transaction, host: str) -> Backend:
+    """A backend. Raises Invalid, in Cinder's words, where there is none."""
     found = records.find(tx, Backend, host)
     if found is None:
-        raise Invalid(f"Invalid input received: Service cinder-volume could not be found on host {host}.")
+        raise Invalid(f"No service found with host={host}")
     return found

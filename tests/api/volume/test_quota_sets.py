@@ -68,8 +68,20 @@ async def test_services_are_listed_and_switched() -> None:
             ("thaw", {"host": "x"}, 400),
             ("freeze", {}, 400),
             ("failover_host", {"host": backend["host"]}, 400),
+            ("failover_host", {"host": "x"}, 400),
         ):
             assert (await admin.put(f"{VOLUME}/os-services/{verb}", json=body)).status_code == status, verb
+        words = (
+            "Invalid input received: No service could be changed: {} in ['"
+            + backend["host"]
+            + "'] must be {} to failover."
+        )
+        for verb, field, wanted in (
+            ("thaw", "frozen", "True"),
+            ("failover_host", "replication_status", "['enabled', 'failed-over'] and must be up"),
+        ):
+            refused = await admin.put(f"{VOLUME}/os-services/{verb}", json={"host": backend["host"]})
+            assert (refused.status_code, message(refused)) == (400, words.format(field, wanted))
         logs = await admin.put(f"{VOLUME}/os-services/get-log", json={"binary": "cinder-scheduler"})
         assert [(one["binary"], one["host"]) for one in logs.json()["log_levels"]] == [("cinder-scheduler", "control")]
         everything = (await admin.put(f"{VOLUME}/os-services/get-log", json={})).json()["log_levels"]
