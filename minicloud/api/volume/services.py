@@ -8,7 +8,7 @@ import msgspec
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.routes import Get, Put
-from minicloud.base.errors import Invalid
+from minicloud.base.errors import Invalid, NotFound
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import backends, services
