@@ -12,7 +12,7 @@ from minicloud.base import tools
 from minicloud.base.errors import ToolFailed, ToolMissing, Unavailable
 
 KERNEL = "linux-image-cloud-amd64"
-INSIDE = ("busybox-static", "dropbear-bin", "e2fsprogs", "openssh-sftp-server")
+INSIDE = ("busybox-static", "dropbear-bin", "e2fsprogs", "openssh-sftp-server", "qemu-guest-agent")
 OUTSIDE = ("dosfstools", "mtools", "syslinux", "syslinux-common", "systemd-boot-efi")
 """Unpacked beside the guest and used from there: so nobody has to install them, and their versions belong to the recipe."""
 
@@ -103,7 +103,10 @@ class Apt:
         """All packages to fetch: the current kernel, what goes inside with its libraries, and what we use outside."""
         shown = await tools.run("apt-cache", *self._options, "show", "--no-all-versions", KERNEL)
         kernel = kernel_of(shown.stdout.decode())
-        closure = await tools.run("apt-cache", *self._options, "depends", *_CLOSURE, "dropbear-bin", "e2fsprogs")
+        # Only the libraries of the agent: its scripts for services would bring Perl with them.
+        agent = await tools.run("apt-cache", *self._options, "depends", "qemu-guest-agent")
+        wanted = ("dropbear-bin", "e2fsprogs", *needs_in(agent.stdout.decode()))
+        closure = await tools.run("apt-cache", *self._options, "depends", *_CLOSURE, *wanted)
         return sorted({kernel, *INSIDE, *OUTSIDE, *libraries_in(closure.stdout.decode())})
 
     async def fetch(self, names: Sequence[str]) -> dict[str, str]:
@@ -151,6 +154,11 @@ def kernel_of(shown: str) -> str:
 def libraries_in(depends: str) -> list[str]:
     """The library packages in the output of ``apt-cache depends --recurse`` (each package stands at the start of a line)."""
     return [line for line in depends.splitlines() if re.match(r"(lib|zlib)[^ ]*$", line)]
+
+
+def needs_in(depends: str) -> list[str]:
+    """The libraries that one package itself depends on, in the output of ``apt-cache depends``."""
+    return re.findall(r"^ +Depends: (lib\S+)$", depends, re.MULTILINE)
 
 
 def files_in(uris: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ MODULES = (
 
 BINARIES = (
     *("usr/sbin/dropbear", "usr/bin/dropbearkey", "usr/bin/dbclient", "usr/lib/openssh/sftp-server"),
+    "usr/sbin/qemu-ga",
     *("sbin/mke2fs", "sbin/resize2fs", "sbin/e2fsck", "sbin/tune2fs"),
 )
 LINKS = {

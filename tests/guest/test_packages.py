@@ -3,7 +3,7 @@
 import pytest
 
 from minicloud.base.errors import ToolMissing, Unavailable
-from minicloud.guest.packages import PROGRAMS, files_in, install_hint, kernel_of, libraries_in, need_tools
+from minicloud.guest.packages import PROGRAMS, files_in, install_hint, kernel_of, libraries_in, need_tools, needs_in
 
 SHOWN = """\
 Package: linux-image-cloud-amd64
@@ -52,3 +52,8 @@ def test_everything_missing_is_told_in_one_line() -> None:
 
 def test_every_program_has_a_package_to_name() -> None:
     assert install_hint(PROGRAMS) == "apt install apt dpkg qemu-utils"
+
+
+def test_a_package_brings_the_libraries_that_it_names_itself() -> None:
+    text = "agent\n  PreDepends: init-helpers\n  Depends: libglib2.0-0\n  Depends: perl\n |Depends: libother\n  Suggests: libmore\n"
+    assert needs_in(text) == ["libglib2.0-0"]

@@ -76,6 +76,7 @@ def test_a_program_for_another_processor_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_guests_scripts_are_where_the_guest_looks_for_them() -> None:
-    for name in ("start", "boot", "console", "dhcp", "nic", "disk"):
+    for name in ("start", "boot", "console", "dhcp", "nic", "disk", "agent"):
         assert (INIT / "root" / "lib" / "minilinux" / name).read_text().startswith("#!/bin/sh\n")
+    assert (INIT / "root" / "usr" / "sbin" / "chpasswd").read_text().startswith("#!/bin/sh\n")
     assert (INIT / "ramdisk.sh").read_text().startswith("#!/bin/sh\n")
