@@ -4,7 +4,7 @@ from minicloud.agent import calls
 from minicloud.conductor.compute.taken import TakenServer, give_back, host_of, keep
 from minicloud.conductor.step import Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.compute import servers
+from minicloud.core.compute import server_passwords, servers
 from minicloud.engines.database import Transaction
 
 
@@ -32,6 +32,7 @@ async def ensure_password(saga: ChangePassword, world: World) -> None:
 
 
 def mark_set(tx: Transaction, saga: ChangePassword, world: World) -> None:
-    """The server is free again, and the password is nowhere but in the guest."""
+    """The server is free again, and the password is nowhere but in the guest, and with the holder of its key."""
+    server_passwords.keep(tx, servers.living(tx, saga.server_id), saga.password)
     saga.password = ""
     servers.settle(tx, saga.server_id, saga.action_id, saga.claimed)

@@ -54,6 +54,24 @@ def _x509_fingerprint(certificate: str) -> str:
     return _pairs(found.fingerprint(hashes.SHA1()).hex())
 
 
+def encrypted(public_key: str, text: str) -> bytes:
+    """The text as only the holder of an RSA key can read it (PKCS #1, as ``nova get-password`` expects).
+
+    Raises Invalid where it is no such key, or the text is longer than the key can take.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+    try:
+        key = load_ssh_public_key(public_key.encode())
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise Invalid("Nothing can be encrypted for a key that is not RSA")
+        return key.encrypt(text.encode(), padding.PKCS1v15())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Invalid(f"Nothing can be encrypted for this key: {error}") from error
+
+
 def _pairs(digits: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
 

@@ -1,15 +1,20 @@
 """What is done inside guests, over HTTP: passwords set by an agent, passwords told by the guest, crashes, diagnostics."""
 
+import base64
 import json
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from minicloud.api.metadata import service as metadata_service
 from minicloud.api.metadata.service import Asked
 from minicloud.base.errors import ErrorFacts
 from minicloud.core import records
+from minicloud.core.compute.keys import make_ssh
 from minicloud.core.network.rows import Port
 from minicloud.drivers.faults import Fault
 from tests.support.clouds import TestedCloud, a_cloud
@@ -52,6 +57,25 @@ async def test_a_password_that_is_not_set_is_no_success(error: ErrorFacts, statu
         [told] = answer.json().values()
         assert (answer.status_code, told["message"]) == (status, message.format(id=server_id))
         assert (await cloud.server(server_id))["OS-EXT-STS:task_state"] is None
+
+
+async def test_a_password_that_was_set_may_be_read_by_whoever_has_the_rsa_key() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        made = make_ssh()
+        keypair = {"name": "rsa", "public_key": made.public_key, "type": "ssh"}
+        assert (await cloud.demo.post("/compute/v2.1/os-keypairs", json={"keypair": keypair})).status_code == 201
+        server_id = (await cloud.a_server(key_name="rsa"))["id"]
+        path = f"/compute/v2.1/servers/{server_id}/os-server-password"
+        for word in ("first", "sécond"):
+            assert (await cloud.act(server_id, {"changePassword": {"adminPass": word}})).status_code == 202
+            key = load_pem_private_key(made.private_key.encode(), None)
+            assert isinstance(key, RSAPrivateKey)
+            sealed = (await cloud.demo.get(path)).json()["password"]
+            assert key.decrypt(base64.b64decode(sealed), PKCS1v15()).decode() == word
+        # What does not fit into the key is set, and kept nowhere.
+        assert (await cloud.act(server_id, {"changePassword": {"adminPass": "x" * 255}})).status_code == 202
+        assert (await cloud.demo.get(path)).json()["password"] == sealed
 
 
 async def test_a_crash_is_triggered_since_2_17() -> None:
