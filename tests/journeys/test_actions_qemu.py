@@ -17,6 +17,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
+# Registers of the i6300esb: a lock at +12, the two timers at +0 and +4 (milliseconds), the switch at 0x68 of its configuration.
+WATCHDOG = r"""
+for card in /sys/bus/pci/devices/*; do [ "$(cat $card/device)" = 0x25ab ] && break; done
+echo 1 >$card/enable
+read -r base rest <$card/resource
+timer() { devmem $((base + 12)) 16 0x80; devmem $((base + 12)) 16 0x86; devmem $((base + $1)) 32 500; }
+timer 0; timer 4
+printf '\002' | dd of=$card/config bs=1 seek=$((0x68)) conv=notrunc 2>/dev/null
+echo armed"""
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
@@ -47,6 +57,7 @@ def test_one_guest_through_all_that_may_be_done_to_it(cloud: Journey) -> None:
         it_is_backed_up(admin, web)
         it_is_rescued(cloud, admin, key, web)
         it_is_evacuated(cloud, admin, key, web)
+        its_watchdog_bites(cloud, admin, key, web)
         delete(admin, web)
     assert cloud.guests() == {}
 
@@ -120,3 +131,11 @@ def it_is_evacuated(cloud: Journey, admin: Connection, key: Path, web: Any) -> N
     until(lambda: not old.exists(), "that the host that returned has nothing of it")
     cloud.wait_for_console("web", READY)
     assert ssh(cloud, key, "ls /root/mark 2>/dev/null; hostname") == "web"
+
+
+def its_watchdog_bites(cloud: Journey, admin: Connection, key: Path, web: Any) -> None:
+    """The kernel here has no driver for it, so the guest's shell speaks with the card: half a second for each of its two stages."""
+    assert ssh(cloud, key, WATCHDOG) == "armed"
+    cloud.wait_for_console("web", READY, times=2)
+    assert "the guest's watchdog was not fed: reset" in cloud.does("minicloud", "explain", "web")
+    wait_for(admin, web.id, "ACTIVE", power=1)

@@ -1,5 +1,7 @@
-"""A real guest is given a card while it runs, and loses it; a snapshot of it boots; special hardware is seen from inside."""
+"""A real guest is given a card while it runs, and loses it; its agent sets a password and freezes it for a snapshot, which boots; special hardware is seen from inside."""
 
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,9 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
         private = admin.network.find_network("private")
         minilinux = admin.image.find_image("minilinux", ignore_missing=False)
+        # Whoever knows that an agent listens in an image says so, and may ask for no copy without it.
+        agent = {"hw_qemu_guest_agent": "yes", "os_require_quiesce": "yes"}
+        admin.image.update_image(minilinux, **agent)
         blank = {"source_type": "blank", "destination_type": "local"}
         root = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": minilinux.id}
         disks = [
@@ -58,6 +63,13 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
         assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
 
+        # The generator of its host, where it reads numbers that nobody knows.
+        assert ssh(cloud, key, "cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")
+        numbers = {
+            ssh(cloud, key, "dd if=/dev/hwrng bs=16 count=1 2>/dev/null | hexdump -v -e '1/1 \"%02x\"'") for _ in "12"
+        }
+        assert sorted(map(len, numbers)) == [32, 32]
+
         # A queue for each processor, in the card that it has and in one
         # that comes while it runs, is numbered, and goes again.
         assert ssh(cloud, key, "ls /sys/class/net/eth0/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
@@ -74,13 +86,20 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         until(lambda: card.mac_addr not in ssh(cloud, key, "ip link"), "that the card is gone")
         until(lambda: len(list(admin.compute.server_interfaces(server))) == 1, "that Nova knows")
 
-        # A snapshot of the running guest holds what it has written out, and boots.
-        ssh(cloud, key, "echo kept >/root/kept && sync")
+        # Its agent sets a password, with which it lets people in at its console.
+        cloud.does("openstack", "server", "set", "--password", "fresh: Wörter", "web")
+        assert "uid=0(root)" in at_the_console(cloud, server.id, "root", "fresh: Wörter", "id")
+
+        # A snapshot of the running guest boots, and holds what nobody has written out but its agent, which froze it for that.
+        ssh(cloud, key, "echo kept >/root/kept")
         image = admin.compute.create_server_image(server, "copy", wait=True, timeout=int(PATIENCE_S))
         assert image.status == "active"
         wait_for(admin, server.id, "ACTIVE", power=1)
         assert ssh(cloud, key, "cat /root/kept") == "kept"
+        assert "guest-fsfreeze called" in ssh(cloud, key, "logread")
+        assert "lets 1 file systems go on" in cloud.does("minicloud", "explain", "web")
         delete(admin, server)
+        cloud.does("openstack", "image", "unset", *(w for name in agent for w in ("--property", name)), "minilinux")
         again = create(admin, "again", private.id, key_name="k", image="copy")
         admin.compute.wait_for_server(again, wait=int(PATIENCE_S))
         cloud.wait_for_console("again", READY)
@@ -88,6 +107,25 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert ssh(cloud, key, "hostname", server="again") == "again"
         delete(admin, again)
     assert cloud.guests() == {}
+
+
+def at_the_console(cloud: Journey, server_id: str, user: str, password: str, command: str) -> str:
+    """What a command says to somebody who logs in at the guest's serial console."""
+    [folder] = cloud.data.glob(f"hosts/*/instances/{server_id}")
+    descriptor = os.open(folder, os.O_PATH)
+    talk = (("", ""), ("login: ", user), ("Password: ", password), ("# ", command), ("# ", "exit"))
+    said = b""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(PATIENCE_S)
+        line.connect(f"/proc/self/fd/{descriptor}/serial")
+        for awaited, typed in talk:
+            seen = b""
+            while awaited.encode() not in seen:
+                seen += line.recv(4096)
+            said += seen
+            line.sendall(f"{typed}\n".encode())
+    os.close(descriptor)
+    return said.decode(errors="replace")
 
 
 def test_a_server_begins_anew_from_an_image_with_other_firmware(cloud: Journey, image: GuestImage) -> None:

@@ -276,6 +276,7 @@ class QemuHypervisor(QemuMoves):
     async def _find_again(self, vm: Vm) -> None:
         try:
             await vm.find_again()
+            await guestagent.ensure_thawed(vm.folder)
         except CloudError as error:
             # One damaged record must not keep the other machines from being watched.
             _log.error("machine %s is not watched: %s", vm.machine_id, error.message)

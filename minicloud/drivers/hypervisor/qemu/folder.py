@@ -17,8 +17,10 @@ from minicloud.drivers.hypervisor.qemu.command import UEFI_VARIABLES
 from minicloud.drivers.hypervisor.qemu.layout import Layout, node_name, second_node_name
 from minicloud.drivers.privatefolder import make_private
 
+FROZEN = "frozen"
+"""Lies there while the guest's file systems stand still for us."""
 _OWN = (
-    *("qmp", "monitor", "serial", "agent", "pid", "qemu.log", "vars.fd", "incoming", "nbd"),
+    *("qmp", "monitor", "serial", "agent", "pid", "qemu.log", "vars.fd", "incoming", "nbd", FROZEN),
     *("console.log", "console.log.1", "memory", ".memory.new", ".machine.json.new", "machine.json"),
 )
 _CONSOLE_LIMIT = 4 << 20
@@ -129,8 +131,8 @@ class Folder:
             self.path.rmdir()
 
     def clear_sockets(self) -> None:
-        """No socket or pid file of an earlier process is in the way of the next."""
-        for name in ("qmp", "monitor", "serial", "agent", "pid", "incoming", "nbd"):
+        """No socket, pid file or mark of an earlier process is in the way of the next."""
+        for name in ("qmp", "monitor", "serial", "agent", "pid", "incoming", "nbd", FROZEN):
             (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

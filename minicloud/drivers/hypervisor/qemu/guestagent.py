@@ -13,11 +13,13 @@ import msgspec
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Conflict, Failed, NotOffered
 from minicloud.drivers.hypervisor import Hardware
-from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.folder import FROZEN, Folder
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
 SOCKET = "agent"
 _LIMIT_S = 5.0
+_FREEZE_LIMIT_S = 60.0
+"""A guest writes out all that it has before its file systems stand still."""
 _LINE_LIMIT = 1 << 16
 
 
@@ -39,28 +41,48 @@ async def frozen(folder: Folder, hardware: Hardware) -> AsyncIterator[None]:
 
     Raises Conflict (kind ``no_agent``), NotOffered, Failed: only where no copy is wanted without that.
     """
-    held = False
+    asked, mark = False, folder.path / FROZEN
     try:
-        if not hardware.guest_agent:
-            raise Conflict("QEMU guest agent is not enabled", kind="no_agent")
-        await ask(folder, "guest-fsfreeze-freeze", {})
-        held = True
-    except CloudError as error:
-        if hardware.quiesce:
-            raise
-        trace.note("not_frozen", machine=folder.path.name, why=error.message)
-    try:
+        try:
+            if not hardware.guest_agent:
+                raise Conflict("QEMU guest agent is not enabled", kind="no_agent")
+            await ask(folder, "guest-ping", {})
+            asked = True
+            mark.touch()
+            count = await ask(folder, "guest-fsfreeze-freeze", {}, limit_s=_FREEZE_LIMIT_S)
+            trace.note("frozen", machine=folder.path.name, file_systems=count)
+        except CloudError as error:
+            if hardware.quiesce:
+                raise
+            trace.note("not_frozen", machine=folder.path.name, why=error.message)
         yield
     finally:
-        if held:
+        if asked:
+            # Also after a failure: some of the file systems may stand still, or soon will.
             with anyio.CancelScope(shield=True):
-                await ask(folder, "guest-fsfreeze-thaw", {})
+                await _thaw(folder)
 
 
-async def ask(folder: Folder, command: str, arguments: dict[str, Any]) -> Any:
+async def ensure_thawed(folder: Folder) -> None:
+    """Everything goes on in a guest that stood still when an earlier process of ours ended."""
+    if (folder.path / FROZEN).exists():
+        await _thaw(folder)
+
+
+async def _thaw(folder: Folder) -> None:
+    """Everything goes on; a guest that does not answer is told of, for nobody can do more."""
+    try:
+        count = await ask(folder, "guest-fsfreeze-thaw", {}, limit_s=_FREEZE_LIMIT_S)
+        trace.note("thawed", machine=folder.path.name, file_systems=count)
+    except CloudError as error:
+        trace.note("not_thawed", machine=folder.path.name, why=error.message)
+    (folder.path / FROZEN).unlink(missing_ok=True)
+
+
+async def ask(folder: Folder, command: str, arguments: dict[str, Any], *, limit_s: float = _LIMIT_S) -> Any:
     """The agent's answer. Raises NotOffered (it does not answer), Failed (it refuses)."""
     number = secrets.randbelow(1 << 31)
-    with folder.socket(SOCKET) as path, anyio.move_on_after(_LIMIT_S):
+    with folder.socket(SOCKET) as path, anyio.move_on_after(limit_s):
         try:
             async with await anyio.connect_unix(path) as stream:
                 lines = _Lines(stream)

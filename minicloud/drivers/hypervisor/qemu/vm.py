@@ -285,6 +285,12 @@ class Vm:
             if event.event != "DEVICE_DELETED":
                 self.refusals.add(str(event.data.get("device")))
             self.stirred.set()
+        elif event.event == "WATCHDOG":
+            action = str(event.data.get("action"))
+            trace.note("watchdog", machine=self.machine_id, action=action)
+            if action == "poweroff":
+                # QEMU leaves without another word, and that is what was asked for.
+                self._end_reason = "watchdog"
         elif event.event == "BLOCK_IO_ERROR":
             trace.note("disk_error", machine=self.machine_id, **event.data)
         elif event.event == "RESUME":

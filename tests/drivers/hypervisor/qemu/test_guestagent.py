@@ -46,7 +46,7 @@ async def an_agent(folder: Path, answer: Callable[[dict[str, Any]], bytes]) -> A
 def as_it_is(asked: dict[str, Any]) -> bytes:
     if asked["execute"] == "guest-sync":
         return b'half an ans\n{"return": 7}\n' + json.dumps({"return": asked["arguments"]["id"]}).encode() + b"\n"
-    if asked["arguments"].get("username") == "nobody":
+    if asked.get("arguments", {}).get("username") == "nobody":
         return b'{"error": {"class": "GenericError", "desc": "no such user"}}\n'
     return b'{"return": {}}\n'
 
@@ -74,11 +74,40 @@ async def test_nobody_and_somebody_who_says_nothing(tmp_path: Path, monkeypatch:
             await guestagent.ask(Folder(tmp_path), "guest-ping", {})
 
 
+def told(heard: list[dict[str, Any]]) -> list[str]:
+    """What the agent was asked to do."""
+    return [asked["execute"].removeprefix("guest-") for asked in heard if asked["execute"] != "guest-sync"]
+
+
 async def test_file_systems_stand_still_while_a_copy_begins(tmp_path: Path) -> None:
     async with an_agent(tmp_path, as_it_is) as heard:
         async with guestagent.frozen(Folder(tmp_path), Hardware(guest_agent=True)):
-            assert [asked["execute"] for asked in heard] == ["guest-sync", "guest-fsfreeze-freeze"]
-        assert [asked["execute"] for asked in heard][2:] == ["guest-sync", "guest-fsfreeze-thaw"]
+            assert told(heard) == ["ping", "fsfreeze-freeze"]
+        assert told(heard)[2:] == ["fsfreeze-thaw"]
+        # No mark is left, and nobody is asked to thaw again.
+        await guestagent.ensure_thawed(Folder(tmp_path))
+        assert len(told(heard)) == 3
+
+
+async def test_a_guest_whose_freezing_fails_or_is_not_waited_for_is_thawed(tmp_path: Path) -> None:
+    def refuses(asked: dict[str, Any]) -> bytes:
+        return b'{"error": {"desc": "busy"}}\n' if asked["execute"] == "guest-fsfreeze-freeze" else as_it_is(asked)
+
+    async with an_agent(tmp_path, refuses) as heard:
+        async with guestagent.frozen(Folder(tmp_path), Hardware(guest_agent=True)):
+            pass
+        with pytest.raises(Failed, match="busy"):
+            async with guestagent.frozen(Folder(tmp_path), Hardware(guest_agent=True, quiesce=True)):
+                pytest.fail("nothing was frozen")
+    assert told(heard) == 2 * ["ping", "fsfreeze-freeze", "fsfreeze-thaw"]
+
+
+async def test_a_guest_that_stood_still_when_we_died_goes_on_in_our_next_life(tmp_path: Path) -> None:
+    (tmp_path / "frozen").touch()
+    async with an_agent(tmp_path, as_it_is) as heard:
+        await guestagent.ensure_thawed(Folder(tmp_path))
+    assert told(heard) == ["fsfreeze-thaw"]
+    assert not (tmp_path / "frozen").exists()
 
 
 async def test_a_guest_without_an_agent_is_copied_as_it_is_unless_that_is_not_wanted(tmp_path: Path) -> None:
