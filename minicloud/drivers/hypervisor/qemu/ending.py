@@ -5,9 +5,10 @@ import contextlib
 
 import anyio
 
+from minicloud.base import trace
 from minicloud.base.errors import CloudError, Failed
 from minicloud.drivers.hypervisor.qemu.process import Process
-from minicloud.drivers.hypervisor.qemu.qmp import Qmp
+from minicloud.drivers.hypervisor.qemu.qmp import Event, Qmp
 
 _KILL_LIMIT_S = 30.0
 
@@ -36,3 +37,15 @@ async def kill(machine_id: str, running: Process) -> None:
         await running.wait()
     if running.alive:
         raise Failed(f"QEMU of machine {machine_id} (pid {running.pid}) does not die: the kernel holds it")
+
+
+def reason(machine_id: str, event: Event) -> str | None:
+    """Why a machine is about to end, where an event says that it is."""
+    if event.event == "SHUTDOWN":
+        return str(event.data.get("reason", "unknown"))
+    if event.event == "WATCHDOG":
+        action = str(event.data.get("action"))
+        trace.note("watchdog", machine=machine_id, action=action)
+        # QEMU leaves without another word, and that is what was asked for.
+        return "watchdog" if action == "poweroff" else None
+    return None

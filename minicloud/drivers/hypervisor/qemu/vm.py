@@ -279,18 +279,12 @@ class Vm:
         self._around.watch(lambda: self._watch(found), f"watch {self.machine_id}")
 
     def _hear(self, event: Event) -> None:
-        if event.event == "SHUTDOWN":
-            self._end_reason = str(event.data.get("reason", "unknown"))
+        if (reason := ending.reason(self.machine_id, event)) is not None:
+            self._end_reason = reason
         elif event.event in ("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR"):
             if event.event != "DEVICE_DELETED":
                 self.refusals.add(str(event.data.get("device")))
             self.stirred.set()
-        elif event.event == "WATCHDOG":
-            action = str(event.data.get("action"))
-            trace.note("watchdog", machine=self.machine_id, action=action)
-            if action == "poweroff":
-                # QEMU leaves without another word, and that is what was asked for.
-                self._end_reason = "watchdog"
         elif event.event == "BLOCK_IO_ERROR":
             trace.note("disk_error", machine=self.machine_id, **event.data)
         elif event.event == "RESUME":
