@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import Body
@@ -10,9 +9,9 @@ from minicloud.api.call import Call
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.api.volume import lists, values
 from minicloud.api.volume.lists import Resource
-from minicloud.api.volume.types import fit_specs, public_filter
+from minicloud.api.volume.type_values import changes, fit_name, fit_specs, one_spec, public_filter
 from minicloud.api.volume.values import Flag
-from minicloud.base.errors import Invalid, NotFound
+from minicloud.base.errors import NotFound
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Condition, Transaction
 from minicloud.core.volume import group_types
@@ -79,7 +78,7 @@ async def index(call: Call) -> Any:
 
 async def create(call: Call, body: GroupTypeCreate) -> Any:
     """Make a type."""
-    name = _name(body.name)
+    name = fit_name(body.name)
     description = values.text("description", body.description)
     public = values.truth("is_public", body.is_public, True)
     specs = fit_specs(body.group_specs or {})
@@ -88,13 +87,6 @@ async def create(call: Call, body: GroupTypeCreate) -> Any:
         return group_types.create(tx, name=name, description=description, is_public=public, specs=specs)
 
     return {"group_type": view(call, await call.write(work))}
-
-
-def _name(text: str) -> str:
-    stripped = values.text("name", text)
-    if not stripped:
-        raise Invalid("Invalid input for field/attribute name. Value: . '' is too short", field="name")
-    return stripped
 
 
 async def show(call: Call, type_id: str) -> Any:
@@ -106,19 +98,14 @@ async def show(call: Call, type_id: str) -> Any:
 
 async def update(call: Call, type_id: str, body: GroupTypeUpdate) -> Any:
     """Change a type's name, description, or whether it is public."""
-    given = {name: getattr(body, name) for name in ("name", "description", "is_public")}
-    known = {name: None if value is UNSET else value for name, value in given.items()}
-    if all(value is None for value in known.values()):
-        raise Invalid("Specify group type name, description or a combination thereof.")
-    if known["name"] is not None and not known["name"].strip():
-        raise Invalid("Group type name can not be empty.")
-    name = None if known["name"] is None else _name(known["name"])
-    description = values.text("description", known["description"])
-    public = None if known["is_public"] is None else values.truth("is_public", known["is_public"])
+    wanted = changes(
+        body,
+        nothing="Specify group type name, description or a combination thereof.",
+        nameless="Group type name can not be empty.",
+    )
 
     def work(tx: Transaction) -> GroupType:
-        found = group_types.by_id(tx, call.context, type_id)
-        return group_types.change(tx, found, name=name, description=description, is_public=public)
+        return group_types.change(tx, group_types.by_id(tx, call.context, type_id), **wanted)
 
     return {"group_type": view(call, await call.write(work))}
 
@@ -148,15 +135,7 @@ async def show_spec(call: Call, type_id: str, key: str) -> Any:
 
 async def set_spec(call: Call, type_id: str, key: str, body: bytes) -> Any:
     """Set one; the document is nothing but its key and value."""
-    try:
-        given = msgspec.json.decode(body, type=dict[str, str | None])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"Invalid input for field/attribute body. {error}", kind="body") from error
-    if len(given) != 1:
-        raise Invalid("Invalid input for field/attribute body. It has to have exactly one key.", kind="body")
-    if key not in given:
-        raise Invalid("Request body and URI mismatch")
-    fit = fit_specs(given, blanks=False)
+    fit = one_spec(body, key)
     await call.write(lambda tx: group_types.set_specs(tx, group_types.by_id(tx, call.context, type_id), fit))
     return fit
 

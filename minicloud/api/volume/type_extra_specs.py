@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import msgspec
-
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.routes import Delete, Get, Post, Put
-from minicloud.api.volume.types import SENSITIVE, fit_specs, readable_specs
-from minicloud.base.errors import Invalid, NotFound
+from minicloud.api.volume.type_values import fit_specs, one_spec
+from minicloud.api.volume.types import SENSITIVE, readable_specs
+from minicloud.base.errors import NotFound
 from minicloud.core.policy import ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import Transaction
 from minicloud.core.volume import types
@@ -45,15 +44,7 @@ async def show(call: Call, type_id: str, key: str) -> Any:
 
 async def update(call: Call, type_id: str, key: str, body: bytes) -> Any:
     """Set one; the document is nothing but its key and value."""
-    try:
-        given = msgspec.json.decode(body, type=dict[str, str | None])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"Invalid input for field/attribute body. {error}", kind="body") from error
-    if len(given) != 1:
-        raise Invalid("Invalid input for field/attribute body. It has to have exactly one key.", kind="body")
-    if key not in given:
-        raise Invalid("Request body and URI mismatch")
-    specs = fit_specs(given, blanks=False)
+    specs = one_spec(body, key)
     await call.write(lambda tx: types.set_specs(tx, types.by_id(tx, call.context, type_id), specs))
     return specs
 

@@ -1,6 +1,5 @@
 """Volume types over HTTP, with who may use a private one."""
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -11,8 +10,9 @@ from minicloud.api.call import Call
 from minicloud.api.routes import Action, Delete, Get, Post, Put
 from minicloud.api.volume import lists, values
 from minicloud.api.volume.lists import Resource
+from minicloud.api.volume.type_values import changes, fit_name, fit_specs, public_filter
 from minicloud.api.volume.values import Flag
-from minicloud.base.errors import Invalid, NotFound
+from minicloud.base.errors import NotFound
 from minicloud.core import records
 from minicloud.core.policy import ADMIN, PROJECT_MEMBER_OR_ADMIN, PROJECT_READER_OR_ADMIN
 from minicloud.core.records import AnyOf, Condition, Query, Transaction
@@ -137,21 +137,9 @@ async def index(call: Call) -> Any:
     return answer
 
 
-def public_filter(text: str | None) -> bool | None:
-    """Whether public or private types are meant; None: both."""
-    if text is None:
-        return True
-    if text.strip().lower() == "none":
-        return None
-    try:
-        return values.truth("is_public", text.strip().capitalize())
-    except Invalid as error:
-        raise Invalid(f"Invalid is_public filter [{text}]") from error
-
-
 async def create(call: Call, body: TypeCreate) -> Any:
     """Make a type."""
-    name = _name(body.name)
+    name = fit_name(body.name)
     description = values.text("description", body.description)
     public = values.truth("is_public", body.is_public, True)
     specs = fit_specs(body.extra_specs or {})
@@ -160,24 +148,6 @@ async def create(call: Call, body: TypeCreate) -> Any:
         return types.create(tx, call.context, name=name, description=description, is_public=public, specs=specs)
 
     return {"volume_type": made(call, await call.write(work))}
-
-
-def _name(text: str) -> str:
-    stripped = values.text("name", text)
-    if not stripped:
-        raise Invalid("Invalid input for field/attribute name. Value: . '' is too short", field="name")
-    return stripped
-
-
-def fit_specs(given: dict[str, str | None], *, blanks: bool = True) -> dict[str, str]:
-    """Extra specs with fit keys and values. Raises Invalid."""
-    pattern = r"[a-zA-Z0-9\-_:. ]{1,255}" if blanks else r"[a-zA-Z0-9\-_:.]{1,255}"
-    for key, value in given.items():
-        if not re.fullmatch(pattern, key):
-            raise Invalid(f"Invalid input for field/attribute extra_specs. Value: {given}. {key!r} is no fit key")
-        if value is not None and len(value) > 255:
-            raise Invalid(f"Invalid input for field/attribute {key}. Value: {value}. {value!r} is too long")
-    return {key: value or "" for key, value in given.items()}
 
 
 async def show(call: Call, type_id: str) -> Any:
@@ -193,19 +163,14 @@ async def show(call: Call, type_id: str) -> Any:
 
 async def update(call: Call, type_id: str, body: TypeUpdate) -> Any:
     """Change a type's name, description, or whether it is public."""
-    given = {name: getattr(body, name) for name in ("name", "description", "is_public")}
-    known = {name: None if value is UNSET else value for name, value in given.items()}
-    if all(value is None for value in known.values()):
-        raise Invalid("Specify volume type name, description, is_public or a combination thereof.")
-    if known["name"] is not None and not known["name"].strip():
-        raise Invalid("Volume type name can not be empty.")
-    name = None if known["name"] is None else _name(known["name"])
-    description = values.text("description", known["description"])
-    public = None if known["is_public"] is None else values.truth("is_public", known["is_public"])
+    wanted = changes(
+        body,
+        nothing="Specify volume type name, description, is_public or a combination thereof.",
+        nameless="Volume type name can not be empty.",
+    )
 
     def work(tx: Transaction) -> VolumeType:
-        found = types.by_id(tx, call.context, type_id)
-        return types.change(tx, found, name=name, description=description, is_public=public)
+        return types.change(tx, types.by_id(tx, call.context, type_id), **wanted)
 
     return {"volume_type": brief(call, await call.write(work))}
 
