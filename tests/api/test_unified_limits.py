@@ -128,6 +128,37 @@ async def test_who_has_too_many_bytes_of_images_begins_nothing_more() -> None:
         assert (await cloud.demo.get(second)).json()["status"] == "uploading"
 
 
+async def test_an_import_is_held_to_limits_when_it_begins_and_its_task_tells() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, unified_limits="image", import_allowed_hosts="127.0.0.1")
+        await _registered(
+            cloud, "image", image_count_total=9, image_size_total=1, image_count_uploading=1, image_stage_total=2
+        )
+        wanted = {"name": "one", "disk_format": "raw", "container_format": "bare"}
+        octets = {"Content-Type": "application/octet-stream"}
+
+        async def an_image() -> str:
+            return f"/image/v2/images/{(await cloud.demo.post('/image/v2/images', json=wanted)).json()['id']}"
+
+        async def imported(path: str, **method: str) -> str:
+            """Why it came to nothing."""
+            assert (await cloud.demo.post(f"{path}/import", json={"method": method})).status_code == 202
+            await cloud.settled()
+            [task] = (await cloud.demo.get(f"{path}/tasks")).json()["tasks"]
+            assert (task["status"], (await cloud.demo.get(path)).json()["status"]) == ("failure", "queued")
+            return str(task["message"])
+
+        first, second, third = await an_image(), await an_image(), await an_image()
+        assert (await cloud.demo.put(f"{first}/file", content=bytes(1 << 20), headers=octets)).status_code == 204
+        assert (await cloud.demo.put(f"{second}/stage", content=bytes(1 << 20), headers=octets)).status_code == 204
+        why = await imported(third, name="web-download", uri="http://127.0.0.1/x")
+        assert "Resource image_count_uploading is over limit of 1 due to current usage 2 and delta 0" in why
+        why = await imported(second, name="glance-direct")
+        assert "Resource image_size_total is over limit of 1 due to current usage 1 and delta 1" in why
+        usage = (await cloud.demo.get("/image/v2/info/usage")).json()["usage"]
+        assert [usage[name]["usage"] for name in ("image_stage_total", "image_count_uploading")] == [0, 0]
+
+
 async def test_network_takes_registered_limits_and_keeps_its_own_for_the_rest() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack, unified_limits="network, compute")

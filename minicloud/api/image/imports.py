@@ -57,8 +57,7 @@ async def import_image(call: Call, image_id: str, body: bytes) -> None:
 
 
 def begin(call: Call, tx: Transaction, image: Image, task: Task, source: Source) -> None:
-    """Promise that the image will be filled; the task tells how it goes. Raises Conflict, OverQuota."""
-    quotas.check(tx, call.context.project_id, quotas.UPLOADING, 1 if image.status == QUEUED else 0)
+    """Promise that the image will be filled; the task tells how it goes. Raises Conflict."""
     taken = uploads.begin_import(tx, image, task_id=task.id, store=STORE)
     assert taken.disk_format is not None
     call.begin(
@@ -70,6 +69,7 @@ def begin(call: Call, tx: Transaction, image: Image, task: Task, source: Source)
             source=source,
             inspected=taken.container_format in INSPECTED,
             task_id=task.id,
+            project_id=call.context.project_id,
         ),
     )
 

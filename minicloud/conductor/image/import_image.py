@@ -11,7 +11,7 @@ from minicloud.base.errors import Failed, Gone, from_facts
 from minicloud.base.imageformat import Inspector
 from minicloud.conductor.step import Saga, Step, Steps
 from minicloud.conductor.world import World
-from minicloud.core.image import images, tasks, uploads
+from minicloud.core.image import images, quotas, tasks, uploads
 from minicloud.core.image.uploads import Received
 from minicloud.engines.database import Transaction
 
@@ -46,7 +46,7 @@ Source = File | Blank | Staged | Web
 
 class ImportImage(Saga):
     """``upload_id`` was given to the image when it was taken for this work. Containers that hold who knows what are not
-    ``inspected``. ``task_id`` is the task by which a client follows it, if one asked."""
+    ``inspected``. ``task_id`` is the task by which a client follows it, if one asked, in the project ``project_id``."""
 
     image_id: str
     upload_id: str
@@ -54,6 +54,7 @@ class ImportImage(Saga):
     source: Source
     inspected: bool = True
     task_id: str = ""
+    project_id: str | None = None
     received: Received | None = None
 
     @property
@@ -70,9 +71,12 @@ class ImportImage(Saga):
 
 
 def mark_processing(tx: Transaction, saga: ImportImage, world: World) -> None:
-    """Whoever follows the task sees that it has begun."""
+    """Whoever follows the task sees that it has begun. As in Glance, it is now that quotas are looked at."""
     if saga.task_id:
         tasks.begin(tx, saga.task_id)
+        image = images.find_many(tx, [saga.image_id]).get(saga.image_id)
+        staged = (image.size or 0) if image is not None and isinstance(saga.source, Staged) else None
+        quotas.check_import(tx, saga.project_id, staged_bytes=staged)
 
 
 def mark_failed(tx: Transaction, saga: ImportImage, world: World) -> None:

@@ -46,10 +46,22 @@ def check(tx: Transaction, owner: str | None, name: str, more: int) -> None:
         ) from error
 
 
+def check_import(tx: Transaction, owner: str | None, *, staged_bytes: int | None) -> None:
+    """Whether an import that has begun may go on: of so many bytes that were staged before, or of what will be (None).
+
+    Raises TooLarge.
+    """
+    if staged_bytes is not None:
+        check(tx, owner, SIZE, staged_bytes // MiB)
+    else:
+        check(tx, owner, STAGED, 0)
+        check(tx, owner, UPLOADING, 0)
+
+
 def _used(tx: Transaction, owner: str | None) -> dict[str, int]:
     row = tx.one(
         "SELECT count(*), COALESCE(sum(CASE WHEN status IN ('active', 'deactivated') THEN size END), 0), "
-        "COALESCE(sum(CASE WHEN status = 'uploading' THEN size END), 0), "
+        "COALESCE(sum(CASE WHEN status IN ('uploading', 'importing') THEN size END), 0), "
         "count(CASE WHEN status IN ('saving', 'uploading', 'importing') THEN 1 END) "
         "FROM images WHERE owner = ? AND deleted = 0 AND status NOT IN ('killed', 'pending_delete')",
         [owner or ""],
