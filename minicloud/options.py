@@ -68,9 +68,6 @@ def image_options_of(settings: Settings) -> ImageOptions:
     unknown = sorted(set(_words(settings.import_methods)) - set(METHODS))
     if unknown:
         raise Invalid(f"The setting import_methods names {unknown[0]}: there are {', '.join(METHODS)}")
-    ports = _words(settings.import_allowed_ports)
-    if not all(port.isdecimal() and 0 < int(port) < 1 << 16 for port in ports):
-        raise Invalid(f"The setting import_allowed_ports has to be numbers of ports: {settings.import_allowed_ports}")
     protected = OPEN
     if settings.property_protection_file:
         where = settings.property_protection_file
@@ -84,13 +81,22 @@ def image_options_of(settings: Settings) -> ImageOptions:
         import_methods=_words(settings.import_methods),
         downloads=DownloadRules(
             schemes=_words(settings.import_allowed_schemes),
+            refused_schemes=_words(settings.import_disallowed_schemes),
             hosts=_words(settings.import_allowed_hosts),
             refused_hosts=_words(settings.import_disallowed_hosts),
-            ports=tuple(int(port) for port in ports),
+            ports=_ports("import_allowed_ports", settings.import_allowed_ports),
+            refused_ports=_ports("import_disallowed_ports", settings.import_disallowed_ports),
         ),
         protections=protected,
         check_hours=settings.image_check_hours,
     )
+
+
+def _ports(name: str, text: str) -> tuple[int, ...]:
+    words = _words(text)
+    if not all(port.isdecimal() and 0 < int(port) < 1 << 16 for port in words):
+        raise Invalid(f"The setting {name} has to be numbers of ports: {text}")
+    return tuple(int(port) for port in words)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ those of Glance's ``import_filtering_opts``: addresses of this machine and of th
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -16,6 +17,8 @@ import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from minicloud.base.errors import CloudError, Failed, Invalid
+
+T = TypeVar("T", str, int)
 
 MOST_REDIRECTS = 5
 SILENCE_S = 60.0
@@ -27,12 +30,14 @@ _MOVED = (301, 302, 303, 307, 308)
 
 
 class DownloadRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Where downloads may come from. No ``hosts`` are all but the refused ones; no ``ports`` are all."""
+    """Where downloads may come from. No ``schemes``, ``hosts`` or ``ports`` are all but the refused ones, which count only then."""
 
     schemes: tuple[str, ...] = ("http", "https")
+    refused_schemes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     refused_hosts: tuple[str, ...] = ()
     ports: tuple[int, ...] = (80, 443)
+    refused_ports: tuple[int, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +58,14 @@ async def judge(url: str, rules: DownloadRules) -> Target:
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError as error:
         raise _refused(url, str(error)) from error
-    if scheme not in _DEFAULT_PORTS or scheme not in rules.schemes:
+    if scheme not in _DEFAULT_PORTS or not _fits(scheme, rules.schemes, rules.refused_schemes):
         raise _refused(url, f"the scheme {scheme or '(none)'} is not allowed")
     if not host or any(ord(letter) <= 32 or ord(letter) > 126 for letter in url):
         raise _refused(url, "it names no host, or has letters that a URL cannot have")
-    if (rules.hosts and host not in rules.hosts) or (not rules.hosts and host in rules.refused_hosts):
+    if not _fits(host, rules.hosts, rules.refused_hosts):
         raise _refused(url, f"the host {host} is not allowed")
     # As upstream, a port that is not written out is the scheme's own and needs no permission.
-    if port is not None and rules.ports and port not in rules.ports:
+    if port is not None and not _fits(port, rules.ports, rules.refused_ports):
         raise _refused(url, f"the port {port} is not allowed")
     port = port or _DEFAULT_PORTS[scheme]
     addresses = await _addresses(url, host, port)
@@ -70,6 +75,10 @@ async def judge(url: str, rules: DownloadRules) -> Target:
         raise _refused(url, f"{host} has no address that is allowed")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(url=url, scheme=scheme, host=host, port=port, path=path, addresses=tuple(addresses))
+
+
+def _fits(value: T, allowed: Collection[T], refused: Collection[T]) -> bool:
+    return value in allowed if allowed else value not in refused
 
 
 def _refused(url: str, why: str) -> Invalid:

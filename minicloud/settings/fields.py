@@ -266,6 +266,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     import_allowed_schemes: str = "http,https"
     """Schemes of URLs that images may be imported from, separated by commas."""
 
+    import_disallowed_schemes: str = ""
+    """Schemes that images may not be imported from, separated by commas; passed over where there are allowed ones."""
+
     import_allowed_hosts: str = ""
     """The only hosts that images may be imported from, separated by commas. Default: all, but no address of this machine or its link."""
 
@@ -273,7 +276,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     """Hosts that images may not be imported from, separated by commas; passed over where there are allowed ones."""
 
     import_allowed_ports: str = "80,443"
-    """Ports that a URL to import from may name, separated by commas."""
+    """Ports that a URL to import from may name, separated by commas. Empty: all."""
+
+    import_disallowed_ports: str = ""
+    """Ports that a URL to import from may not name, separated by commas; passed over where there are allowed ones."""
 
     image_check_hours: int = 24
     """Hours after which hosts look through the images in their caches again, for bytes that the disk lost; 0: never."""

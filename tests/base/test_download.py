@@ -1,6 +1,7 @@
 """Downloads come from where the rules let them, whole, and from nowhere else."""
 
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,27 @@ async def test_a_redirect_is_judged_like_the_first_url() -> None:
             await got(f"{web}/inside")
         with pytest.raises(Failed, match="redirects"):
             await got(f"{web}/round")
+
+
+@pytest.mark.parametrize(
+    ("rules", "url", "fits"),
+    [
+        ({"schemes": ()}, "http://203.0.113.5/x", True),
+        ({"schemes": (), "refused_schemes": ("http",)}, "http://203.0.113.5/x", False),
+        ({"schemes": ()}, "ftp://203.0.113.5/x", False),
+        ({"refused_schemes": ("http",)}, "http://203.0.113.5/x", True),
+        ({"ports": ()}, "http://203.0.113.5:8080/x", True),
+        ({"ports": (), "refused_ports": (8080,)}, "http://203.0.113.5:8080/x", False),
+        ({"refused_ports": (80,)}, "http://203.0.113.5:80/x", True),
+        ({"refused_hosts": ("203.0.113.5",)}, "http://203.0.113.5/x", False),
+        ({"hosts": ("203.0.113.5",), "refused_hosts": ("203.0.113.5",)}, "http://203.0.113.5/x", True),
+    ],
+)
+async def test_what_is_refused_counts_where_nothing_is_allowed_by_name(
+    rules: dict[str, Any], url: str, fits: bool
+) -> None:
+    with nullcontext() if fits else pytest.raises(Invalid, match="not allowed"):
+        assert (await judge(url, DownloadRules(**rules))).url == url
 
 
 @pytest.mark.parametrize(
