@@ -23,6 +23,7 @@ SINCE = "3.27"
 MULTIATTACH = "volume:multiattach_bootable_volume"
 ATTACHMENTS = Resource(
     name="attachment",
+    all_tenants=lists.there,
     collection="attachments",
     filters=("volume_id", "status", "instance_id", "attach_status"),
     columns={

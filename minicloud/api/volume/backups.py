@@ -33,10 +33,19 @@ SERVICE = "cinder.backup.drivers.minicloud.BlobsDriver"
 """What keeps backups, in the manner in which Cinder names its drivers: some clients look for the beginning."""
 
 Choice = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+def _all_tenants(text: str) -> bool:
+    if text.lower() not in values.WORDS:
+        raise Invalid(f"all_tenants must be a boolean, got '{text}'.")
+    return lists.lenient(text)
+
+
 BACKUPS = Resource(
     name="backup",
     collection="backups",
     filters=("name", "status", "volume_id"),
+    all_tenants=_all_tenants,
     columns={
         name: name
         for name in (

@@ -20,6 +20,7 @@ OWNER = "group:group_snapshot_project_attribute"
 Choice = Annotated[str, msgspec.Meta(max_length=255)]
 GROUP_SNAPSHOTS = Resource(
     name="group_snapshot",
+    all_tenants=lists.there,
     collection="group_snapshots",
     links="group_snapshot_links",
     filters=("name", "status", "group_id"),

@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call
-from minicloud.api.listing import truth as oslo_truth
 from minicloud.api.routes import Action, Get, Post, Put
 from minicloud.api.volume import group_orders, lists, values
 from minicloud.api.volume.lists import Resource
@@ -23,6 +22,7 @@ OWNER = "group:group_project_attribute"
 Choice = Annotated[str, msgspec.Meta(max_length=255)]
 GROUPS = Resource(
     name="group",
+    all_tenants=lists.there,
     collection="groups",
     links="group_links",
     filters=("name",),
@@ -97,8 +97,7 @@ def brief(group: Group) -> dict[str, Any]:
 
 def detailed(call: Call, tx: Transaction, found: Sequence[Group]) -> list[dict[str, Any]]:
     """Groups with all that the version tells."""
-    listed = call.parameter("list_volume")
-    with_volumes = call.at_least("3.25") and listed is not None and oslo_truth(listed)
+    with_volumes = call.at_least("3.25") and values.parameter("list_volume", call.parameter("list_volume"))
     owners = call.at_least("3.58") and call.allows(OWNER)
     shown = []
     for group in found:

@@ -22,13 +22,30 @@ _OPERATORS = {"gt": ">", "gte": ">=", "eq": "=", "neq": "!=", "lt": "<", "lte": 
 NOTHING = AnyOf([])
 
 
+def lenient(text: str) -> bool:
+    """What ``all_tenants`` means to most listings: what is no truth is none."""
+    return text.strip().lower() in ("1", "t", "true", "on", "y", "yes")
+
+
+def strict(text: str) -> bool:
+    """What it means to volumes. Raises Invalid for what is no truth."""
+    return values.parameter("all_tenants", text)
+
+
+def there(text: str) -> bool:
+    """What it means to groups, their snapshots and attachments: that it is there counts, whatever it says."""
+    return True
+
+
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """How one kind of thing is listed.
 
     ``filters`` are those offered to everybody; ``columns`` the record's columns by the API's names, for filters and sorting;
     ``flags`` columns of truths, ``maps`` columns of JSON objects, ``times`` filters that compare; ``since`` the version from
     which a filter exists. What is not ``owned`` by projects, as the column ``owner``
-    says, is everybody's. ``links`` is the key of the link to the next page, where it is not made of the collection's name.
+    says, is everybody's. ``links`` is the key of the link to the next page, where it is not made of the collection's name;
+    ``all_tenants`` reads the parameter by which administrators see what is everybody's; ``host`` is the filter that a host, a
+    backend or a pool may be given to, and finds what lies there.
     """
 
     name: str
@@ -42,6 +59,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     owned: bool = True
     owner: str = "project_id"
     links: str | None = None
+    all_tenants: Callable[[str], bool] = lenient
+    host: str | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +79,8 @@ def read(call: Call, resource: Resource, *, but: Collection[str] = ()) -> Wanted
     offset = _offset(given.pop("offset", "0"))
     marker = given.pop("marker", "") or None
     sort = _sort(given, resource)
-    count = call.at_least("3.45") and values.truth("with_count", given.pop("with_count", None) or None)
-    every = call.context.is_admin and _all_tenants(given.get("all_tenants"))
+    count = call.at_least("3.45") and values.parameter("with_count", given.pop("with_count", None))
+    every = resource.all_tenants(given["all_tenants"]) and call.context.is_admin if "all_tenants" in given else False
     filters = _offered(call, resource, given)
     where: list[Condition | AnyOf] = []
     if resource.owned and not every:
@@ -126,11 +145,6 @@ def _offset(text: str) -> int:
     return number
 
 
-def _all_tenants(text: str | None) -> bool:
-    """As oslo reads it: what is no truth is none."""
-    return text is not None and text.strip().lower() in ("1", "t", "true", "on", "y", "yes")
-
-
 def _sort(given: dict[str, str], resource: Resource) -> list[tuple[str, bool]]:
     if "sort" in given and ("sort_key" in given or "sort_dir" in given):
         raise Invalid(
@@ -182,6 +196,8 @@ def _conditions(call: Call, resource: Resource, name: str, value: str) -> list[C
     column = resource.columns.get(plain)
     if column is None:
         return [NOTHING]
+    if name == resource.host:
+        return [Condition(column, "matches", _at(value))]
     if name.endswith("~"):
         return [Condition(column, "matches", re.escape(value))]
     if column in resource.times:
@@ -197,6 +213,12 @@ def _conditions(call: Call, resource: Resource, name: str, value: str) -> list[C
         return [Condition(column, "is null")]
     number = isinstance(found, int) and abs(found) <= values.LARGEST
     return [Condition(column, "=", found if number else _text(found))]
+
+
+def _at(host: str) -> str:
+    """The pattern of the pools of a host or backend, or of one pool: ``host@backend#pool``."""
+    further = "" if "#" in host else "(#.*)?" if "@" in host else "([@#].*)?"
+    return f"^{re.escape(host)}{further}$"
 
 
 def _flag(call: Call, name: str, value: str) -> bool:

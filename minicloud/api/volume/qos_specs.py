@@ -104,7 +104,7 @@ def _apply(call: Call, tx: Transaction, kinds: list[VolumeType]) -> None:
 
 async def delete(call: Call, specs_id: str) -> None:
     """Delete a set; with ``force`` also one that types have."""
-    force = values.truth("force", call.parameter("force"))
+    force = values.parameter("force", call.parameter("force"))
 
     def work(tx: Transaction) -> None:
         found = qos_specs.get(tx, specs_id)

@@ -51,7 +51,7 @@ def _used(tx: Transaction, project_id: str, names: Iterable[str]) -> dict[str, i
 async def show(call: Call, project_id: str) -> Any:
     """A project's limits; with ``usage`` what it has."""
     call.judge({"project_id": project_id})
-    with_usage = values.truth("usage", call.parameter("usage"))
+    with_usage = values.parameter("usage", call.parameter("usage"))
 
     def work(tx: Transaction) -> dict[str, Any]:
         found = _shown(tx, quota.limits(tx, quotas.SERVICE, project_id))

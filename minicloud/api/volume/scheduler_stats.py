@@ -56,7 +56,7 @@ def capabilities(backend: Backend, promised: int) -> dict[str, Any]:
 
 async def pools(call: Call) -> Any:
     """The pools of all backends that are up."""
-    detail = values.truth("detail", call.parameter("detail"))
+    detail = values.parameter("detail", call.parameter("detail"))
     name = call.parameter("name") if call.at_least("3.28") else None
     wanted_type = call.parameter("volume_type") if call.at_least("3.35") else None
     wanted = [(key, value) for key, value in call.parameters if key not in ("detail", "name", "volume_type")]

@@ -15,6 +15,8 @@ Size = int | str
 
 _TRUE = frozenset({"True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y", "t"})
 _FALSE = frozenset({"False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n", "f"})
+WORDS = {word.lower() for word in _TRUE | _FALSE}
+"""What means a truth in a query string, in small letters."""
 _KEY = re.compile(r"[a-zA-Z0-9\-_:. /]{1,255}")
 LARGEST = (1 << 31) - 1
 
@@ -30,6 +32,15 @@ def truth(name: str, value: Flag | UnsetType | None, default: bool = False) -> b
     if value in _FALSE:
         return False
     raise Invalid(f"Invalid input for field/attribute {name}. Value: {value}. {value!r} is not a boolean", field=name)
+
+
+def parameter(name: str, text: str | None) -> bool:
+    """A truth of a query string, False where it is not there. Raises Invalid, in Cinder's words, for a word that means nothing."""
+    if text is None:
+        return False
+    if text.lower() not in WORDS:
+        raise Invalid(f"Value '{text}' for '{name}' is not a boolean.", field=name)
+    return text.lower() in _TRUE
 
 
 def size(name: str, value: Size) -> int:

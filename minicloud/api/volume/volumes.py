@@ -7,7 +7,6 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.api.bodies import UUID, Body
 from minicloud.api.call import Call, Reply
-from minicloud.api.listing import truth as oslo_truth
 from minicloud.api.microversions import Beside, Since
 from minicloud.api.routes import Delete, Get, Post, Put
 from minicloud.api.volume import lists, values, volume_views
@@ -50,6 +49,8 @@ VOLUMES = Resource(
         *("created_at", "updated_at", "consumes_quota"),
     ),
     columns=_COLUMNS,
+    all_tenants=lists.strict,
+    host="host",
     flags=frozenset({"bootable", "multiattach", "use_quota"}),
     maps=frozenset({"metadata", "image_metadata"}),
     times=frozenset({"created_at", "updated_at"}),
@@ -169,8 +170,7 @@ async def detail(call: Call) -> Any:
 
 async def summary(call: Call) -> Any:
     """How many volumes there are, and their size together."""
-    asked = call.parameter("all_tenants")
-    every = call.context.is_admin and asked is not None and oslo_truth(asked)
+    every = values.parameter("all_tenants", call.parameter("all_tenants")) and call.context.is_admin
     count, size, metadata = await call.read(lambda tx: search.summary(tx, call.context, every=every))
     document: dict[str, Any] = {"total_count": count, "total_size": size}
     if call.at_least("3.36"):
@@ -227,8 +227,8 @@ async def update(call: Call, volume_id: str, body: VolumeUpdate) -> Any:
 
 async def delete(call: Call, volume_id: str) -> None:
     """Take a volume, and with ``cascade`` its snapshots, for deletion."""
-    cascade = _asked(call, "cascade")
-    force = call.at_least("3.23") and _asked(call, "force")
+    cascade = values.parameter("cascade", call.parameter("cascade"))
+    force = call.at_least("3.23") and values.parameter("force", call.parameter("force"))
     if force:
         call.enforce("volume:force_delete")
     await remove(call, volume_id, force=force, cascade=cascade)
@@ -247,16 +247,6 @@ async def remove(call: Call, volume_id: str, *, force: bool, cascade: bool = Fal
     except Conflict as error:
         # Somebody moved it between the read and the swap: its status is another one now.
         raise volumes.refused(error.message) from error
-
-
-def _asked(call: Call, name: str) -> bool:
-    text = call.parameter(name)
-    if text is None:
-        return False
-    try:
-        return oslo_truth(text)
-    except Invalid as error:
-        raise Invalid(f"Invalid value '{text}' for boolean parameter '{name}'") from error
 
 
 routes = [
