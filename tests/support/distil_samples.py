@@ -14,8 +14,8 @@ from typing import Any
 TARGET = Path(__file__).parents[1] / "golden" / "nova_samples.jsonl"
 REQUESTS = re.compile(
     r"-req\b|os-shelve/|os-suspend-server/|os-pause-server/|os-lock-server/|os-admin-actions/|os-admin-password/"
-    r"|os-migrate-server/|/lock-server|live-migrate-server$|force_complete|server-action-(?!\w+-?\w*resp)|os-rescue/server-rescue"
-    r"|server-create-req|preserve-ephemeral$"
+    r"|os-migrate-server/|/lock-server|live-migrate-server$|force_complete|server-action-(?![\w-]+-resp$)|os-rescue/server-rescue"
+    r"|server-create-req"
 )
 OF_DATA = ("metadata", "addresses", "extra_specs", "properties", "scheduler_hints", "meta", "log", "cpu_pinning")
 """Keys of objects whose own keys are data."""

@@ -45,6 +45,8 @@ os-availability-zone/availability-zone-detail-resp | GET /os-availability-zone/d
 os-availability-zone/availability-zone-list-resp | GET /os-availability-zone
 os-console-output/console-output-post-resp | POST /servers/{server}/action | console_output
 os-create-backup/create-backup-resp | POST /servers/{server}/action | backup
+os-evacuate/server-evacuate-find-host-resp | POST /servers/{evacuated_server}/action | evacuate
+os-evacuate/server-evacuate-resp | POST /servers/{evacuated_server}/action | evacuate_to
 os-floating-ip-pools/floatingippools-list-resp | GET /os-floating-ip-pools
 os-floating-ips/floating-ips-create-resp | POST /os-floating-ips | pool
 os-floating-ips/floating-ips-get-resp | GET /os-floating-ips/{floating}
@@ -87,6 +89,7 @@ os-multiple-create/multiple-create-no-resv-post-resp | POST /servers | server_cr
 os-multiple-create/multiple-create-post-resp | POST /servers | two_servers
 os-networks/network-show-resp | GET /os-networks/{network}
 os-networks/networks-list-resp | GET /os-networks
+os-preserve-ephemeral-rebuild/server-action-rebuild-preserve-ephemeral-resp | POST /servers/{rebuilt_server}/action | rebuild_keeping
 os-quota-class-sets/quota-classes-show-get-resp | GET /os-quota-class-sets/default
 os-quota-class-sets/quota-classes-update-post-resp | PUT /os-quota-class-sets/default | quota_class
 os-quota-sets/quotas-show-defaults-get-resp | GET /os-quota-sets/{project}/defaults
@@ -113,6 +116,8 @@ os-server-tags/server-tags-index-resp | GET /servers/{server}/tags
 os-server-tags/server-tags-put-all-resp | PUT /servers/{server}/tags | tags
 os-server-tags/server-tags-show-details-resp | GET /servers/{server}
 os-server-tags/servers-tags-details-resp | GET /servers/detail
+os-server-topology/servers-topology-resp | GET /servers/{pinned_server}/topology
+os-server-topology/servers-topology-resp-user | GET /servers/{pinned_server}/topology
 os-services/service-disable-log-put-resp | PUT {service_log} | service_log
 os-services/service-disable-put-resp | PUT {service_disable} | service_disable
 os-services/service-enable-put-resp | PUT {service_enable} | service_enable
@@ -138,7 +143,10 @@ server-ips/server-ips-network-resp | GET /servers/{server}/ips/{network_name}
 server-ips/server-ips-resp | GET /servers/{server}/ips
 server-metadata/server-metadata-all-resp | GET /servers/{server}/metadata
 server-metadata/server-metadata-resp | GET /servers/{server}/metadata/a
+server-migrations/migrations-get | GET /servers/{moving_server}/migrations/{move}
+server-migrations/migrations-index | GET /servers/{moving_server}/migrations
 servers-sort/server-sort-keys-list-resp | GET /servers?sort_key=display_name
+servers/server-action-create-image-resp | POST /servers/{server}/action | create_image
 servers/server-action-rebuild-resp | POST /servers/{rebuilt_server}/action | rebuild
 servers/server-create-resp | POST /servers | server_create
 servers/server-get-resp | GET /servers/{server}
@@ -152,6 +160,7 @@ servers/servers-list-status-resp | GET /servers?status=error
 servers/servers-list-with-changes-before | GET /servers?changes-before=2030-01-01T00:00:00Z
 versions/v2-version-get-resp | GET /versions/v2.0
 versions/v21-version-get-resp | GET /versions/v2.1
+versions/versions-get-resp | GET /compute/
 """
 
 GONE = {
@@ -166,8 +175,6 @@ LEDGER = {
     "os-baremetal-nodes/baremetal-node-get-resp": "there is no service of bare metal to ask",
     "os-baremetal-nodes/baremetal-node-list-resp": "there is no service of bare metal to ask",
     "os-console-auth-tokens/get-console-connect-info-get-resp": "no console proxy is on offer yet",
-    "os-evacuate/server-evacuate-find-host-resp": "needs a host that is down: tests/conductor/compute has evacuation",
-    "os-evacuate/server-evacuate-resp": "needs a host that is down: tests/conductor/compute has evacuation",
     "os-hosts/host-get-reboot": "no hypervisor that nova has left can do it: 501",
     "os-hosts/host-get-shutdown": "no hypervisor that nova has left can do it: 501",
     "os-hosts/host-get-startup": "no hypervisor that nova has left can do it: 501",
@@ -181,12 +188,7 @@ LEDGER = {
     "os-remote-consoles/get-serial-console-post-resp": "no console proxy is on offer yet",
     "os-remote-consoles/get-spice-console-post-resp": "no console proxy is on offer yet",
     "os-remote-consoles/get-vnc-console-post-resp": "no console proxy is on offer yet",
-    "os-server-topology/servers-topology-resp": "needs a host with cells: tests/api/compute/test_server_topology.py",
-    "os-server-topology/servers-topology-resp-user": "needs a host with cells: tests/api/compute/test_server_topology.py",
-    "server-migrations/migrations-get": "only a move that goes on is shown there",
-    "server-migrations/migrations-index": "only a move that goes on is shown there",
     "servers/server-get-down-cell-resp": "this cloud has one cell, which cannot be down while it answers",
-    "versions/versions-get-resp": "at the root without versions: tests/api/compute/test_small_administration.py",
 }  # fmt: skip
 """Samples that are not asked, each with its reason."""
 LEDGER |= {
@@ -347,6 +349,9 @@ BODIES: dict[str, Body] = {
     "aggregate_metadata": always({"set_metadata": {"metadata": {"key": "value"}}}),
     "interface": lambda things, _: {"interfaceAttachment": {"net_id": things["network"]}},
     "console_output": always({"os-getConsoleOutput": {"length": 50}}),
+    "create_image": always({"createImage": {"name": "image", "metadata": {"meta_var": "meta_val"}}}),
+    "evacuate": always({"evacuate": {"adminPass": "MySecretPass", "onSharedStorage": "False"}}),
+    "evacuate_to": lambda things, _: {"evacuate": {"adminPass": "MySecretPass", "onSharedStorage": "False", "host": things["refuge"]}},
     "backup": always({"createBackup": {"name": "backup", "backup_type": "daily", "rotation": 1}}),
     "pool": lambda things, _: {"pool": things["pool"]},
     "keypair_import": lambda things, minor: {
@@ -375,6 +380,7 @@ BODIES: dict[str, Body] = {
     "attach_volume": _attach_volume,
     "volume": always({"volume": {"size": 1, "display_name": "vol", "display_description": "for show"}}),
     "rebuild": _rebuild,
+    "rebuild_keeping": lambda things, minor: {"rebuild": _rebuild(things, minor)["rebuild"] | {"preserve_ephemeral": True}},
     "server_update": _server_update,
 }  # fmt: skip
 

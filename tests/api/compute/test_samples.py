@@ -5,9 +5,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
+from minicloud.drivers.faults import Fault
 from tests.support import sampled
 from tests.support.clouds import TestedCloud, a_cloud
 from tests.support.distil_samples import patched, shape
@@ -107,10 +109,18 @@ class Stage:
             "availability_zone": "nova",
             "config_drive": True,
         }
-        for name in ("server", "rebuilt_server", "rescued_server", "moved_server"):
+        for name in ("server", "rebuilt_server", "rescued_server", "moved_server", "evacuated_server", "moving_server"):
             hints = {"group": things["server_group"]} if name == "server" else {}
-            document = {"server": body, "os:scheduler_hints": hints}
+            # The stage's aggregates are of that zone, too: whoever asked for it could not leave for a host outside them.
+            where = {"availability_zone": ""} if name in ("evacuated_server", "moving_server") else {}
+            document = {"server": {k: v for k, v in {**body, **where}.items() if v}, "os:scheduler_hints": hints}
             things[name] = (await self.ask("POST", "/servers", document))["server"]["id"]
+        special = {"name": "special", "ram": 128, "vcpus": 4, "disk": 1}
+        flavor = (await self.ask("POST", "/flavors", {"flavor": special}))["flavor"]["id"]
+        specs = {"extra_specs": {"hw:cpu_policy": "dedicated", "hw:numa_nodes": "2"}}
+        await self.ask("POST", f"/flavors/{flavor}/os-extra_specs", specs)
+        document = {"server": body | {"flavorRef": flavor}}
+        things["pinned_server"] = (await self.ask("POST", "/servers", document))["server"]["id"]
         await cloud.settled()
         server = (await self.ask("GET", f"/servers/{things['server']}"))["server"]
         things |= {"project": server["tenant_id"], "user": server["user_id"], "host": server["OS-EXT-SRV-ATTR:host"]}
@@ -149,8 +159,7 @@ class Stage:
         things["service_uuid"] = next(
             s["id"] for s in services if (s["host"], s["binary"]) == (things["host"], "nova-compute")
         )
-        lived = (await self.ask("GET", "/os-hypervisors?with_servers=1"))["hypervisors"]
-        things["empty_host"] = next(h["hypervisor_hostname"] for h in lived if not h["servers"])
+        things |= {"empty_host": "host-small", "refuge": "host-cells"}
         for name in ("aggregate", "empty_aggregate"):
             made = await self.ask("POST", "/os-aggregates", {"aggregate": {"name": name, "availability_zone": "nova"}})
             things[name] = str(made["aggregate"]["id"])
@@ -187,6 +196,28 @@ class Stage:
         quota = {"quota_set": {"instances": -1, "cores": -1, "ram": -1, "server_groups": -1, "key_pairs": -1}}
         await self.ask("PUT", f"/os-quota-sets/{things['project']}", quota)
 
+    async def _go_on_moving(self) -> None:
+        """A live migration that takes an hour begins."""
+        assert self.cloud.cloud.fake is not None
+        self.cloud.cloud.fake.faults.set([Fault(verb="ensure_sent", delay_s=3600.0)])
+        server = f"/servers/{self.things['moving_server']}"
+        await self.ask("POST", f"{server}/action", {"os-migrateLive": {"host": None, "block_migration": "auto"}})
+        for _ in range(100):
+            found = (await self.ask("GET", f"{server}/migrations"))["migrations"]
+            if found and found[0]["memory_total_bytes"]:
+                self.things["move"] = str(found[0]["id"])
+                return
+            await anyio.sleep(0.1)
+        raise AssertionError("it never began")
+
+    async def _lose_host(self, *, down: bool) -> None:
+        """The host of the server that is evacuated is down, or is back."""
+        if down:
+            server = (await self.ask("GET", f"/servers/{self.things['evacuated_server']}"))["server"]
+            self.things["lost_host"] = server["OS-EXT-SRV-ATTR:host"]
+        found = (await self.ask("GET", f"/os-services?binary=nova-compute&host={self.things['lost_host']}"))["services"]
+        await self.ask("PUT", f"/os-services/{found[0]['id']}", {"forced_down": down})
+
     async def sample(self, name: str, minor: int, wanted: Any) -> list[str]:
         """What is wrong with the answer to a sampled request."""
         if name.endswith("attach-volume-to-server-resp"):
@@ -194,6 +225,10 @@ class Stage:
             self.things["volume"] = made["volume"]["id"]
             await self.cloud.settled()
         things = self.things
+        if name.startswith("server-migrations/"):
+            await self._go_on_moving()
+        if name.startswith("os-evacuate/"):
+            await self._lose_host(down=True)
         if name.endswith(("add-host-post-resp", "remove-host-post-resp")):
             inside = (await self.ask("GET", f"/os-aggregates/{things['empty_aggregate']}"))["aggregate"]["hosts"]
             wished = [things["empty_host"]] if "remove" in name else []
@@ -206,11 +241,14 @@ class Stage:
         client = (
             self.member if "OS-EXT-STS" in str(wanted) and "SRV-ATTR:host'" not in str(wanted) else self.cloud.admin
         )
-        if name.endswith("non-admin-resp"):
+        if name.endswith(("non-admin-resp", "topology-resp-user")):
             client = self.member
         headers = {"OpenStack-API-Version": f"compute 2.{minor}"}
-        answer = await client.request(method, f"{V}{path}", json=body, headers=headers)
+        url = path if path.startswith("/compute") else f"{V}{path}"
+        answer = await client.request(method, url, json=body, headers=headers)
         await self.cloud.settled()
+        if name.startswith("os-evacuate/"):
+            await self._lose_host(down=False)
         if not answer.is_success:
             return [f"{method} {path}: {answer.status_code} {answer.text[:300]}"]
         document = answer.json() if answer.content else {}
@@ -218,11 +256,21 @@ class Stage:
         return differences(wanted, shape(document), sometimes=OFTEN_ABSENT | sometimes)
 
 
-async def test_every_sampled_answer_has_its_shape() -> None:
+HOSTS = """
+hosts:
+  - {name: host, count: 4, vcpus: 512, memory_mb: 1048576, disk_gb: 10000}
+  - {name: host-small, vcpus: 1, memory_mb: 64, disk_gb: 1}
+  - name: host-cells
+    disk_gb: 10000
+    numa: [{cpus: "0-7", pinned: "8-15", memory_mb: 8192}, {cpus: "16-23", pinned: "24-31", memory_mb: 8192}]
+"""
+
+
+async def test_every_sampled_answer_has_its_shape(tmp_path: Path) -> None:
+    file = tmp_path / "hosts.yaml"
+    file.write_text(HOSTS)
     async with AsyncExitStack() as stack:
-        cloud = await a_cloud(
-            stack, hosts=4, fake_vcpus=512, fake_memory_mb=1 << 20, fake_disk_gb=10_000, reconcile_interval=1e6
-        )
+        cloud = await a_cloud(stack, hosts_file=str(file), reconcile_interval=1e6)
         await cloud.admin.put(
             f"{V}/os-quota-class-sets/default", json={"quota_class_set": {"instances": -1, "cores": -1, "ram": -1}}
         )
