@@ -99,7 +99,7 @@ async def hosts_of(
     further = read_volume_backends(settings.volume_backends, settings.data)
     if driver == "fake":
         log = StateLog(None if settings.memory else folder / "fake.log")
-        fake, images = FakeWorld(log), FakeImages(log)
+        fake, images = FakeWorld(log, move_seconds=settings.fake_move_seconds), FakeImages(log)
         sizes = {name: _size(settings, described.get(name)) for name in names}
         return (
             [

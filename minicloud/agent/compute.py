@@ -9,7 +9,7 @@ from typing import Any
 
 from minicloud.agent import calls, disks, moves, snapshots
 from minicloud.agent.disks import DriveFormat
-from minicloud.agent.image_bytes import image_bytes
+from minicloud.agent.image_bytes import kept_image
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.packing import ensure_unpacked
 from minicloud.agent.uptime import uptime
@@ -102,7 +102,7 @@ class HostAgent:
             case calls.EnsureServer():
                 return await self.ensure_server(message.server)
             case calls.EnsureImage(image=image):
-                await self.storage.ensure_base(image.checksum, image.format, lambda: image_bytes(self._blobs, image))
+                await kept_image(self.storage, self._blobs, image)
                 return None
             case calls.EnsureServerDisks():
                 await self._disks(message.server)

@@ -7,7 +7,7 @@ import msgspec
 
 from minicloud.agent.config_drive import iso
 from minicloud.agent.fat_drive import vfat
-from minicloud.agent.image_bytes import image_bytes
+from minicloud.agent.image_bytes import kept_image
 from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
 from minicloud.base import trace
 from minicloud.base.errors import Invalid
@@ -74,7 +74,7 @@ async def boot_file(storage: Storage, blobs: Blobs, source: ImageSource | None) 
     """A kernel or ramdisk, out of the same cache as disks."""
     if source is None:
         return None
-    return (await storage.ensure_base(source.checksum, "raw", lambda: image_bytes(blobs, source))).path
+    return (await kept_image(storage, blobs, source, format="raw")).path
 
 
 async def _on_image(
@@ -90,7 +90,7 @@ async def _on_image(
 ) -> Disk:
     """A disk that stands on an image; ``gb`` 0: as large as that."""
     with trace.span("image", checksum=image.checksum, format=image.format):
-        base = await storage.ensure_base(image.checksum, image.format, lambda: image_bytes(blobs, image))
+        base = await kept_image(storage, blobs, image)
     with trace.span(f"{disk_id}_disk", root_gb=gb):
         made = await storage.ensure_disk(server.id, name, base=base, size_bytes=gb * GiB)
     return _local(server, disk_id, made.path, boot_index=boot_index)

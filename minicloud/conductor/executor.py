@@ -275,7 +275,7 @@ class _Drive:
             await self._wait(placed, error)
             return
         group = placed.group
-        retry = group is not None and attempt < group.limit and isinstance(error, group.again)
+        retry = group is not None and attempt < group.tries(self.world) and isinstance(error, group.again)
 
         def turn(tx: Transaction, at: log.Progress) -> None:
             # A record step that failed was rolled back, yet counts as started: the rows that the saga's beginner wrote are

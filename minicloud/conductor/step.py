@@ -15,7 +15,7 @@ A saga file opens with the struct and the table of its steps, so that the first 
                 Attempts([
                     Step("place", record=allocate, unrecord=free),
                     Step("spawn", act=ensure_running, undo=ensure_gone),
-                ], limit=3),
+                ], limit=max_attempts),
                 Step("publish", record=mark_active),
             ]
 
@@ -37,6 +37,7 @@ from minicloud.engines.database import Transaction
 S = TypeVar("S", bound="Saga")
 Record = Callable[[Transaction, S, World], None]
 Act = Callable[[S, World], Awaitable[None]]
+Limit = int | Callable[[World], int]
 
 
 class Saga(msgspec.Struct, kw_only=True):
@@ -87,16 +88,28 @@ class Step(Generic[S]):
 
 
 class Attempts(Generic[S]):
-    """Steps that are tried again, after their own undo, up to ``limit`` times, when one fails with an error worth another try."""
+    """Steps that are tried again, after their own undo, when one fails with an error worth another try.
+
+    ``limit`` is how often in all; ``max_attempts`` where each try is another host.
+    """
 
     __slots__ = ("again", "limit", "steps")
 
     def __init__(
-        self, steps: Sequence[Step[S]], *, limit: int, again: tuple[type[CloudError], ...] = (Failed, Unavailable)
+        self, steps: Sequence[Step[S]], *, limit: Limit, again: tuple[type[CloudError], ...] = (Failed, Unavailable)
     ) -> None:
         self.steps = steps
         self.limit = limit
         self.again = again
+
+    def tries(self, world: World) -> int:
+        """How often they are tried at most in this cloud."""
+        return self.limit if isinstance(self.limit, int) else self.limit(world)
+
+
+def max_attempts(world: World) -> int:
+    """Hosts on which a build or a move is tried (nova: ``[scheduler] max_attempts``)."""
+    return world.scheduler.max_attempts
 
 
 Steps: TypeAlias = Sequence[Step[S] | Attempts[S]]

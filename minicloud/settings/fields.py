@@ -104,6 +104,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     fake_disk_gb: int = 4096
     """Disk of a simulated host."""
 
+    fake_move_seconds: float = 0.0
+    """Seconds for which a simulated guest's memory is on its way when it is migrated live: time to see, hurry or stop it."""
+
     cpu_allocation_ratio: float = 16.0
     """Virtual CPUs offered for each real one."""
 
@@ -124,6 +127,9 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
 
     randomize_allocation_candidates: bool = False
     """Whether Placement answers with candidates by chance, not the first ones, where there are more than it was asked for."""
+
+    max_attempts: int = 3
+    """Hosts on which a server is tried in all, when it is built or moves and one fails; 1: the first failure is the last."""
 
     host_subset_size: int = 1
     """Among so many of the best hosts one is taken, another for each server."""

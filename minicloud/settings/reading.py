@@ -49,8 +49,9 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None)
     if values.get("hosts_file"):
         values["hosts_file"] = str(Path(values["hosts_file"]).expanduser().absolute())
     settings = Settings(**values)
-    if settings.hosts < 1:
-        raise Invalid("The setting hosts must be at least 1")
+    for name in ("hosts", "max_attempts"):
+        if getattr(settings, name) < 1:
+            raise Invalid(f"The setting {name} must be at least 1")
     volume_backends.read(settings.volume_backends, settings.data)
     return Found(settings, sources)
 

@@ -129,10 +129,10 @@ async def test_bytes_that_do_not_match_are_refused_and_leave_nothing(opened: Ope
 
 async def test_an_image_that_is_not_what_was_declared_is_refused(opened: Open) -> None:
     source = Source(a_qcow2(size=MiB))
-    with pytest.raises(Failed, match="declared as raw, but its content is qcow2"):
+    with pytest.raises(Invalid, match="declared as raw, but its content is qcow2"):
         await opened().ensure_base(source.checksum, "raw", source.fetch())
     hostile = Source(a_qcow2(size=MiB, backing=b"/etc/shadow"))
-    with pytest.raises(Failed, match="backing file"):
+    with pytest.raises(Invalid, match="backing file"):
         await opened().ensure_base(hostile.checksum, "qcow2", hostile.fetch())
     assert await opened().bases() == []
 
@@ -244,7 +244,7 @@ async def test_it_knows_how_much_room_is_left(opened: Open) -> None:
 
 async def test_a_cut_off_image_is_refused(opened: Open) -> None:
     source = Source(a_qcow2(size=MiB)[: 65536 + struct.calcsize(">Q")])
-    with pytest.raises(Failed, match="cut off"):
+    with pytest.raises(Invalid, match="cut off"):
         await opened().ensure_base(source.checksum, "qcow2", source.fetch())
 
 

@@ -22,6 +22,7 @@ from minicloud.conductor.executor import UNDO_TRIES, Executor
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.step import Attempts, Saga, Step, placed
 from minicloud.conductor.world import World
+from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.engines.database import Transaction
 from tests.support.worlds import Crash, Outside, Points
 
@@ -223,6 +224,10 @@ async def _only_saga(outside: Outside) -> str:
     return str(rows[0][0])
 
 
+def _tries(group: Attempts[Any]) -> int:
+    return group.limit if isinstance(group.limit, int) else SchedulerOptions().max_attempts
+
+
 def scripts(kind: type[Saga]) -> list[tuple[Script, str]]:
     """Everything that may go wrong with a saga, and the state that it must end in (before anybody heals it)."""
     line = placed(kind)
@@ -243,7 +248,7 @@ def scripts(kind: type[Saga]) -> list[tuple[Script, str]]:
             found.append((msgspec.structs.replace(at, twice=True), "rolled_back"))
             found.append((msgspec.structs.replace(at, error=TimedOut), "rolled_back"))
             if p.group is not None:
-                found.append((msgspec.structs.replace(at, times=p.group.limit - 1), "finished"))
+                found.append((msgspec.structs.replace(at, times=_tries(p.group) - 1), "finished"))
     undoable = [p for p in line[:final] if p.step.undoable]
     if final > 0:
         last = Script(step=line[final - 1].step.name, where="after")

@@ -71,6 +71,7 @@ SENTENCES: dict[str, Tell] = {
     "volume_asked": _volume_asked,
     "volume_placed": lambda f: f"the volume will be on {f['host']}",
     "volume_made": _volume_made,
+    "volume_refused": lambda f: f"no further volume may be made for server {f.name('server')}: {f['why']}",
     "volume_not_made": lambda f: f"volume {f.name('volume')} could not be made: {f['why']}",
     "user_message": lambda f: f"its users are told: {f['action']}: {f['detail']}",
     "volume_status": _status("volume"),

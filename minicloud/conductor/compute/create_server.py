@@ -3,6 +3,7 @@
 from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.base.errors import (
+    Aborted,
     CloudError,
     Conflict,
     ErrorFacts,
@@ -14,7 +15,7 @@ from minicloud.base.errors import (
 )
 from minicloud.conductor.compute.aborted import aborted, no_network
 from minicloud.conductor.compute.specs import spec_of
-from minicloud.conductor.step import Attempts, Saga, Step, Steps
+from minicloud.conductor.step import Attempts, Saga, Step, Steps, max_attempts
 from minicloud.conductor.world import World
 from minicloud.core import context as contexts
 from minicloud.core import records
@@ -24,9 +25,6 @@ from minicloud.core.network import ports
 from minicloud.core.network.rows import Port
 from minicloud.core.scheduler import asking, select, workload
 from minicloud.engines.database import Transaction
-
-MOST_HOSTS = 3
-"""Hosts on which a build is tried: Nova's default ``max_attempts``."""
 
 
 class CreateServer(Saga):
@@ -52,7 +50,7 @@ class CreateServer(Saga):
                     Step("wire", act=ensure_wired, undo=ensure_unwired),
                     Step("spawn", act=ensure_running, undo=ensure_gone),
                 ],
-                limit=MOST_HOSTS,
+                limit=max_attempts,
             ),
             Step("publish", record=mark_active),
         ]
@@ -81,7 +79,8 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
         )[0]
     except NoValidHost as error:
         if saga.tried and saga.failed is not None:
-            raise _exhausted(saga, saga.failed) from error
+            # What was forced onto one host is not tried elsewhere, and its failure is told as it is.
+            raise (Aborted(saga.failed.message) if server.forced else _exhausted(saga, saga.failed)) from error
         raise
     asking.claim(tx, server, chosen)
     saga.host = chosen.host
@@ -196,7 +195,7 @@ def mark_active(tx: Transaction, saga: CreateServer, world: World) -> None:
 def mark_error(tx: Transaction, saga: CreateServer, world: World) -> None:
     """The record stays and says why, unless the user has deleted it already."""
     error = from_facts(saga.failed) if saga.failed is not None else Conflict("The build was rolled back")
-    if isinstance(error, Failed | Unavailable) and len(saga.tried) >= MOST_HOSTS:
+    if isinstance(error, Failed | Unavailable) and 1 < max_attempts(world) <= len(saga.tried):
         error = _tried_enough(saga, error)
     server = servers.find(tx, saga.server_id)
     if server is None or server.task_state == "deleting":
@@ -232,7 +231,7 @@ def _exhausted(saga: CreateServer, last: ErrorFacts) -> NoValidHost:
 
 def _tried_enough(saga: CreateServer, last: CloudError) -> NoValidHost:
     return NoValidHost(
-        f"Exceeded maximum number of retries. Exceeded max scheduling attempts {MOST_HOSTS} for instance "
+        f"Exceeded maximum number of retries. Exceeded max scheduling attempts {len(saga.tried)} for instance "
         f"{saga.server_id}. Last exception: {last.message}",
         tried=saga.tried,
         cause=last.message,

@@ -34,12 +34,18 @@ NOT_PLACED, NOT_MADE, NOT_CONNECTED = "volume_not_placed", "volume_not_made", "v
 POLL_S = 3
 """Nova looks so often whether a volume is there, and tells how often it did."""
 Fate = Literal["gone", "error", "kept"]
+MADE_IN_ORDER = ("volume", "snapshot", "image", "blank")
+"""In which order Nova goes through a server's volumes, by their sources."""
 
 
 class CreateVolumedServer(CreateServer):
-    """``made`` are the volumes that come to be with the server, ``places`` where all of its volumes lie."""
+    """``made`` are the volumes that come to be with the server, ``places`` where all of its volumes lie.
+
+    ``refused`` says why one more volume may not be made: those before it are made first, as Nova goes from one to the next.
+    """
 
     made: list[CreateVolume] = []
+    refused: str | None = None
     places: dict[str, Place] = {}
 
     @classmethod
@@ -62,7 +68,7 @@ def ask_volumes(tx: Transaction, saga: CreateVolumedServer, world: World) -> Non
     """Promise the volumes that are to be made, on behalf of the server's owner."""
     server = servers.living(tx, saga.server_id)
     context = contexts.on_behalf(server.user_id, server.project_id)
-    for device in _volumes(tx, saga.server_id):
+    for device in sorted(_volumes(tx, saga.server_id), key=lambda one: MADE_IN_ORDER.index(one.source_type)):
         if device.volume_id is not None:
             continue
         request = VolumeRequest(
@@ -76,7 +82,11 @@ def ask_volumes(tx: Transaction, saga: CreateVolumedServer, world: World) -> Non
         try:
             volume = volume_requests.ask(tx, context, request)
         except CloudError as error:
-            raise aborted(saga.server_id, error.message) from error
+            if not saga.made:
+                raise aborted(saga.server_id, error.message) from error
+            trace.note("volume_refused", server=saga.server_id, why=error.message)
+            saga.refused = error.message
+            return
         saga.made.append(CreateVolume(volume_id=volume.id, image_id=request.image_id))
         records.change(tx, device, volume_id=volume.id, updated_at=tx.now)
 
@@ -123,6 +133,8 @@ async def ensure_volumes(saga: CreateVolumedServer, world: World) -> None:
         except CloudError as error:
             seconds = int(anyio.current_time() - began)
             raise _not_created(saga, inner, error, NOT_MADE, seconds=seconds) from error
+    if saga.refused is not None:
+        raise aborted(saga.server_id, saga.refused, kind=NOT_CONNECTED)
     for device in await world.database.read(lambda tx: _volumes(tx, saga.server_id)):
         if device.volume_id is None:
             continue

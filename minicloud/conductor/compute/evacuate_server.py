@@ -10,7 +10,7 @@ from minicloud.conductor.compute.moved import MovingServer
 from minicloud.conductor.compute.resize_server import now_at
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import advance, give_back_in_error, keep
-from minicloud.conductor.step import Attempts, Step, Steps
+from minicloud.conductor.step import Attempts, Step, Steps, max_attempts
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, lifecycle, migrations
 from minicloud.core.scheduler import moving
@@ -36,7 +36,7 @@ class EvacuateServer(MovingServer, kw_only=True):
                     Step("place", record=place, unrecord=unplace),
                     Step("prepare", act=ensure_prepared),
                 ],
-                limit=3,
+                limit=max_attempts,
             ),
             Step("move", record=move, unrecord=move_back),
             Step("wire", act=ensure_wired, undo=ensure_unwired),

@@ -15,7 +15,7 @@ from minicloud.conductor.compute.moved import MovingServer
 from minicloud.conductor.compute.resize_server import now_at
 from minicloud.conductor.compute.specs import spec_of
 from minicloud.conductor.compute.taken import advance, keep
-from minicloud.conductor.step import Attempts, Step, Steps
+from minicloud.conductor.step import Attempts, Step, Steps, max_attempts
 from minicloud.conductor.world import World
 from minicloud.core.compute import actions, lifecycle, migrations, servers
 from minicloud.core.compute.servers import Server
@@ -46,7 +46,7 @@ class LiveMigrateServer(MovingServer, kw_only=True):
                     Step("place", record=place, unrecord=unplace),
                     Step("prepare", act=ensure_prepared, undo=ensure_not_prepared),
                 ],
-                limit=3,
+                limit=max_attempts,
             ),
             Step("run", record=run, unrecord=stop),
             Step("send", act=ensure_sent, undo=ensure_not_sent),

@@ -16,7 +16,7 @@ from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.moved import MovingServer
 from minicloud.conductor.compute.specs import server_spec, spec_of
 from minicloud.conductor.compute.taken import advance, keep
-from minicloud.conductor.step import Attempts, Step, Steps
+from minicloud.conductor.step import Attempts, Step, Steps, max_attempts
 from minicloud.conductor.world import World
 from minicloud.core import records
 from minicloud.core.compute import actions, lifecycle, local_disks, migrations, servers
@@ -46,7 +46,7 @@ class ResizeServer(MovingServer, kw_only=True):
                     Step("place", record=place, unrecord=unplace),
                     Step("prepare", act=ensure_prepared),
                 ],
-                limit=3,
+                limit=max_attempts,
             ),
             Step("leave", record=leave),
             Step("power_off", act=ensure_off, undo=ensure_as_it_was),

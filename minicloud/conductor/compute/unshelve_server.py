@@ -7,7 +7,7 @@ from minicloud.base.errors import Conflict, NotFound, from_facts
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.specs import server_spec
 from minicloud.conductor.compute.taken import TakenServer, advance, keep
-from minicloud.conductor.step import Attempts, Step, Steps
+from minicloud.conductor.step import Attempts, Step, Steps, max_attempts
 from minicloud.conductor.world import World
 from minicloud.core import records
 from minicloud.core.compute import actions, hosts, lifecycle, servers, shelves
@@ -37,7 +37,7 @@ class UnshelveServer(TakenServer, kw_only=True):
                     Step("wire", act=ensure_wired, undo=ensure_unwired),
                     Step("spawn", act=ensure_running, undo=ensure_gone),
                 ],
-                limit=3,
+                limit=max_attempts,
             ),
             Step("publish", record=mark_active),
             Step("forget", act=ensure_no_blob, final=True),

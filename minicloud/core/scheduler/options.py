@@ -27,6 +27,7 @@ class SchedulerOptions(msgspec.Struct, frozen=True, kw_only=True):
     enabled_filters: tuple[str, ...] = DEFAULT_FILTERS
     max_placement_results: int = 1000
     host_subset_size: int = 1
+    max_attempts: int = 3
     max_instances_per_host: int = 50
     max_io_ops_per_host: int = 8
     isolated_hosts: tuple[str, ...] = ()

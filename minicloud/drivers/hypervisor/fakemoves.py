@@ -1,4 +1,4 @@
-"""Simulated moves of guests from host to host: instant, or as slow as a script of faults says, and then with progress to see."""
+"""Simulated moves of guests from host to host: instant, or as slow as the cloud's settings or a script of faults say, and then with progress to see."""
 
 import anyio
 import msgspec
@@ -18,6 +18,7 @@ class _Move:
 
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()
+        self.began = anyio.current_time()
         self.given_up = False
 
 
@@ -73,6 +74,7 @@ class FakeMoves(FakeHost):
         try:
             with move.scope:
                 late = await self._meet("ensure_sent", machine_id)
+                await anyio.sleep(self._world.move_seconds)
         finally:
             if self._moves.get(machine_id) is move:
                 del self._moves[machine_id]
@@ -121,10 +123,15 @@ class FakeMoves(FakeHost):
 
     async def move_progress(self, machine_id: str) -> MoveProgress | None:
         known = self.kept(machine_id)
-        if machine_id not in self._moves or known is None:
+        move = self._moves.get(machine_id)
+        if move is None or known is None:
             return None
         total = known.machine.memory_mb * MiB
-        return MoveProgress(memory_total=total, memory_processed=total // 2, memory_remaining=total - total // 2)
+        lasts = self._world.move_seconds
+        # A move that takes no time of its own is only seen while a script of faults holds it, half way.
+        part = min((anyio.current_time() - move.began) / lasts, 1.0) if lasts else 0.5
+        done = int(total * part)
+        return MoveProgress(memory_total=total, memory_processed=done, memory_remaining=total - done)
 
     async def _meet(self, verb: str, machine_id: str) -> CloudError | None:
         faults = self._world.faults

@@ -52,8 +52,12 @@ def simulated_of(row: Any) -> Simulated:
 class FakeWorld:
     """What all simulated hosts of one cloud share: the file with their machines, the script of faults, and power over guests."""
 
-    def __init__(self, log: StateLog | None = None, faults: FaultScript | None = None) -> None:
+    def __init__(
+        self, log: StateLog | None = None, faults: FaultScript | None = None, *, move_seconds: float = 0.0
+    ) -> None:
         self.log = log if log is not None else StateLog()
+        self.move_seconds = move_seconds
+        """How long a guest's memory is on its way to another host."""
         self.faults = faults if faults is not None else FaultScript()
         self.deaf: set[str] = set()
         """Ids of machines whose guests do not listen to the power button: whoever asks politely waits in vain."""

@@ -56,7 +56,8 @@ class Storage(Protocol):
 
         One that was damaged there is noticed and fetched anew.
 
-        Raises Failed (checksum differs, image corrupt, disk full), ToolMissing, and what ``fetch`` raises.
+        Raises Invalid (no image of that format, or a damaged one), Failed (checksum differs, disk full), ToolMissing, and what
+        ``fetch`` raises.
         """
 
     async def ensure_disk(self, machine_id: str, name: str, *, base: Base | None, size_bytes: int) -> DiskFile:

@@ -223,7 +223,7 @@ async def _download(part: Path, checksum: str, format: str, fetch: Fetch) -> int
             )
         await anyio.to_thread.run_sync(_settle, fd, size)
     except Invalid as error:
-        raise Failed(f"image {checksum[:12]} cannot be used: {error.message}") from error
+        raise Invalid(f"image {checksum[:12]} cannot be used: {error.message}") from error
     finally:
         os.close(fd)
     return size
@@ -234,7 +234,7 @@ async def _check_whole(part: Path, checksum: str) -> None:
     try:
         await qemu_img("check", "-q", "-f", "qcow2", str(part), accept=_SOUND, cpu_s=600, timeout_s=600.0)
     except ToolFailed as error:
-        raise Failed(
+        raise Invalid(
             f"image {checksum[:12]} was damaged already when it was uploaded ({error.message}): "
             "repair it (qemu-img check -r all), or fetch it anew, and upload that"
         ) from error

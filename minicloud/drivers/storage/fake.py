@@ -281,7 +281,7 @@ async def _verify(checksum: str, format: str, fetch: Fetch) -> int:
             inspector.feed(chunk)
         facts = inspector.finish()
     except Invalid as error:
-        raise Failed(f"image {checksum[:12]} cannot be used: {error.message}") from error
+        raise Invalid(f"image {checksum[:12]} cannot be used: {error.message}") from error
     if digest.hexdigest() != checksum:
         raise Failed(f"image {checksum[:12]} arrived with other bytes: its sha512 is {digest.hexdigest()[:12]}...")
     return facts.virtual_size

@@ -177,6 +177,37 @@ async def test_a_corrupt_image() -> None:
         assert "arrived with other bytes" in await explained(guide.cloud, volume)
 
 
+async def test_an_image_that_no_host_can_use_is_tried_on_one() -> None:
+    async with a_guide(hosts=4) as guide:
+        image = await an_image(guide, bytes(4096))
+        await guide.cloud.write(lambda tx: tx.execute("UPDATE images SET disk_format = 'qcow2' WHERE id = ?", [image]))
+        told = await fails(guide, f"aborted: Image {image} is unacceptable: ", "declared as qcow2", imageRef=image)
+        assert told["fault"]["message"].startswith(f"Build of instance {told['id']} aborted: ")
+        steps = [n.facts for n in guide.cloud.notes.notes if n.word == "saga_step" and n.facts["event"] == "failed"]
+        assert [(one["step"], one["attempt"]) for one in steps] == [("spawn", 1)]
+
+
+async def test_how_many_hosts_are_tried_is_a_setting() -> None:
+    async with a_guide(hosts=4, max_attempts=2) as guide:
+        meets(guide.cloud, "ensure_base", FULL)
+        image = await an_image(guide, bytes(4096))
+        told = await fails(guide, "Exceeded max scheduling attempts 2 for instance ", FULL, imageRef=image)
+        assert told["fault"]["message"].endswith(f"Last exception: {FULL}")
+    # Nova tells the failure as it is where it does not try anew: with one attempt, and where a host was forced.
+    async with a_guide(hosts=4, max_attempts=1) as guide:
+        meets(guide.cloud, "ensure_base", FULL)
+        told = await fails(guide, FULL, FULL, imageRef=await an_image(guide, bytes(4096)))
+        assert told["fault"]["message"] == FULL
+    async with a_guide(hosts=4) as guide:
+        cloud = guide.cloud
+        meets(cloud, "ensure_base", FULL)
+        image = (await cloud.admin.get("/image/v2/images")).json()["images"][0]["id"]
+        asked = await cloud.ask_server(cloud.admin, availability_zone="nova:host-2", imageRef=image)
+        await cloud.settled()
+        server = await cloud.server(asked.json()["server"]["id"], cloud.admin)
+        assert (server["status"], server["fault"]["message"]) == ("ERROR", FULL)
+
+
 async def test_volumes_that_cannot_be_booted_from_are_refused() -> None:
     async with a_guide(hosts=1) as guide:
         cloud, admin = guide.cloud, await volume_admin(guide.cloud)
@@ -221,8 +252,21 @@ async def test_quotas_of_block_storage_bind_while_booting() -> None:
             "Requested volume or snapshot exceeds allowed gigabytes quota. Requested 4G, quota is 3G and 0G has been"
         )
         await fails(guide, words, words, **on(disk("image", guide.image, volume_size=4)))
-        both = on(disk("image", guide.image, volume_size=2), disk("blank", None, volume_size=2, boot_index=-1))
-        await fails(guide, "exceeds allowed gigabytes quota", "exceeds allowed gigabytes quota", **both)
+        # The first of two is made before the second is asked for: it stays, unless it was to go with the server.
+        two = [disk("blank", None, volume_size=2, boot_index=-1), disk("image", guide.image, volume_size=2)]
+        await fails(
+            guide,
+            "exceeds allowed gigabytes quota",
+            "exceeds allowed gigabytes quota",
+            **on(*two),
+            stays=lambda after: [s for _, s in after.volumes] == ["available"] and len(after.stored) == 1,
+        )
+        [kept] = (await guide.volumes.get(f"{VOLUME}/volumes/detail")).json()["volumes"]
+        assert (kept["bootable"], kept["attachments"]) == ("true", [])
+        await guide.volumes.delete(f"{VOLUME}/volumes/{kept['id']}")
+        await cloud.settled()
+        going = on(*({**one, "delete_on_termination": True} for one in two))
+        await fails(guide, "exceeds allowed gigabytes quota", "exceeds allowed gigabytes quota", **going)
         await allow(gigabytes=-1, volumes=0)
         words = "Maximum number of volumes allowed (0) exceeded for quota 'volumes'."
         await fails(guide, words, words, **on(disk("image", guide.image, volume_size=1)))

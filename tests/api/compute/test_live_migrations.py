@@ -71,6 +71,22 @@ async def test_it_goes_on_elsewhere(cloud: TestedCloud) -> None:
     assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
 
 
+async def test_a_simulated_guest_takes_the_time_that_is_set() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2, fake_move_seconds=40)
+        server = await cloud.a_server()
+        seen = []
+        await cloud.act(server["id"], AUTO, cloud.admin)
+        for _ in range(2):
+            shown = await on_its_way(cloud, server)
+            assert shown["memory_processed_bytes"] + shown["memory_remaining_bytes"] == 512 << 20
+            seen.append(shown["memory_processed_bytes"] / shown["memory_total_bytes"])
+            await anyio.sleep(20)
+        assert 0 < seen[0] < 0.2 < seen[1] < 0.8, seen
+        await cloud.settled()
+        assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
+
+
 async def test_a_paused_guest_stays_paused(cloud: TestedCloud) -> None:
     server = await cloud.a_server()
     await act(cloud, server, {"pause": None})

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from minicloud.base import trace
-from minicloud.base.errors import Failed, NotFound
+from minicloud.base.errors import Failed, Invalid, NotFound
 from minicloud.drivers.storage import Base, Fetch, GiB, basemark
 from minicloud.drivers.storage.basecache import BaseCache
 from minicloud.drivers.storage.files import FilesStorage
@@ -311,7 +311,7 @@ async def test_an_image_that_lacks_what_it_refers_to_is_refused_and_not_kept(tmp
     call("qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", str(raw), str(whole))
     storage = FilesStorage(tmp_path / "host")
     content = whole.read_bytes()
-    with pytest.raises(Failed, match=r"damaged already when it was uploaded .*qemu-img check -r all"):
+    with pytest.raises(Invalid, match=r"damaged already when it was uploaded .*qemu-img check -r all"):
         await base_of(storage, content[: MiB + 65536], "qcow2")
     assert await storage.bases() == []
     assert (await base_of(storage, content, "qcow2")).virtual_size == 2 * MiB
