@@ -179,12 +179,23 @@ def _servers(compute: Compute, names: Any) -> str:
     compute.ask("POST", f"/images/{image_id}/metadata", {"metadata": {"rack": "a"}}, version="2.38")
     names("/images/{image_id}/metadata/{id}", f"/images/{image_id}/metadata/rack")
     if compute.act(server_id, {"migrate": None}):
-        found = compute.ask("GET", "/os-migrations")["migrations"]
-        names(
-            "/servers/{server_id}/migrations/{id}", f"/servers/{server_id}/migrations/{found[0]['id'] if found else 0}"
-        )
         compute.act(server_id, {"confirmResize": None})
+    names("/servers/{server_id}/migrations/{id}", _on_its_way(compute))
     return server_id
+
+
+def _on_its_way(compute: Compute) -> str:
+    """Where a live migration that goes on is shown."""
+    server_id = compute.server("moving")
+    body = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+    compute.ask("POST", f"/servers/{server_id}/action", body)
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
+        found = compute.ask("GET", f"/servers/{server_id}/migrations")["migrations"]
+        if found and found[0]["memory_total_bytes"]:
+            return f"/servers/{server_id}/migrations/{found[0]['id']}"
+        time.sleep(0.1)
+    raise AssertionError("no migration is on its way")
 
 
 def _too_large(compute: Compute) -> str:

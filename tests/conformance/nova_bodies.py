@@ -92,25 +92,40 @@ def _object(schema: Any, valid: Valid) -> Any | None:
     return None
 
 
-def fuller(schema: Any, document: Any, valid: Valid) -> Any:
+EXCLUSIVE = ("block_device_mapping", "block_device_mapping_v2")
+"""Fields of which nova takes one at a time, though its schema allows both."""
+
+
+def whole_ones(schema: Any, smallest: Any, valid: Valid) -> list[Any]:
+    """The document with all that it may have; two of them where not all of it may stand in one."""
+    found: list[Any] = []
+    for left_out in EXCLUSIVE:
+        whole = fuller(schema, smallest, valid, (*NOT_OFFERED, left_out))
+        if whole not in found:
+            found.append(whole)
+    return found
+
+
+def fuller(schema: Any, document: Any, valid: Valid, left_out: tuple[str, ...] = NOT_OFFERED) -> Any:
     """The document with every property that it may have besides, and something in every list."""
     document = copy.deepcopy(document)
     for part in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
         if isinstance(document, dict | list) and "type" in part and valid(part, document):
-            trial = fuller(part, document, valid)
+            trial = fuller(part, document, valid, left_out)
             return trial if valid(schema, trial) else document
     if isinstance(document, list) and isinstance(schema.get("items"), dict):
         try:
-            trial = [fuller(schema["items"], document[0] if document else valid_one(schema["items"], valid), valid)]
+            first = document[0] if document else valid_one(schema["items"], valid)
+            trial = [fuller(schema["items"], first, valid, left_out)]
         except LookupError:
             return document
         return trial if valid(schema, trial) else document
     if isinstance(document, dict):
         for name, part in schema.get("properties", {}).items():
-            if not isinstance(part, dict) or name in NOT_OFFERED:
+            if not isinstance(part, dict) or name in left_out:
                 continue
             try:
-                inner = fuller(part, document.get(name, valid_one(part, valid)), valid)
+                inner = fuller(part, document.get(name, valid_one(part, valid)), valid, left_out)
             except LookupError:
                 continue
             trial = {**document, name: inner}

@@ -39,6 +39,7 @@ class Cloud:
         self.url: str = told["url"]
         self.token: str = told["token"]
         self.paths: dict[str, str] = told["paths"]
+        self.wanted = ""
 
     def get(self, path: str, minor: int) -> tuple[int, Any]:
         """Status and document."""
@@ -140,20 +141,26 @@ def requests(cloud: Cloud, method: str, pattern: str, function: Any, name: str) 
         verb = "disable-log-reason" if pattern.startswith("/os-services") and minor < 53 else NOBODY
         path = re.sub(r"{[^}]*}", verb, pattern)
         test = f"{method} {pattern}{name} 2.{minor} request"
+        if cloud.wanted not in test and cloud.wanted not in test.replace(" request", " accepted"):
+            continue
         try:
             smallest = nova_bodies.valid_one(schema, valid)
         except LookupError as error:
             yield test, f"no document was found that is valid: {error}"
             continue
-        taken, seen = [], set()
-        whole = nova_bodies.fuller(schema, smallest, valid)
-        for what, document in nova_bodies.wrong_ones(schema, whole, valid):
-            status, _ = cloud.ask(method, path, minor, document)
-            if status != 400 and what not in seen:
-                seen.add(what)
-                taken.append(f"{what} {status}")
-        yield test, f"{len(taken)} are taken: {', '.join(taken[:12])}" if taken else ""
-        refused = [_refusal(cloud, method, path, minor, document) for document in (smallest, whole)]
+        wholes = nova_bodies.whole_ones(schema, smallest, valid)
+        taken: dict[str, str] = {}
+        for whole in wholes:
+            # Where the valid document is refused, too (there is no such flavor), the wrong one has to be refused for something else.
+            accepted = cloud.ask(method, path, minor, whole)
+            for what, document in nova_bodies.wrong_ones(schema, whole, valid):
+                status, answer = cloud.ask(method, path, minor, document)
+                if status != 400:
+                    taken.setdefault(what, f"{what} {status}")
+                elif (status, answer) == accepted:
+                    taken.setdefault(what, f"{what} is not looked at")
+        yield test, f"{len(taken)} are taken: {', '.join(list(taken.values())[:12])}" if taken else ""
+        refused = [_refusal(cloud, method, path, minor, document) for document in (smallest, *wholes)]
         yield f"{method} {pattern}{name} 2.{minor} accepted", " ".join(refused).strip()
 
 
@@ -180,6 +187,7 @@ def fault(schema: Any, status: int, document: Any) -> str:
 def main(told: dict[str, Any], wanted: str) -> None:
     """Test all routes whose name has the text in it."""
     cloud = Cloud(told)
+    cloud.wanted = wanted
     for test, why in everything(cloud, wanted):
         if wanted in test:
             print("failed" if why else "passed", test, flush=True)

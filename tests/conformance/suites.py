@@ -56,7 +56,12 @@ SUITES = {
             "tempest",
             r"^tempest\.api\.compute\.",
             # As DevStack has them: upstream's filters, and two that its tests ask for.
-            {"hosts": 2, "enabled_filters": ",".join([*DEFAULT_FILTERS, "SameHostFilter", "DifferentHostFilter"])},
+            # Guests take a moment to move, so that a move can be hurried.
+            {
+                "hosts": 2,
+                "fake_move_seconds": 2,
+                "enabled_filters": ",".join([*DEFAULT_FILTERS, "SameHostFilter", "DifferentHostFilter"]),
+            },
         ),
         Suite(
             "image",
@@ -69,7 +74,8 @@ SUITES = {
         Suite("neutron", "neutron", r"^neutron_tempest_plugin\.api\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),
-        Suite("nova-schemas", "schemas", "", {"hosts": 2}),
+        # A guest is on its way for as long as the suite runs, so that its migration is there to be shown.
+        Suite("nova-schemas", "schemas", "", {"hosts": 2, "fake_move_seconds": 3600}),
         Suite("osc-placement", "osc-placement", ""),
         Suite("ansible", "ansible", "", {"hosts": 2}),
         Suite(

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from minicloud.api.bodies import UUID, Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
+from minicloud.api.compute.words import Hostname
 from minicloud.api.microversions import Since
 from minicloud.api.routes import Action, Delete, Get, Post, Put
 from minicloud.base.errors import Invalid
@@ -19,7 +20,6 @@ from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
 
 POLICY = "os_compute_api:os-aggregates"
-_HOST = re.compile(r"[a-zA-Z0-9-._]+")
 _KEY = re.compile(r"[a-zA-Z0-9-_:. ]{1,255}")
 
 
@@ -40,7 +40,7 @@ class AggregateUpdate(Body, wrap="aggregate"):
 class HostNamed(Body):
     """The body of add_host and remove_host."""
 
-    host: Name
+    host: Hostname
 
 
 class MetadataSet(Body):
@@ -106,15 +106,6 @@ def _zone(text: str) -> str:
     return queries.check_name("availability_zone", text)
 
 
-def _host(body: HostNamed) -> str:
-    if not _HOST.fullmatch(body.host):
-        raise Invalid(
-            f"Invalid input for field/attribute host. Value: {body.host}. {body.host!r} does not match '^[a-zA-Z0-9-._]*$'",
-            field="host",
-        )
-    return body.host
-
-
 async def index(call: Call) -> Any:
     """All aggregates."""
     queries.only(call, since="2.102")
@@ -137,11 +128,11 @@ async def show(call: Call, aggregate_id: str) -> Any:
 
 async def update(call: Call, aggregate_id: str, body: AggregateUpdate) -> Any:
     """Another name or zone."""
-    number = _number(aggregate_id)
     if body.name is UNSET and body.availability_zone is UNSET:
         raise Invalid("Invalid input for field/attribute aggregate. {} is not valid under any of the given schemas")
     name = queries.check_name("name", body.name, trim=True) if isinstance(body.name, str) else None
     zone = _zone(body.availability_zone) if isinstance(body.availability_zone, str) else body.availability_zone
+    number = _number(aggregate_id)
     return _view(await call.write(lambda tx: aggregates.update(tx, number, name=name, zone=zone)))
 
 
@@ -153,13 +144,13 @@ async def delete(call: Call, aggregate_id: str) -> None:
 
 async def add_host(call: Call, aggregate_id: str, body: HostNamed) -> Any:
     """One host more."""
-    number, host = _number(aggregate_id), _host(body)
+    number, host = _number(aggregate_id), body.host
     return _view(await call.write(lambda tx: aggregates.add_host(tx, number, host)))
 
 
 async def remove_host(call: Call, aggregate_id: str, body: HostNamed) -> Any:
     """One host less."""
-    number, host = _number(aggregate_id), _host(body)
+    number, host = _number(aggregate_id), body.host
     return _view(await call.write(lambda tx: aggregates.remove_host(tx, number, host)))
 
 

@@ -7,6 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
+from minicloud.api.microversions import NotNull
 from minicloud.api.routes import Delete, Post
 from minicloud.base.errors import CloudError, Invalid
 from minicloud.core.policy import ADMIN_OR_SERVICE
@@ -21,7 +22,7 @@ class CreateInfo(Body):
     snapshot_id: Path
     type: Literal["qcow2"]
     new_file: Path
-    id: Path | None = None
+    id: Annotated[Path | None, NotNull()] = None
 
 
 class Snapshot(Body, wrap="snapshot"):

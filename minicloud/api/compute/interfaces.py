@@ -50,8 +50,10 @@ class Attachment(Body):
 
     net_id: UUID | None = None
     port_id: Annotated[UUID | None, NotNull()] = None
-    fixed_ips: Annotated[list[FixedAddress], msgspec.Meta(min_length=1, max_length=1)] | None = None
-    tag: Annotated[Tag | None, Since("2.49")] = None
+    fixed_ips: Annotated[Annotated[list[FixedAddress], msgspec.Meta(min_length=1, max_length=1)] | None, NotNull()] = (
+        None
+    )
+    tag: Annotated[Tag | None, Since("2.49"), NotNull()] = None
 
 
 class AttachmentBody(Body):
@@ -64,12 +66,12 @@ async def create(call: Call, server_id: str, body: AttachmentBody) -> Any:
     """Attach a card. The answer waits until the guest has it, as the real service's does; a guest that is slow has it later."""
     wanted = body.attachment or Attachment()
     address = wanted.fixed_ips[0].ip_address if wanted.fixed_ips else None
+    if address is not None:
+        check_address(address, "ip_address")
     if wanted.net_id is not None and wanted.port_id is not None:
         raise Invalid("Must not input both network_id and port_id")
     if address is not None and wanted.net_id is None:
         raise Invalid("Must input network_id when request IP address")
-    if address is not None:
-        check_address(address, "ip_address")
 
     def work(tx: Transaction) -> tuple[Server, PortDetails, str]:
         server, action_id, port = interfaces.attach(

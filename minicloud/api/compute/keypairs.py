@@ -10,7 +10,7 @@ from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
 from minicloud.api.listing import Listing
-from minicloud.api.microversions import RequiredSince, Since
+from minicloud.api.microversions import NotNull, RequiredSince, Since
 from minicloud.api.routes import Delete, Get, Post
 from minicloud.base.errors import Invalid
 from minicloud.core.compute import keypairs, keys
@@ -30,7 +30,7 @@ class KeypairCreate(Body, wrap="keypair"):
     name: Name
     public_key: Annotated[str | UnsetType, RequiredSince("2.92")] = UNSET
     type: Annotated[Literal["ssh", "x509"], Since("2.2")] = "ssh"
-    user_id: Annotated[str | None, Since("2.10")] = None
+    user_id: Annotated[str | None, Since("2.10"), NotNull()] = None
 
 
 class KeypairBrief(Body, wrap="keypair"):

@@ -14,12 +14,21 @@ from minicloud.api.compute.server_creation import (
     Personality,
 )
 from minicloud.api.compute.server_listing import surroundings_of
-from minicloud.api.compute.words import Described, Hostname, Named, Truth, check_address, check_hostname, truth
+from minicloud.api.compute.words import (
+    Described,
+    Hostname,
+    Named,
+    Truth,
+    check_address,
+    check_base64,
+    check_hostname,
+    truth,
+)
 from minicloud.api.microversions import NotNull, Since, Until
 from minicloud.api.routes import Action
 from minicloud.base.errors import Invalid, NotOffered
 from minicloud.conductor.compute.rebuild_server import EPHEMERAL_FILES, RebuildServer
-from minicloud.core.compute import rebuilds, server_files, servers, volumed_images
+from minicloud.core.compute import rebuilds, servers, volumed_images
 from minicloud.core.compute.rebuilds import Rebuild
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server
@@ -87,6 +96,11 @@ async def rebuild(call: Call, server_id: str, body: RebuildBody) -> Reply:
 
 
 def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
+    hostname = check_hostname(call, body.hostname)
+    for one in body.personality:
+        check_base64("contents", one.contents)
+    if isinstance(body.user_data, str):
+        check_base64("user_data", body.user_data)
     if body.trusted_image_certificates:
         call.enforce(f"{POLICY}:rebuild:trusted_certs")
         raise NotOffered("Trusted image certificates are not offered by this cloud")
@@ -95,20 +109,16 @@ def _wanted(call: Call, body: RebuildBody, *, reimage: bool) -> Rebuild:
             check_address(address, name)
     if body.name is not UNSET and not body.name.strip():
         raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. {body.name!r} is only white space")
-    files = [GivenFile(one.path, one.contents) for one in body.personality]
-    server_files.check_contents(files)
-    if isinstance(body.user_data, str):
-        servers.check_user_data(body.user_data)
     return Rebuild(
         image_id=body.image_ref,
         admin_password=body.admin_pass or servers.new_password(),
         name=body.name if body.name is UNSET else body.name.strip(),
-        hostname=check_hostname(call, body.hostname),
+        hostname=hostname,
         description=body.description,
         metadata=body.metadata,
         key_name=body.key_name,
         user_data=body.user_data,
-        files=files,
+        files=[GivenFile(one.path, one.contents) for one in body.personality],
         access_ip_v4=body.access_ip_v4 if body.access_ip_v4 is UNSET else body.access_ip_v4 or None,
         access_ip_v6=body.access_ip_v6 if body.access_ip_v6 is UNSET else body.access_ip_v6 or None,
         disk_config=body.disk_config,

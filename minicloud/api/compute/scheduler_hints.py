@@ -25,8 +25,8 @@ class Hints(msgspec.Struct):
     cidr: Annotated[str, msgspec.Meta(pattern=r"^/[0-9a-f.:]+\Z")] | UnsetType = UNSET
 
 
-def check(hints: dict[str, Any], old_hints: dict[str, Any]) -> dict[str, Any]:
-    """The hints, else those under their older name. Raises Invalid for one of another form, under either."""
+def check(hints: dict[str, Any], old_hints: dict[str, Any]) -> None:
+    """Raises Invalid for a hint of another form, under either name of them."""
     for said in (hints, old_hints):
         known = convert(said, Hints)
         for name, one in (("group", known.group), ("different_host", known.different_host)):
@@ -36,4 +36,3 @@ def check(hints: dict[str, Any], old_hints: dict[str, Any]) -> dict[str, Any]:
                 )
         if known.build_near_host_ip is not UNSET:
             check_address(known.build_near_host_ip, "build_near_host_ip")
-    return hints or old_hints

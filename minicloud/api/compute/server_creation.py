@@ -9,7 +9,17 @@ from minicloud.api.bodies import UUID, Body, LongText
 from minicloud.api.call import Call, Reply
 from minicloud.api.compute import block_device_mappings, scheduler_hints, server_views
 from minicloud.api.compute.block_device_mappings import Device, OldDevice
-from minicloud.api.compute.words import Described, Hostname, Named, Tag, Truth, check_address, check_hostname, truth
+from minicloud.api.compute.words import (
+    Described,
+    Hostname,
+    Named,
+    Tag,
+    Truth,
+    check_address,
+    check_base64,
+    check_hostname,
+    truth,
+)
 from minicloud.api.microversions import Beside, NotNull, Pausing, RequiredSince, Since, Until
 from minicloud.api.routes import Post
 from minicloud.base.errors import Invalid, NotOffered
@@ -112,12 +122,13 @@ async def create(call: Call, body: ServerCreate) -> Any:
 
 def _request(call: Call, body: ServerCreate) -> ServerRequest:
     """The body as what core understands, with the permissions that parts of it need."""
+    _check_form(call, body)
     if body.name != body.name.strip() and not body.name.strip():
         raise Invalid(f"Invalid input for field/attribute name. Value: {body.name}. '{body.name}' is not allowed")
     if body.trusted_image_certificates:
         call.enforce(f"{POLICY}:create:trusted_certs")
         raise NotOffered("Trusted image certificates are not offered by this cloud")
-    image_ref = body.image_ref.rpartition("/")[2]
+    image_ref = body.image_ref
     devices = block_device_mappings.read(call, image_ref, body.block_device_mapping, body.block_device_mapping_v2)
     zone, host, node = _place(call, body)
     chosen: list[RequestedNetwork] | Literal["auto", "none"] | None = None
@@ -149,12 +160,12 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
         tags=list(dict.fromkeys(body.tags)),
         # Before 2.19 Nova kept the name as description.
         description=body.description if call.at_least("2.19") else body.name.strip(),
-        hostname=check_hostname(call, body.hostname),
+        hostname=body.hostname,
         zone=zone,
         host=host,
         node=node,
         forced=":" in (body.availability_zone or ""),
-        hints=scheduler_hints.check(body.hints, body.old_hints),
+        hints=body.hints or body.old_hints,
         access_ip_v4=check_address(body.access_ip_v4, "accessIPv4"),
         access_ip_v6=check_address(body.access_ip_v6, "accessIPv6"),
         disk_config=body.disk_config,
@@ -165,19 +176,39 @@ def _request(call: Call, body: ServerCreate) -> ServerRequest:
     )
 
 
-def _network(call: Call, wanted: NetworkRequest) -> RequestedNetwork:
-    if wanted.uuid is not UNSET and not is_uuid(wanted.uuid):
-        if call.at_least("2.37"):
+def _check_form(call: Call, body: ServerCreate) -> None:
+    """What Nova's schema refuses beyond the kinds of values, before anything is looked at. Raises Invalid."""
+    if body.flavor_ref == "":
+        raise Invalid("Invalid input for field/attribute flavorRef. Value: . '' should be non-empty", field="flavorRef")
+    if body.image_ref and not is_uuid(body.image_ref):
+        raise Invalid(
+            f"Invalid input for field/attribute imageRef. Value: {body.image_ref}. {body.image_ref!r} is not a 'uuid'",
+            field="imageRef",
+        )
+    for network in body.networks if isinstance(body.networks, list) else []:
+        if network.uuid is not UNSET and not is_uuid(network.uuid) and call.at_least("2.37"):
             raise Invalid(
-                f"Invalid input for field/attribute uuid. Value: {wanted.uuid}. {wanted.uuid!r} is not a 'uuid'"
+                f"Invalid input for field/attribute uuid. Value: {network.uuid}. {network.uuid!r} is not a 'uuid'",
+                field="uuid",
             )
-        if wanted.port is None:
-            raise Invalid(f"Bad networks format: network uuid is not in proper format ({wanted.uuid})")
+        if network.fixed_ip is not UNSET:
+            check_address(network.fixed_ip, "fixed_ip")
+    check_address(body.access_ip_v4, "accessIPv4")
+    check_address(body.access_ip_v6, "accessIPv6")
+    if body.user_data is not None:
+        check_base64("user_data", body.user_data)
+    for one in body.personality:
+        check_base64("contents", one.contents)
+    check_hostname(call, body.hostname)
+    scheduler_hints.check(body.hints, body.old_hints)
+
+
+def _network(call: Call, wanted: NetworkRequest) -> RequestedNetwork:
+    if wanted.uuid is not UNSET and not is_uuid(wanted.uuid) and wanted.port is None:
+        raise Invalid(f"Bad networks format: network uuid is not in proper format ({wanted.uuid})")
     if wanted.port is None and wanted.uuid is UNSET:
         raise Invalid("Bad networks format: network uuid is not in proper format (None)")
     fixed_ip = None if wanted.fixed_ip is UNSET else wanted.fixed_ip
-    if fixed_ip is not None:
-        check_address(fixed_ip, "fixed_ip")
     if wanted.port is not None and fixed_ip is not None:
         raise Invalid(
             f"Specified Fixed IP '{fixed_ip}' cannot be used with port '{wanted.port}': the two cannot be specified together."

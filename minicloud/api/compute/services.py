@@ -7,7 +7,7 @@ import msgspec
 from minicloud.api.bodies import Body, Name
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.compute.words import Truth, truth
+from minicloud.api.compute.words import Hostname, Truth, truth
 from minicloud.api.microversions import NotNull, Since
 from minicloud.api.routes import Delete, Get, Put
 from minicloud.base.errors import Invalid, NotFound
@@ -36,7 +36,7 @@ class ServiceView(Body):
 class ServiceUpdate(Body):
     """The body of PUT /os-services/{id}, since 2.53."""
 
-    status: Literal["enabled", "disabled"] | None = None
+    status: Annotated[Literal["enabled", "disabled"] | None, NotNull()] = None
     disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
     forced_down: Annotated[bool | Truth | None, NotNull()] = None
 
@@ -44,7 +44,7 @@ class ServiceUpdate(Body):
 class OldUpdate(Body):
     """The body of PUT /os-services/enable and its likes, before 2.53."""
 
-    host: Name
+    host: Hostname
     binary: Name
     disabled_reason: Annotated[Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None, NotNull()] = None
     forced_down: Annotated[bool | Truth | None, Since("2.11"), NotNull()] = None

@@ -1,5 +1,6 @@
 """Words that clients choose, as Nova takes them: names and descriptions of printable characters, host names, tags, addresses."""
 
+import base64
 import ipaddress
 import re
 from typing import Annotated, Any, TypeVar
@@ -55,8 +56,20 @@ def check_address(text: Any, field: str) -> str | None:
     except ValueError:
         found = None
     if found is None or (field.endswith(("v4", "v6")) and field[-1] != str(found.version)):
-        raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address")
+        raise Invalid(
+            f"Invalid input for field/attribute {field}. Value: {text}. '{text}' is not a valid address", field=field
+        )
     return str(found)
+
+
+def check_base64(field: str, text: str) -> None:
+    """Raises Invalid for what is no base64; line breaks and whatever else stands between its letters are passed over, as in Nova."""
+    try:
+        base64.b64decode(text)
+    except ValueError as error:
+        raise Invalid(
+            f"Invalid input for field/attribute {field}. Value: {text}. {text!r} is not a 'base64'", field=field
+        ) from error
 
 
 def truth(field: str, value: bool | str | None) -> bool:

@@ -302,7 +302,7 @@ def check_user_data(text: str | None) -> None:
             f"User data too large. User data must be no larger than 65535 bytes once base64 encoded. Your data is {len(text)} bytes"
         )
     try:
-        base64.b64decode(text, validate=True)
+        base64.b64decode(text)
     except (binascii.Error, ValueError) as error:
         raise Invalid("User data needs to be valid base 64.") from error
 

@@ -133,6 +133,13 @@ async def test_every_field_that_is_offered_arrives(cloud: TestedCloud) -> None:
     assert port["status"] == "ACTIVE"
 
 
+async def test_user_data_may_be_in_lines_as_base64_writes_it(cloud: TestedCloud) -> None:
+    lines = base64.encodebytes(b"#!/bin/sh\n" * 40).decode()
+    assert lines.count("\n") > 2
+    server = await cloud.a_server(user_data=lines)
+    assert (await cloud.server(server["id"], cloud.admin))["OS-EXT-SRV-ATTR:user_data"] == lines
+
+
 async def test_a_users_own_port_is_lent_and_given_back(cloud: TestedCloud) -> None:
     network = await only(cloud.demo, "/networks", name="private")
     made = await cloud.demo.post("/network/v2.0/ports", json={"port": {"network_id": network["id"], "name": "mine"}})
@@ -207,7 +214,13 @@ async def test_trusted_certificates_are_not_offered(cloud: TestedCloud) -> None:
         ({"metadata": {"": "a"}}, "metadata"),
         ({"metadata": {"a": "b" * 256}}, "metadata"),
         ({"key_name": "nobody's"}, "Invalid key_name provided."),
-        ({"user_data": "not base64!"}, "base 64"),
+        ({"user_data": "not b64"}, "'not b64' is not a 'base64'"),
+        # The form of all is looked at before the meaning of any.
+        ({"imageRef": NOBODY, "accessIPv4": "x"}, "accessIPv4"),
+        ({"imageRef": NOBODY, "networks": [{"port": NOBODY, "fixed_ip": "x"}]}, "attribute fixed_ip"),
+        ({"networks": [{"port": NOBODY, "fixed_ip": "10.0.0.1"}], "user_data": "YQ"}, "attribute user_data"),
+        ({"flavorRef": ""}, "attribute flavorRef"),
+        ({"imageRef": f"http://glance/images/{NOBODY}"}, "is not a 'uuid'"),
         ({"user_data": "A" * 65536}, "user_data"),
         ({"min_count": 0}, "min_count"),
         ({"min_count": 3, "max_count": 2}, "min_count must be <= max_count"),

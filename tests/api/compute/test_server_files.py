@@ -52,7 +52,7 @@ async def test_given_files_are_on_the_config_drive_until_a_rebuild_gives_others(
         ([BANNER] * 6, 403, "Personality file limit exceeded"),
         ([{**BANNER, "path": "/" * 256}], 403, "Personality file path too long"),
         ([{**BANNER, "contents": base64.b64encode(b"x" * 10_241).decode()}], 403, "Personality file content too long"),
-        ([{**BANNER, "contents": "no base 64"}], 400, "base 64"),
+        ([{**BANNER, "contents": "not b64"}], 400, "is not a 'base64'"),
         ([{"path": "/a"}], 400, "contents"),
         ([{**BANNER, "odd": 1}], 400, "odd"),
     ],
