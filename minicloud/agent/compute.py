@@ -9,7 +9,7 @@ from typing import Any
 
 from minicloud.agent import calls, disks, moves, snapshots
 from minicloud.agent.disks import DriveFormat
-from minicloud.agent.image_bytes import kept_image
+from minicloud.agent.image_bytes import image_bytes, kept_image
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.packing import ensure_unpacked
 from minicloud.agent.uptime import uptime
