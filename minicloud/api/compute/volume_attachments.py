@@ -138,10 +138,7 @@ async def update(call: Call, server_id: str, volume_id: str, body: AttachmentUpd
         else:
             servers.get(tx, call.context, server_id)
         if swap:
-            volume_attachments.must_be_swappable(tx, call.context, volume_id)
-            raise Conflict(
-                f"volume {volume_id} cannot be swapped: this cloud has one storage backend and moves no volume"
-            )
+            volume_attachments.refuse_swap(tx, call.context, server_id, volume_id, body.volume_id)
 
     await call.write(work)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
 from minicloud.core import records
-from minicloud.core.compute import block_devices, disk_rules, servers
+from minicloud.core.compute import block_devices, disk_rules, lifecycle, servers
 from minicloud.core.compute.block_devices import BlockDevice
 from minicloud.core.compute.disk_rules import ANY, DiskRules
 from minicloud.core.compute.servers import Server
@@ -143,11 +143,42 @@ def kept(tx: Transaction, device: BlockDevice) -> None:
         old_attachments.roll_detaching(tx, volume)
 
 
-def must_be_swappable(tx: Transaction, context: Context, volume_id: str) -> None:
-    """Only block storage itself puts another volume in a volume's place, while it moves it. Raises NotFound, Conflict."""
+_SWAP = lifecycle.ServerAction(
+    name="swap_volume",
+    word="swap_volume",
+    vm_states=frozenset({lifecycle.ACTIVE, lifecycle.PAUSED, lifecycle.RESIZED}),
+    claims=None,
+    saga="",
+    event="compute_swap_volume",
+)
+
+
+def refuse_swap(tx: Transaction, context: Context, server_id: str, volume_id: str, other_id: str) -> None:
+    """Another volume in a volume's place is for block storage alone to ask for, and that of this cloud moves volumes without one.
+
+    Always raises, in Nova's words and order: NotFound (the volume), Conflict, Invalid (the other volume, or what it is).
+    """
     volume = volumes.get(tx, context, volume_id)
     if volume.migration_status is None:
         raise Conflict(f"volume {volume_id} is not migrating; this API should only be called by Cinder")
+    try:
+        other = volumes.get(tx, context, other_id)
+    except NotFound as error:
+        raise Invalid(error.message) from error
+    server = servers.get(tx, context, server_id)
+    if server.locked and not context.is_admin:
+        raise Conflict(f"Instance {server_id} is locked")
+    lifecycle.check(_SWAP, server_id, server.vm_state, server.task_state)
+    if attachments.of_server(tx, server_id, volume_id) is None:
+        raise Invalid("Invalid volume: Old volume is attached to a different instance.")
+    if other.attach_status == volumes.ATTACHED:
+        raise Invalid("Invalid volume: New volume must be detached in order to swap.")
+    if other.size < volume.size:
+        raise Invalid("Invalid volume: New volume must be the same size or larger.")
+    raise Conflict(
+        f"volume {volume_id} cannot be swapped for {other_id}: block storage of this cloud moves a volume under its own id, and has no "
+        "other one that is the target of its migration"
+    )
 
 
 def doomed(tx: Transaction, server_id: str) -> list[Volume]:

@@ -126,6 +126,43 @@ async def test_volumes_that_should_go_with_the_server_go() -> None:
         assert (await volumes.get(f"{VOLUME}/volumes/{going['id']}")).status_code == 404
 
 
+async def test_a_volume_is_swapped_by_nobody_and_the_words_are_those_of_nova() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack)
+        volumes, admin = await volume_client(cloud), await volume_admin(cloud)
+        server = await cloud.a_server()
+        had, other, small, loose = [await a_volume(cloud, volumes, size=size) for size in (2, 2, 1, 2)]
+        assert (await attach(cloud, cloud.demo, server["id"], volumeId=had["id"])).status_code == 202
+
+        older = await cloud.as_admin(version="compute 2.84")
+
+        async def swap(old: str, new: str) -> tuple[int, str]:
+            path = f"{COMPUTE}/servers/{server['id']}/os-volume_attachments/{old}"
+            answer = await older.put(path, json={"volumeAttachment": {"volumeId": new}})
+            return answer.status_code, message(answer)
+
+        early = f"volume {had['id']} is not migrating; this API should only be called by Cinder"
+        assert await swap(had["id"], other["id"]) == (409, early)
+        assert (await swap(NOBODY, other["id"]))[0] == 404
+        for volume in (had, loose):
+            await act(admin, volume["id"], "os-reset_status", {"migration_status": "migrating"})
+        assert await swap(had["id"], NOBODY) == (400, f"Volume {NOBODY} could not be found.")
+        assert await swap(had["id"], had["id"]) == (
+            400,
+            "Invalid volume: New volume must be detached in order to swap.",
+        )
+        assert await swap(had["id"], small["id"]) == (
+            400,
+            "Invalid volume: New volume must be the same size or larger.",
+        )
+        elsewhere = "Invalid volume: Old volume is attached to a different instance."
+        assert await swap(loose["id"], other["id"]) == (400, elsewhere)
+        assert (await swap(had["id"], other["id"]))[0] == 409
+        await cloud.write(lambda tx: tx.execute("UPDATE servers SET vm_state = 'stopped'"))
+        status, words = await swap(had["id"], other["id"])
+        assert (status, words) == (409, f"Cannot 'swap_volume' instance {server['id']} while it is in vm_state stopped")
+
+
 async def test_a_guest_that_does_not_let_go_keeps_its_volume() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)
