@@ -64,7 +64,7 @@ def _inspector(image: Image) -> Inspector:
         raise UnsupportedMedia(
             f"disk format {image.disk_format!r} cannot be used here: choose one of {', '.join(sorted(DECLARABLE))}"
         )
-    return Inspector(image.disk_format)
+    return Inspector(image.disk_format, empty=True)
 
 
 async def _inspected(
@@ -79,7 +79,7 @@ async def _inspected(
                 yield chunk
         if inspector is not None:
             facts = inspector.finish()
-            virtual_size.append(facts.virtual_size)
+            virtual_size.append(facts.told_size)
             seen = {"format": facts.format, "virtual_size": facts.virtual_size, "size": facts.file_size}
             trace.note("image_inspected", image=image_id, **seen)
     except Invalid as error:

@@ -18,6 +18,8 @@ _ISO_MAGIC_AT = 32769
 _EARLY = 64 << 10
 
 _AS_RAW = frozenset({"raw", "ami", "ari", "aki", "iso"})
+_EMPTY = frozenset({"raw", "ami", "ari", "aki"})
+"""Declared formats whose images may have no bytes at all, where that is allowed."""
 _LIKE_RAW = frozenset({"raw", "iso", "luks"})
 """Detected formats whose bytes are used as they lie: no program that opens them as raw follows a reference in them."""
 
@@ -36,6 +38,11 @@ class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
     file_size: int
     partitions: str = ""
 
+    @property
+    def told_size(self) -> int:
+        """The virtual size as Glance tells it: it does not round up what is raw."""
+        return self.file_size if self.format == "raw" else self.virtual_size
+
 
 class Inspector:
     """Fed with an image's bytes in order; complains as early as it can.
@@ -43,15 +50,19 @@ class Inspector:
     Args:
         declared: the disk format that the user stated; None accepts any safe format.
         max_virtual_size: bytes; larger disks are refused.
+        empty: whether a raw image may have no bytes, as such that stand for volumes.
     """
 
-    def __init__(self, declared: str | None = None, *, max_virtual_size: int | None = None) -> None:
+    def __init__(
+        self, declared: str | None = None, *, max_virtual_size: int | None = None, empty: bool = False
+    ) -> None:
         if declared is not None and declared not in DECLARABLE:
             raise Invalid(
                 f"disk format {declared!r} cannot be used here: choose one of {', '.join(sorted(DECLARABLE))}"
             )
         self._declared = declared
         self._limit = max_virtual_size
+        self._empty = empty and declared in _EMPTY
         self._head = bytearray()
         self._tail = b""
         self._size = 0
@@ -72,6 +83,8 @@ class Inspector:
 
     def finish(self) -> ImageFacts:
         """All bytes were fed. Raises Invalid: empty, broken, dangerous, too large, or not what was declared."""
+        if self._size == 0 and self._empty:
+            return ImageFacts(format="raw", virtual_size=0, file_size=0)
         if self._size == 0:
             raise Invalid("the image is empty")
         if not self._looked:

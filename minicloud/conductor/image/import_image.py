@@ -89,7 +89,7 @@ def mark_failed(tx: Transaction, saga: ImportImage, world: World) -> None:
 async def ensure_blob(saga: ImportImage, world: World) -> None:
     """The bytes are in the store, and are what the image says they are."""
     await world.blobs.delete(saga.image_id)
-    inspector = Inspector(saga.disk_format) if saga.inspected else None
+    inspector = Inspector(saga.disk_format, empty=True) if saga.inspected else None
     async with aclosing(_inspected(saga, world, inspector)) as stream:
         facts = await world.blobs.put(saga.image_id, stream)
     virtual_size = None
@@ -102,7 +102,7 @@ async def ensure_blob(saga: ImportImage, world: World) -> None:
             virtual_size=seen.virtual_size,
             size=seen.file_size,
         )
-        virtual_size = seen.virtual_size
+        virtual_size = seen.told_size
     saga.received = Received(size=facts.size, virtual_size=virtual_size, md5=facts.md5, sha512=facts.sha512)
 
 

@@ -53,7 +53,8 @@ async def test_what_goes_in_comes_out() -> None:
         ("raw", a_qcow2(), "its content is qcow2"),
         ("qcow2", a_qcow2(backing=b"/etc/passwd"), "backing"),
         ("vmdk", b'# Disk DescriptorFile\nRW 2048 FLAT "/etc/passwd" 0\n', "descriptor"),
-        ("raw", b"", "empty"),
+        ("qcow2", b"", "empty"),
+        ("iso", b"", "empty"),
         ("ploop", b"WithoutFreeSpace" + RAW, "disk format 'ploop' cannot be used here"),
     ],
 )
@@ -67,6 +68,23 @@ async def test_bytes_that_are_not_what_they_should_be_leave_nothing(declared: st
         assert (await ann.get(path)).json()["status"] == "queued"
         assert await door.blobs.keys() == []
         assert words in door.notes.facts("image_upload_abandoned")[0]["why"]
+
+
+@pytest.mark.parametrize("declared", ["raw", "ami"])
+async def test_a_raw_image_may_have_no_bytes_and_is_told_as_long_as_it_is(declared: str) -> None:
+    async with an_image_service() as door:
+        ann = door.as_(mount=M)
+        for content in (b"", b"0123456789"):
+            path = f"/v2/images/{(await an_image(ann, None, disk_format=declared))['id']}"
+            assert (await ann.put(f"{path}/file", content=content, headers=OCTETS)).status_code == 204
+            shown = (await ann.get(path)).json()
+            assert [shown[name] for name in ("status", "size", "virtual_size")] == [
+                "active",
+                len(content),
+                len(content),
+            ]
+            got = await ann.get(f"{path}/file")
+            assert (got.status_code, got.content, got.headers["content-length"]) == (200, content, str(len(content)))
 
 
 async def test_an_image_is_uploaded_once_and_only_when_it_says_what_it_is() -> None:
