@@ -1,4 +1,4 @@
-"""SIGKILL of the real process amid work on volumes: booting from them, attaching, growing, freezing, keeping, handing over."""
+"""SIGKILL of the real process amid work on volumes: booting from them, attaching, growing, moving, freezing, keeping, handing over."""
 
 import random
 import time
@@ -19,6 +19,7 @@ KILLS = 12
 KEEPERS = 6
 SETTLE_LIMIT_S = 60.0
 VOLUMES, COMPUTE = "/volume/v3", "/compute/v2.1"
+BACKENDS = ("control@fake#fake", "control@other#other")
 OF_SERVERS = ("instances", "cores", "ram")
 OF_VOLUMES = ("volumes", "gigabytes", "snapshots", "backups", "backup_gigabytes")
 
@@ -31,7 +32,12 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Killable]:
-    settings = {"reconcile_interval": "0.5", "password_cost": "cheap", "shutdown_timeout": "1"}
+    settings = {
+        "reconcile_interval": "0.5",
+        "password_cost": "cheap",
+        "shutdown_timeout": "1",
+        "volume_backends": "other",
+    }
     killable = Killable(tmp_path / "data", "--driver", "fake", "--hosts", "3", **settings)
     try:
         yield killable
@@ -130,6 +136,14 @@ class Keeper:
             body = {"new_type": kind, "migration_policy": "never"}
             await self._promise("type", kind, lambda: self._act(http, volume_id, "os-retype", body))
 
+    async def _move(self, http: httpx.AsyncClient, volume_id: str) -> None:
+        """To another backend; whoever takes the volume meanwhile may end that, and nothing tells which of both."""
+        if await self._rest(http, volume_id) in ("available", "in-use"):
+            body = {"host": self._dice.choice(BACKENDS), "lock_volume": self._dice.random() < 0.5}
+            answer = await self._act(http, volume_id, "os-migrate_volume", body)
+            assert answer.status_code < 500, answer.text
+            self.acknowledged += answer.is_success
+
     async def _hand_over(self, http: httpx.AsyncClient, volume_id: str) -> None:
         if await self._rest(http, volume_id) not in ("available", "awaiting-transfer"):
             return
@@ -205,7 +219,7 @@ class Keeper:
     async def _act(self, http: httpx.AsyncClient, volume_id: str, name: str, body: Any) -> httpx.Response:
         return await http.post(f"{VOLUMES}/volumes/{volume_id}/action", json={name: body})
 
-    _works = (_attach, _attach, _detach, _grow, _retype, _hand_over, _keep, _freeze, _boot, _take_away)
+    _works = (_attach, _attach, _detach, _grow, _retype, _move, _move, _hand_over, _keep, _freeze, _boot, _take_away)
 
     def compare(self, found: dict[str, dict[str, Any]]) -> None:
         """The volume is as its keeper was told. What was not known is known now."""

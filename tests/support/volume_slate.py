@@ -43,6 +43,11 @@ def _work(db: sqlite3.Connection) -> list[str]:
         for name, state, task in db.execute("SELECT name, vm_state, task_state FROM servers WHERE deleted = 0")
         if task is not None or state not in ("active", "error")
     ]
+    found += [
+        f"volume {volume} is {status} to another backend"
+        for volume, status in db.execute("SELECT id, migration_status FROM volumes")
+        if status in ("starting", "migrating")
+    ]
     for table, good in (("volumes", AT_REST), ("volume_snapshots", AT_REST[:1]), ("volume_backups", AT_REST[:1])):
         for thing, status in db.execute(f"SELECT id, status FROM {table}"):
             if status not in good:
@@ -97,8 +102,14 @@ def _claims(db: sqlite3.Connection) -> list[str]:
 def _stored(db: sqlite3.Connection, folder: Path) -> list[str]:
     found = []
     files: dict[str, Any] = {}
-    for rows in simulated(folder, "volumes").values():
+    hosts = dict(db.execute("SELECT id, host FROM volumes"))
+    for store, rows in simulated(folder, "volumes").items():
         files |= rows
+        found += [
+            f"volume {volume} lies in {store}, not on {hosts[volume]}"
+            for volume in rows
+            if volume in hosts and hosts[volume] is not None and store != store_of(hosts[volume])
+        ]
     sizes = dict(db.execute("SELECT id, size FROM volumes"))
     found += [f"volume {volume} has a file, or a record, alone" for volume in set(files) ^ set(sizes)]
     found += [
@@ -111,16 +122,29 @@ def _stored(db: sqlite3.Connection, folder: Path) -> list[str]:
     return [*found, *(f"snapshot {snapshot} has a file, or a record, alone" for snapshot in frozen ^ known)]
 
 
+def store_of(host: str) -> str:
+    """Where the simulated world keeps what is on a backend ``machine@backend#pool``."""
+    name = host.partition("#")[2]
+    return "volumes" if name == "fake" else f"volumes-{name}"
+
+
 def _machines(db: sqlite3.Connection, folder: Path) -> list[str]:
     wanted: dict[str, set[str]] = {server: set() for server in _standing(db)}
     for server, volume in db.execute("SELECT server_id, volume_id FROM volume_attachments"):
         wanted.setdefault(server, set()).add(volume)
-    there = {
-        server: {disk["serial"] for disk in row["machine"]["disks"] if disk.get("serial")}
-        for rows in simulated(folder, "machines").values()
-        for server, row in rows.items()
-    }
-    return [
+    there: dict[str, set[str]] = {}
+    hosts = dict(db.execute("SELECT id, host FROM volumes"))
+    wrong = []
+    for rows in simulated(folder, "machines").values():
+        for server, row in rows.items():
+            disks = {disk["serial"]: disk["path"] for disk in row["machine"]["disks"] if disk.get("serial")}
+            there[server] = set(disks)
+            wrong += [
+                f"the machine of {server} has volume {volume} in {path}, not on {hosts[volume]}"
+                for volume, path in disks.items()
+                if volume in hosts and f"/{store_of(hosts[volume])}/" not in path
+            ]
+    return wrong + [
         f"the machine of {server} has the volumes {there.get(server)}, not {wanted.get(server)}"
         for server in set(there) | set(wanted)
         if there.get(server) != wanted.get(server)
