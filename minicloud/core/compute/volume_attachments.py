@@ -37,7 +37,9 @@ def attach(
     """
     server, action_id = servers.take(tx, context, server_id, "attach_volume")
     volume = volumes.get(tx, context, volume_id)
-    disk_rules.check_count(tx, rules, server, more=1)
+    if server.host is not None:
+        # As in Nova, it is hosts that have only so many disks for a server.
+        disk_rules.check_count(tx, rules, server, more=1)
     check_free(tx, server.id, volume)
     disk_rules.check_attach(rules, server, volume)
     if volume.multiattach and not multiattach:

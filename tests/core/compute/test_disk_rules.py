@@ -66,6 +66,13 @@ async def test_one_disk_too_many_is_refused_and_ends_a_build() -> None:
         refused = await attach(cloud, server["id"], second["id"])
         words = "The maximum allowed number of disk devices (2) to attach to a single instance has been exceeded."
         assert (refused.status_code, message(refused)) == (403, words)
+        await cloud.act(server["id"], {"shelve": None})
+        await cloud.settled()
+        assert (await cloud.server(server["id"]))["status"] == "SHELVED_OFFLOADED"
+        assert (await attach(cloud, server["id"], second["id"])).status_code == 200
+        path = f"{COMPUTE}/servers/{server['id']}/os-volume_attachments/{second['id']}"
+        assert (await cloud.demo.delete(path)).status_code == 202
+        await cloud.settled()
         third = await a_volume(cloud, volumes)
         disks = [image(await cloud.image_id()), mapped(second["id"]), mapped(third["id"])]
         answer = await cloud.ask_server(imageRef=await cloud.image_id(), block_device_mapping_v2=disks)
