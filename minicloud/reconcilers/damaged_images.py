@@ -41,8 +41,17 @@ class DamagedImages:
                     continue
                 asked = calls.EnsureImageSound(image=source_of(image), unless_since=since)
                 try:
-                    if await at.world.agents.ask(host, asked, timeout_s=PATIENCE_S):
-                        mended.append(f"image {image.id} had lost bytes on {host}: it was fetched anew")
+                    renewed = await at.world.agents.ask(host, asked, timeout_s=PATIENCE_S)
                 except CloudError as error:
-                    trace.note("image_unsound", image=image.id, host=host, why=error.message)
+                    _tell(image, "image_unsound", host=host, why=error.message)
+                    continue
+                if renewed:
+                    _tell(image, "image_renewed", host=host)
+                    mended.append(f"image {image.id} had lost bytes on {host}: it was fetched anew")
         return mended
+
+
+def _tell(image: Image, word: str, **facts: str) -> None:
+    """What was found belongs to the image's story; that it was looked for does not."""
+    with trace.about(request_id="", resource=image.id):
+        trace.note(word, image=image.id, **facts)

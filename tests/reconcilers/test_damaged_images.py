@@ -9,6 +9,7 @@ import pytest
 from minicloud.drivers.storage.fake import FakeStorage
 from minicloud.reconcilers.damaged_images import EVERY_S
 from tests.support.clouds import TestedCloud, a_cloud
+from tests.support.failures import explained
 from tests.support.image import OCTETS
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,7 @@ async def test_an_image_that_lost_bytes_is_fetched_anew_once() -> None:
         await anyio.sleep(EVERY_S)
         wanted = [f"image {image_id} had lost bytes on host-1: it was fetched anew"]
         assert (await cloud.reconciled())["damaged_images"] == wanted
+        assert "host host-1 had other bytes of image own than came" in await explained(cloud, image_id)
         await anyio.sleep(EVERY_S)
         assert (await cloud.reconciled())["damaged_images"] == []
 
@@ -48,6 +50,7 @@ async def test_an_image_whose_bytes_are_gone_from_the_store_too_is_told() -> Non
         await anyio.sleep(EVERY_S)
         assert (await cloud.reconciled())["damaged_images"] == []
         [fact] = cloud.notes.facts("image_unsound")
+        assert "whether host-1 has the bytes of image" in await explained(cloud, image_id)
         assert (fact["image"], fact["host"], "could not be found" in fact["why"]) == (image_id, "host-1", True)
 
 

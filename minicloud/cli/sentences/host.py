@@ -71,6 +71,9 @@ SENTENCES: dict[str, Tell] = {
     "fetch_image": _fetch_image,
     "image_damaged": lambda f: f"the image {f['checksum']} was changed on this host since it came: it is fetched anew",
     "image_unverified": lambda f: f"the image {f['checksum']} may have been changed on this host: {f['why']}",
+    "image_renewed": lambda f: (
+        f"host {f['host']} had other bytes of image {f.name('image')} than came: it fetched them anew"
+    ),
     "image_unsound": lambda f: f"whether {f['host']} has the bytes of image {f['image']} is not known: {f['why']}",
     "image_uncached": lambda f: f"the image {f['checksum']} was removed from this host, where nobody needs it",
     "image_not_cached": lambda f: f"image {f.name('image')} did not come to {f.get('host') or 'any host'}: {f['why']}",
