@@ -15,6 +15,7 @@ def console(
     server: Annotated[str, typer.Argument(help="The server's name or id.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     size: Annotated[int, typer.Option("--bytes", help="How many of the last bytes.")] = 65_536,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for an answer of a cloud with much to do.")] = 120.0,
     data: Data = None,
 ) -> None:
     """Show a server's console, as `openstack console log show` does, for any project.
@@ -27,7 +28,7 @@ def console(
     folder.need_running()
     shown = ""
     while True:
-        text: str = control.ask(folder.file(CONTROL), "console", server=server, tail_bytes=size)
+        text: str = control.ask(folder.file(CONTROL), "console", server=server, tail_bytes=size, timeout_s=wait)
         print(_new(shown, text), end="" if follow or text.endswith("\n") else "\n", flush=True)
         if not follow:
             return

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ Answer = Callable[[dict[str, Any]], Awaitable[Any]]
 """Takes what was given with the question; what it returns must be encodable. Raises CloudError, which reaches whoever asked."""
 
 _LARGEST = 1 << 20
+PATIENCE_S = 60.0
+"""A machine with much to do answers late."""
+_TELL_EVERY_S = 5.0
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -55,8 +60,8 @@ async def serving(path: Path, answers: Mapping[str, Answer]) -> AsyncIterator[No
         _remove(path)
 
 
-def ask(path: Path, word: str, *, timeout_s: float = 10.0, **given: Any) -> Any:
-    """Ask a running cloud, and wait for its answer.
+def ask(path: Path, word: str, *, timeout_s: float = PATIENCE_S, **given: Any) -> Any:
+    """Ask a running cloud, and wait for its answer; whoever waits for long is told so.
 
     Raises:
         Unavailable: nobody listens there.
@@ -69,8 +74,7 @@ def ask(path: Path, word: str, *, timeout_s: float = 10.0, **given: Any) -> Any:
             with _short(path) as short:
                 client.connect(short)
             client.sendall(msgspec.json.encode(Question(word, given)) + b"\n")
-            with client.makefile("rb") as stream:
-                line = stream.readline()
+            line = _answered(client, word, timeout_s)
         except TimeoutError as error:
             raise TimedOut(
                 f"the cloud did not answer {word!r} within {timeout_s:g} s: look at minicloud.log"
@@ -83,6 +87,28 @@ def ask(path: Path, word: str, *, timeout_s: float = 10.0, **given: Any) -> Any:
     if reply.error is not None:
         raise from_facts(reply.error)
     return reply.answer
+
+
+def _answered(client: socket.socket, word: str, timeout_s: float) -> bytes:
+    """All that comes until the other end closes. Raises TimeoutError."""
+    began = told = time.monotonic()
+    parts = []
+    while True:
+        now = time.monotonic()
+        left = began + timeout_s - now
+        if left <= 0:
+            raise TimeoutError
+        if now - told >= _TELL_EVERY_S:
+            told = now
+            print(f"  the cloud has not answered {word!r} yet ({now - began:.0f} s)", file=sys.stderr, flush=True)
+        client.settimeout(min(left, _TELL_EVERY_S))
+        try:
+            part = client.recv(1 << 16)
+        except TimeoutError:
+            continue
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
 
 
 async def _reply(line: bytes, answers: Mapping[str, Answer]) -> Reply:

@@ -105,3 +105,13 @@ async def test_a_slow_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     async with control.serving(path, ANSWERS):
         with pytest.raises(TimedOut, match=r"did not answer 'sleep' within 0\.05 s"):
             await ask(path, "sleep", timeout_s=0.05, seconds=0.2)
+
+
+async def test_whoever_waits_for_long_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(control, "_TELL_EVERY_S", 0.02)
+    path = tmp_path / "control.sock"
+    async with control.serving(path, ANSWERS):
+        assert await ask(path, "sleep", seconds=0.1) is None
+    assert "the cloud has not answered 'sleep' yet (0 s)" in capsys.readouterr().err
