@@ -11,11 +11,12 @@ from minicloud.guest import elf
 
 INIT = Path(__file__).parent / "init"
 
-DISK_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mod", "ata_piix", "nvme")
+DISK_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mod", "ata_piix", "nvme", "qemu_fw_cfg")
+"""What a root may lie on, and what tells of the firmware's choice where there are several."""
 MODULES = (
     *DISK_MODULES,
     *("virtio_net", "virtio_rng", "virtio_balloon", "virtio_console", "sr_mod", "sg"),
-    *("button", "evdev", "qemu_fw_cfg", "softdog", "pvpanic_pci", "pvpanic_mmio"),
+    *("button", "evdev", "softdog", "pvpanic_pci", "pvpanic_mmio"),
     *("isofs", "vfat", "nls_ascii", "nls_cp437", "loop", "overlay", "squashfs", "virtiofs"),
     *("8021q", "dummy", "veth", "tun"),
 )

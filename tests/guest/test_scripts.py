@@ -92,3 +92,19 @@ def test_network_data_becomes_things_to_do(outside_tools: Path) -> None:
         "fa:16:3e:00:00:02 unknown network type ipv9",
     ]
     assert todo[8:] == ["- dns 10.0.0.2", "- dns 9.9.9.9"]
+
+
+@pytest.mark.parametrize(
+    ("path", "slots"),
+    [
+        ("pci0000:00/0000:00:10.1/0000:0a:00.0/virtio2/block/vda/vda2", " 10,1 0"),
+        ("pci0000:00/0000:00:0a.0/virtio2/block/vda", " a"),
+        ("pci0000:00/0000:00:02.0/virtio3/host2/target2:0:0/2:0:0:1/block/sda", " 2 0 0,1"),
+        ("pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda", " 1f,2"),
+        ("virtual/block/loop0", ""),
+    ],
+)
+def test_a_disk_is_known_by_the_slots_that_the_firmware_names(outside_tools: Path, path: str, slots: str) -> None:
+    script = f". {SCRIPTS / 'disks'}; disk_slots /sys/devices/{path}"
+    done = subprocess.run([str(outside_tools / "bin/busybox"), "sh", "-c", script], capture_output=True, check=True)
+    assert done.stdout.decode() == slots
