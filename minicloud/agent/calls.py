@@ -31,7 +31,7 @@ from minicloud.agent.device_calls import (
 )
 from minicloud.agent.image_calls import IMAGE_CALLS, CachedBase, EnsureImage, EnsureImageSound, EnsureNoImage
 from minicloud.agent.move_calls import MOVE_CALLS
-from minicloud.agent.specs import EphemeralDisk, ImageSource, ServerSpec
+from minicloud.agent.specs import ADDRESS_OF, BUS_OF, EphemeralDisk, ImageSource, ServerSpec
 from minicloud.drivers.fabric import (
     FabricFacts,
     Lease,
@@ -65,6 +65,8 @@ COMPUTE = "compute"
 CONTROL = "control"
 
 __all__ = [
+    "ADDRESS_OF",
+    "BUS_OF",
     "COMPUTE",
     "CONTROL",
     "Agents",

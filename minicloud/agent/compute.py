@@ -12,6 +12,7 @@ from minicloud.agent.disks import DriveFormat
 from minicloud.agent.image_bytes import image_bytes, kept_image
 from minicloud.agent.move_calls import MOVE_CALLS
 from minicloud.agent.packing import ensure_unpacked
+from minicloud.agent.places import filled
 from minicloud.agent.uptime import uptime
 from minicloud.base import trace
 from minicloud.base.errors import CloudError
@@ -237,7 +238,13 @@ class HostAgent:
 
     async def _disks(self, server: calls.ServerSpec) -> list[Disk]:
         await ensure_unpacked(self.storage, self._blobs, server)
-        return await disks.of_server(self.storage, self._blobs, server, self._drive_format)
+        made = await disks.of_server(self.storage, self._blobs, server)
+        if server.config_drive is None:
+            return made
+        cards = [nic.port.id for nic in server.nics]
+        places = self.hypervisor.places(server.hardware, [*made, disks.drive_of(server)], cards)
+        files = filled(server.config_drive, places)
+        return [*made, await disks.ensure_drive(self.storage, server, self._drive_format, files)]
 
     async def _power_changed(self, machine_id: str, state: PowerState) -> None:
         trace.note("power_changed", host=self.host, machine=machine_id, state=str(state))

@@ -21,8 +21,8 @@ DriveFormat = Literal["iso9660", "vfat"]
 _DRIVES: Mapping[str, Callable[[Mapping[str, bytes]], bytes]] = {"iso9660": iso, "vfat": vfat}
 
 
-async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_format: DriveFormat) -> list[Disk]:
-    """All disks: what rescues it, its root, its blank disks and its swap area, its volumes, its config drive.
+async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec) -> list[Disk]:
+    """All disks but its config drive: what rescues it, its root, its blank disks and its swap area, its volumes.
 
     Raises Invalid for a file system that nobody makes here.
     """
@@ -37,7 +37,12 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_fo
         made.append(await _ephemeral(storage, server, number, disk))
     if server.swap_mb:
         file = await storage.ensure_formatted(
-            server.id, "disk.swap", size_bytes=server.swap_mb * MiB, filesystem="swap", label="swap"
+            server.id,
+            "disk.swap",
+            size_bytes=server.swap_mb * MiB,
+            filesystem="swap",
+            label="swap",
+            anew=server.swap_anew,
         )
         made.append(_local(server, "swap", file.path, bus=server.swap_bus))
     made += [_behind(volume, behind) for volume in server.volumes]
@@ -45,19 +50,27 @@ async def of_server(storage: Storage, blobs: Blobs, server: ServerSpec, drive_fo
         rescue = await _on_image(storage, blobs, server, "rescue", RESCUE_FILE, server.rescue, gb=0, boot_index=0)
         rescue = msgspec.structs.replace(rescue, bus=server.rescue_bus, device=server.rescue_device)
         made.insert(len(made) if server.rescue_last else 0, rescue)
-    if server.config_drive is not None:
-        drive = await storage.ensure_file(server.id, "disk.config", _DRIVES[drive_format](server.config_drive))
-        made.append(
-            Disk(
-                id="config",
-                path=drive.path,
-                format=drive.format,
-                read_only=True,
-                bus=server.cdrom_bus or "virtio",
-                device="disk" if server.cdrom_bus is None else "cdrom",
-            )
-        )
     return made
+
+
+def drive_of(server: ServerSpec, path: str = "") -> Disk:
+    """Its config drive, which comes after all other disks."""
+    return Disk(
+        id="config",
+        path=path,
+        format="raw",
+        read_only=True,
+        bus=server.cdrom_bus or "virtio",
+        device="disk" if server.cdrom_bus is None else "cdrom",
+    )
+
+
+async def ensure_drive(
+    storage: Storage, server: ServerSpec, drive_format: DriveFormat, files: Mapping[str, bytes]
+) -> Disk:
+    """Its config drive, with these files on it."""
+    made = await storage.ensure_file(server.id, "disk.config", _DRIVES[drive_format](files))
+    return drive_of(server, made.path)
 
 
 async def ensure_none(storage: Storage, server_id: str, kept: Sequence[str]) -> None:

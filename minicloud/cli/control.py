@@ -92,7 +92,7 @@ def ask(path: Path, word: str, *, timeout_s: float = PATIENCE_S, **given: Any) -
 def _answered(client: socket.socket, word: str, timeout_s: float) -> bytes:
     """All that comes until the other end closes. Raises TimeoutError."""
     began = told = time.monotonic()
-    parts = []
+    parts: list[bytes] = []
     while True:
         now = time.monotonic()
         left = began + timeout_s - now

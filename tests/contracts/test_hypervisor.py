@@ -705,6 +705,8 @@ async def test_a_machine_that_runs_tells_where_its_devices_are(house: House) -> 
         assert {place.bus for place in found.values()} == {"pci"}
         assert all(re.fullmatch(r"0000:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", place.address) for place in found.values())
         assert len({place.address for place in found.values()}) == len(found)
+        # And so it was known before it was made.
+        assert hypervisor.places(machine.hardware, machine.disks, [nic.id for nic in machine.nics]) == found
         await hypervisor.ensure_shutdown(machine.id, grace_s=0)
         with pytest.raises(Conflict, match="no addresses"):
             await hypervisor.addresses(machine.id)

@@ -328,6 +328,18 @@ async def test_a_formatted_disk_is_made_once(opened: Open) -> None:
     assert again == made
     swap = await storage.ensure_formatted("m1", "disk.swap", size_bytes=4 * MiB, filesystem="swap", label="swap")
     assert swap.virtual_size == 4 * MiB
+    for size in (8 * MiB, 2 * MiB):
+        await storage.ensure_kept("m1")
+        swap = await storage.ensure_formatted("m1", "disk.swap", size_bytes=size, filesystem="swap", label="swap")
+        assert swap.virtual_size == 4 * MiB
+        swap = await storage.ensure_formatted(
+            "m1", "disk.swap", size_bytes=size, filesystem="swap", label="swap", anew=True
+        )
+        assert swap.virtual_size == size
+        await storage.ensure_restored("m1")
+        back = await storage.disk("m1", "disk.swap")
+        assert back is not None
+        assert back.virtual_size == 4 * MiB
     await storage.ensure_no_disks("m1")
     assert await storage.machines() == []
 

@@ -1,5 +1,6 @@
 """A real guest is given a card while it runs, and loses it; its agent sets a password and freezes it for a snapshot, which boots; special hardware is seen from inside."""
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ pytestmark = [
     pytest.mark.qemu,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
+
+DOCUMENTS = """
+mount -o ro -t iso9660 $(findfs LABEL=config-2) /mnt && cat /mnt/openstack/latest/meta_data.json && umount /mnt && echo
+wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json"""
+"""What the config drive tells, and what the metadata service does, on a line each."""
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +50,21 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         agent = {"hw_qemu_guest_agent": "yes", "os_require_quiesce": "yes"}
         admin.image.update_image(minilinux, **agent)
         blank = {"source_type": "blank", "destination_type": "local"}
-        root = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": minilinux.id}
+        root = {
+            "source_type": "image",
+            "destination_type": "local",
+            "boot_index": 0,
+            "uuid": minilinux.id,
+            "tag": "root",
+        }
         disks = [
             root,
-            {**blank, "volume_size": 1, "guest_format": "ext3"},
+            {**blank, "volume_size": 1, "guest_format": "ext3", "tag": "files"},
             {**blank, "volume_size": 32, "guest_format": "swap"},
         ]
-        server = create(admin, "web", private.id, key_name="k", flavor="special", block_device_mapping=disks)
+        server = create(
+            admin, "web", private.id, key_name="k", flavor="special", block_device_mapping=disks, config_drive=True
+        )
         admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
         cloud.wait_for_console("web", READY)
 
@@ -62,6 +76,13 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         ]
         assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
         assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
+
+        # What has a tag stands where its config drive and its metadata say.
+        drive, service = (json.loads(line)["devices"] for line in ssh(cloud, key, DOCUMENTS).splitlines())
+        assert drive == service
+        found = {device["tags"][0]: device["address"] for device in drive}
+        names = f"{found['root']}/virtio*/block/vda {found['files']}/virtio*/block/vdb"
+        ssh(cloud, key, f"cd /sys/bus/pci/devices && ls -d {names}")
 
         # The generator of its host, where it reads numbers that nobody knows.
         assert ssh(cloud, key, "cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")

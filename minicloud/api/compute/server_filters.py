@@ -21,7 +21,7 @@ from minicloud.core.records import AllOf, AnyOf, Condition
 POLICY = "os_compute_api:servers"
 ALL_FILTERS = f"{POLICY}:allow_all_filters"
 ALWAYS, NEVER = "2.1", "3.0"
-ROOT_DEVICE = "/dev/vda"
+ROOT_DEVICES = ("/dev/vda", "/dev/sda", "/dev/hda")
 Found = list[Condition | AnyOf]
 
 
@@ -72,9 +72,12 @@ def _part(name: str) -> Callable[[str], Found]:
 
 
 def _root_device(text: str) -> Found:
-    """Every server's first disk is called the same."""
-    found = re.search(pattern(text), ROOT_DEVICE) is not None
-    return [] if found else [Condition("id", "=", "")]
+    """By what the first disk is called; servers that were made before that was written down have the usual one."""
+    wanted = [name for name in ROOT_DEVICES if re.search(pattern(text), name)]
+    others = [name for name in ROOT_DEVICES if name not in wanted]
+    if ROOT_DEVICES[0] not in wanted:
+        return [Condition("image_properties", "matches", f'"root_device_name":"(?:{"|".join(wanted)})"}}$')]
+    return [Condition("image_properties", "matches", f'^(?!.*"root_device_name":"(?:{"|".join(others)})"}}$)')]
 
 
 IMAGE, NAME, DESCRIPTION, PROJECT = (

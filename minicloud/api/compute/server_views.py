@@ -212,7 +212,7 @@ def _view(
         view.launch_index = server.launch_index
         view.ramdisk_id = server.image_properties.properties.get("ramdisk_id", "")
         view.reservation_id = server.reservation_id
-        view.root_device_name = "/dev/vda"
+        view.root_device_name = server.root_device_name
         view.user_data = server.user_data
     told = around.host_status.get(server.host or "")
     if told is not None:

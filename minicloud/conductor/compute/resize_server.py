@@ -147,7 +147,7 @@ async def ensure_carried(saga: ResizeServer, world: World) -> None:
         # A swap area of another size is made anew: nobody misses what was on it.
         packed = [disk for disk in saga.packed if disk.name != "disk.swap"]
         spec = server_spec(tx, server.with_(flavor=flavor), packed=packed)
-        return msgspec.structs.replace(spec, swap_mb=flavor.swap)
+        return msgspec.structs.replace(spec, swap_mb=flavor.swap, swap_anew=True)
 
     spec = await world.database.read(read)
     await world.agents.ask(saga.host, calls.EnsureServerDisks(server=spec), timeout_s=3600)

@@ -43,11 +43,19 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
         swap_mb=0 if swap is None else swap.size,
         swap_bus=None if swap is None else _bus(swap.bus),
         firmware="uefi" if image.properties.get("hw_firmware_type") == "uefi" else "bios",
-        config_drive=metadata.config_drive(metadata.guest(tx, server)) if server.config_drive else None,
+        config_drive=_config_drive(tx, server) if server.config_drive else None,
         properties=image.properties,
         packed=list(packed),
         volumes=volume_disks.of_server(tx, server),
     )
+
+
+def _config_drive(tx: Transaction, server: Server) -> dict[str, bytes]:
+    """The files of its config drive, in which its host puts where the guest will find what has a tag."""
+    guest = metadata.guest(tx, server)
+    ids = (*(card.port.id for card in guest.cards), *block_devices.disk_ids(guest.devices).values())
+    places = {name: metadata.Place(calls.BUS_OF.format(name), calls.ADDRESS_OF.format(name)) for name in ids}
+    return metadata.config_drive(msgspec.structs.replace(guest, places=places))
 
 
 def _bus(name: str | None) -> calls.Bus | None:

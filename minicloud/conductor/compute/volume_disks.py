@@ -11,7 +11,7 @@ from minicloud.core.volume.attachments import VolumeAttachment
 from minicloud.engines.database import Transaction
 
 Bus = Literal["virtio", "scsi", "ide", "nvme"]
-BUSES: dict[str | None, Bus] = {"virtio": "virtio", "scsi": "scsi", "ide": "ide", "nvme": "nvme"}
+BUSES: dict[str | None, Bus] = {"virtio": "virtio", "scsi": "scsi", "ide": "ide", "sata": "ide", "nvme": "nvme"}
 _LIMITS = {
     f"{what}_{unit}_sec{suffix}": f"{what}_{name}{suffix}"
     for what in ("total", "read", "write")

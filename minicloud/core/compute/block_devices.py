@@ -3,7 +3,7 @@
 import itertools
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import ClassVar
 
 from minicloud.base.errors import Conflict, Invalid, NotFound
@@ -12,6 +12,7 @@ from minicloud.core.compute.servers import Server
 from minicloud.engines.database import Transaction
 
 _LETTERS = [*string.ascii_lowercase, *("".join(two) for two in itertools.product(string.ascii_lowercase, repeat=2))]
+_PREFIXES = {"ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
 _DEVICE = re.compile(r"(/dev/x?[a-z]?d?)([a-z]+)[0-9]*")
 
 
@@ -102,36 +103,75 @@ def has_volumes(tx: Transaction, server_id: str) -> bool:
     return found is not None
 
 
-def device_name(tx: Transaction, server: Server, wanted: str | None = None) -> str:
+def prefix_of(bus: str | None) -> str:
+    """How guests call the disks of a bus, without their letters."""
+    return f"/dev/{_PREFIXES.get(bus or 'virtio', 'vd')}"
+
+
+def root_name(properties: Mapping[str, str], bus: str | None) -> str:
+    """What the guest calls its first disk, which is on this bus, or on the one that its image names."""
+    return f"{prefix_of(bus or properties.get('hw_disk_bus'))}a"
+
+
+def disk_ids(devices: Iterable[BlockDevice]) -> dict[str, str]:
+    """What its host calls each disk, by the device's id."""
+    found: dict[str, str] = {}
+    ephemeral = 0
+    for device in devices:
+        if device.is_ephemeral:
+            found[device.id] = f"ephemeral{ephemeral}"
+            ephemeral += 1
+        elif device.is_swap:
+            found[device.id] = "swap"
+        elif device.volume_id is not None:
+            found[device.id] = device.volume_id
+        elif device.is_root:
+            found[device.id] = "root"
+    return found
+
+
+def device_name(tx: Transaction, server: Server, wanted: str | None = None, bus: str | None = None) -> str:
     """The name for one more disk of a server: the one that is wanted, if it is free, or the next.
+
+    Its prefix is that of the bus; None: of the one that the server's image names for disks.
 
     Raises:
         Invalid: it is no name of a disk.
         Conflict: another disk has it.
     """
-    used = used_letters(server, of_server(tx, server.id))
+    used = used_names(server, of_server(tx, server.id))
+    prefix = prefix_of(bus or server.image_properties.properties.get("hw_disk_bus"))
     if wanted:
         match = _DEVICE.fullmatch(wanted)
         if match is None:
             raise Invalid(f"The supplied device path ({wanted}) is invalid.")
-        if match[2] in used:
+        if f"{prefix}{match[2]}" in used:
             raise Conflict(f"The supplied device path ({wanted}) is in use.")
-        return f"/dev/vd{match[2]}"
-    return f"/dev/vd{next(letters for letters in _LETTERS if letters not in used)}"
+        return f"{prefix}{match[2]}"
+    return _next(prefix, used)
 
 
-def used_letters(server: Server, devices: Iterable[BlockDevice]) -> set[str]:
-    """The letters of the disks that a server has: its root, its own further disks, its volumes."""
-    used = {"a"}
+def used_names(server: Server, devices: Iterable[BlockDevice]) -> set[str]:
+    """The names of the disks that a server has: its root, its own further disks, its volumes."""
     devices = list(devices)
-    local = sum(device.is_ephemeral for device in devices) or (1 if server.flavor.ephemeral else 0)
-    local += 1 if server.flavor.swap or any(device.is_swap for device in devices) else 0
-    used.update(string.ascii_lowercase[1 : 1 + local])
-    for device in devices:
-        match = _DEVICE.fullmatch(device.device_name or "")
-        if match is not None:
-            used.add(match[2])
-    return used
+    usual = server.image_properties.properties.get("hw_disk_bus")
+    buses = [device.disk_bus for device in devices if device.is_ephemeral] or [None] * bool(server.flavor.ephemeral)
+    buses += [device.disk_bus for device in devices if device.is_swap] or [None] * bool(server.flavor.swap)
+    # The host's own disks come before volumes, whose names they cannot have.
+    used = {server.root_device_name}
+    for bus in buses:
+        used.add(_next(prefix_of(bus or usual), used))
+    return used | {_whole(device.device_name) for device in devices if device.device_name}
+
+
+def _next(prefix: str, used: Container[str]) -> str:
+    return next(name for letters in _LETTERS if (name := f"{prefix}{letters}") not in used)
+
+
+def _whole(name: str) -> str:
+    """The name of the disk that a partition is on."""
+    match = _DEVICE.fullmatch(name)
+    return name if match is None else f"{match[1]}{match[2]}"
 
 
 def forget(tx: Transaction, device: BlockDevice) -> None:

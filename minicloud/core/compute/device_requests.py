@@ -249,7 +249,8 @@ def promise(tx: Transaction, server: Server, devices: Sequence[DeviceRequest], *
             created_at=f"{tx.now[:-3]}{number:03}",
         )
         if device.destination_type == "volume":
-            made.device_name = "/dev/vda" if device.boot_index == 0 else _name(tx, server, device.device_name)
+            root = device.boot_index == 0
+            made.device_name = server.root_device_name if root else _name(tx, server, device)
         elif device.source_type == "blank" and made.volume_size is None:
             made.volume_size = server.flavor.swap if device.guest_format == "swap" else server.flavor.ephemeral
         if device.source_type == "volume":
@@ -265,11 +266,12 @@ def zone_of(tx: Transaction, rules: DiskRules, wanted: str | None, devices: Sequ
     return disk_rules.zone_of_new(rules, wanted, having, makes=makes)
 
 
-def _name(tx: Transaction, server: Server, wanted: str | None) -> str:
+def _name(tx: Transaction, server: Server, device: DeviceRequest) -> str:
+    wanted = device.device_name
     if wanted and not wanted.startswith("/dev/"):
         wanted = f"/dev/{wanted}"
     try:
-        return block_devices.device_name(tx, server, wanted)
+        return block_devices.device_name(tx, server, wanted, device.disk_bus)
     except CloudError as error:
         raise Invalid(error.message) from error
 

@@ -9,7 +9,7 @@ import msgspec
 
 from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.compute import hosts
-from minicloud.core.compute.block_devices import of_server, used_letters
+from minicloud.core.compute.block_devices import of_server, used_names
 from minicloud.core.compute.servers import Server
 from minicloud.core.volume.volumes import Volume
 from minicloud.engines.database import Transaction
@@ -30,7 +30,7 @@ def check_count(tx: Transaction, rules: DiskRules, server: Server, *, more: int 
     """Whether a server may have its disks and so many more. Raises Forbidden."""
     if rules.most < 0:
         return
-    if len(used_letters(server, of_server(tx, server.id))) + more > rules.most:
+    if len(used_names(server, of_server(tx, server.id))) + more > rules.most:
         raise Forbidden(
             f"The maximum allowed number of disk devices ({rules.most}) to attach to a single instance has been exceeded."
         )

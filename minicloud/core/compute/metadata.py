@@ -20,7 +20,7 @@ from minicloud.core.network.rows import Network, Port, Subnet
 from minicloud.engines.database import Transaction
 
 OPENSTACK_VERSIONS = (
-    "2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22", "2018-08-27", "2020-10-14",
+    "2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22", "2018-08-27", "2020-10-14", "2025-04-04",
 )  # fmt: skip
 EC2_VERSIONS = (
     "1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04",
@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Guest(msgspec.Struct, frozen=True):
-    """All that the documents are made of; ``places`` are those of devices with a tag, by port and by volume, where they are known."""
+    """All that the documents are made of; ``places`` are those of devices with a tag, by port and by what the host calls a disk."""
 
     server: Server
     cards: list[Card]
@@ -171,15 +171,17 @@ def meta_data(guest: Guest, at: str = OPENSTACK_VERSIONS[-1]) -> dict[str, Any]:
 def _devices(guest: Guest, at: str) -> list[dict[str, Any]]:
     """The cards and disks that their owner called something, and where they sit in the guest."""
     told: list[dict[str, Any]] = []
+    disk_ids = block_devices.disk_ids(guest.devices)
+    for device in guest.devices:
+        if device.tag is not None and (disk_id := disk_ids.get(device.id)) is not None:
+            # Where there is no volume, nothing but its place tells the disk.
+            place = _place_of(guest, disk_id)
+            told.append({"type": "disk", "serial": device.volume_id, **place, "tags": [device.tag]})
     for card in guest.cards:
         if (tag := guest.server.nic_tags.get(card.port.id)) is not None:
             trust = {"vf_trusted": False} if at >= "2018-08-27" else {}
             place = _place_of(guest, card.port.id)
             told.append({"type": "nic", "mac": card.port.mac_address, **trust, **place, "tags": [tag]})
-    for device in guest.devices:
-        if device.tag is not None and device.volume_id is not None:
-            place = _place_of(guest, device.volume_id)
-            told.append({"type": "disk", "serial": device.volume_id, **place, "tags": [device.tag]})
     return told
 
 
@@ -272,7 +274,7 @@ def ec2(guest: Guest) -> dict[str, Any]:
         "ami-launch-index": str(server.launch_index),
         # Nova has answered with this word since 2010, and images look for it.
         "ami-manifest-path": "FIXME",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
+        "block-device-mapping": {"ami": server.root_device_name.removeprefix("/dev/"), "root": server.root_device_name},
         "hostname": guest.hostname,
         "instance-action": "none",
         "instance-id": _ec2_id("i", server.id),

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from minicloud.base.errors import Invalid, NotFound
 from minicloud.core import quota, records
-from minicloud.core.compute import keypairs, requests, server_files, servers, volumed_images
+from minicloud.core.compute import block_devices, keypairs, requests, server_files, servers, volumed_images
 from minicloud.core.compute.server_files import GivenFile
 from minicloud.core.compute.servers import Server, ServerImage
 from minicloud.core.compute.topology import wanted_topology
@@ -88,8 +88,11 @@ def ask(tx: Transaction, context: Context, server_id: str, wanted: Rebuild) -> t
 def _properties(tx: Transaction, context: Context, server: Server, image: Image, wanted: Rebuild) -> ServerImage:
     """The image as the server remembers it from now on; of one that lies on a volume, it remembers the properties alone."""
     if not server.on_volume:
-        return requests.image_source(tx, context, image)
-    return ServerImage(format="raw", properties=image.properties) if wanted.reimage else server.image_properties
+        source = requests.image_source(tx, context, image)
+        return msgspec.structs.replace(source, root_device_name=block_devices.root_name(source.properties, None))
+    if not wanted.reimage:
+        return server.image_properties
+    return ServerImage(format="raw", properties=image.properties, root_device_name=server.root_device_name)
 
 
 def _keep_topology(server: Server, properties: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from minicloud.base.errors import Forbidden, Invalid, NotFound
 from minicloud.core import quota, unified_limits, user_quotas
 from minicloud.core.compute import (
+    block_devices,
     device_requests,
     flavors,
     hardware,
@@ -110,6 +111,8 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
             "Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instance one by one with different ports."
         )
     source = boot_source(tx, context, image, boot)
+    root_bus = next((device.disk_bus for device in devices if device.boot_index == 0), None)
+    source = msgspec.structs.replace(source, root_device_name=block_devices.root_name(source.properties, root_bus))
     reservation = f"r-{tx.ids.hex()[:8]}"
     promised = []
     for index in range(count):

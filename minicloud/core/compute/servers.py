@@ -40,7 +40,10 @@ class ServerFlavor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The image as it was when the server was made: where its bytes are, and its properties."""
+    """The image as it was when the server was made: where its bytes are, its properties, and what the guest calls its first disk.
+
+    ``root_device_name`` stays last, where filters of servers find it.
+    """
 
     blob: str = ""
     checksum: str = ""
@@ -49,6 +52,7 @@ class ServerImage(msgspec.Struct, frozen=True, kw_only=True):
     kernel: "ServerImage | None" = None
     ramdisk: "ServerImage | None" = None
     properties: dict[str, str] = {}
+    root_device_name: str = "/dev/vda"
 
 
 class RequestedNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +126,11 @@ class Server(records.Record, kw_only=True):
     deleted_at: str | None = None
     deleted: bool = False
     generation: int = 0
+
+    @property
+    def root_device_name(self) -> str:
+        """What the guest calls its first disk."""
+        return self.image_properties.root_device_name
 
     @property
     def on_volume(self) -> bool:

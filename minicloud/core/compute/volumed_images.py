@@ -48,7 +48,7 @@ def ask(
         taken.append((snapshot, volume.host))
         mapping.append(_mapping(device, snapshot))
     image = server_images.add(tx, context, server, name, "snapshot", metadata)
-    told = {"root_device_name": "/dev/vda", "bdm_v2": "True", "block_device_mapping": json.dumps(mapping)}
+    told = {"root_device_name": server.root_device_name, "bdm_v2": "True", "block_device_mapping": json.dumps(mapping)}
     image = images.save(tx, image, status=images.ACTIVE, size=0, properties={**image.properties, **told})
     action = actions.begin(tx, context, server.id, "createImage")
     actions.begin_event(tx, action.id, "api_snapshot_instance", None)

@@ -5,7 +5,7 @@ machine that runs already changes nothing, ``ensure_gone`` of one that never was
 process that started it; a keeper finds its machines again when it is opened. One contract suite runs on all keepers.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from minicloud.drivers.hypervisor.specs import (
@@ -164,6 +164,9 @@ class Hypervisor(Protocol):
 
     async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
         """Where the guest finds each disk and card, by its id. Raises NotFound, Conflict (it is off)."""
+
+    def places(self, hardware: Hardware, disks: Sequence[Disk], nics: Sequence[str]) -> dict[str, DeviceAddress]:
+        """Where the guest of a machine that starts anew with these will find each disk and card (by their ids). Raises Invalid."""
 
     async def usage(self, machine_id: str) -> MachineUsage:
         """What a machine that runs or stands paused has used so far. Raises NotFound, Conflict (it is off)."""

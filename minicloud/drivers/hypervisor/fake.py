@@ -1,6 +1,6 @@
 """Simulated machines: instant, kept in a file so that they survive a SIGKILL, with faults by script and guests that misbehave on command."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from minicloud.drivers.hypervisor import (
     DeviceAddress,
     Disk,
     DiskFormat,
+    Hardware,
     HostFacts,
     Machine,
     MachineFacts,
@@ -24,7 +25,7 @@ from minicloud.drivers.hypervisor import (
 )
 from minicloud.drivers.hypervisor.fakeconsole import console_text
 from minicloud.drivers.hypervisor.fakemoves import FakeMoves
-from minicloud.drivers.hypervisor.fakeusage import addresses_of, usage_of
+from minicloud.drivers.hypervisor.fakeusage import addresses_of, places_of, usage_of
 from minicloud.drivers.hypervisor.fakeworld import FakeWorld, Simulated
 
 __all__ = ["FakeHypervisor", "FakeWorld", "HostSize"]
@@ -233,6 +234,9 @@ class FakeHypervisor(FakeMoves):
     def _has(self, known: Simulated, **devices: Any) -> None:
         machine = msgspec.structs.replace(known.machine, **devices)
         self.keep(msgspec.structs.replace(known, machine=machine))
+
+    def places(self, hardware: Hardware, disks: Sequence[Disk], nics: Sequence[str]) -> dict[str, DeviceAddress]:
+        return places_of(disks, nics)
 
     async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
         async with self._meeting("addresses", machine_id) as known:

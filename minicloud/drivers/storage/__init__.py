@@ -68,10 +68,10 @@ class Storage(Protocol):
         """
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str, anew: bool = False
     ) -> DiskFile:
         """The machine has this disk with an empty file system (one of ``FILESYSTEMS``, or ``swap``) on it. One that exists is
-        left alone.
+        left alone; ``anew``: unless it is of another size, then it is made anew, while the machine is off.
 
         Where the host lacks the program for it, the disk is blank. Raises Failed (disk full).
         """

@@ -94,11 +94,12 @@ class FakeStorage:
         return disk
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str, anew: bool = False
     ) -> DiskFile:
-        return await self.disk(machine_id, name) or await self.ensure_disk(
-            machine_id, name, base=None, size_bytes=size_bytes
-        )
+        there = await self.disk(machine_id, name)
+        if there is not None and anew and there.virtual_size != size_bytes:
+            return self._disk(machine_id, name, "qcow2", size_bytes)
+        return there or await self.ensure_disk(machine_id, name, base=None, size_bytes=size_bytes)
 
     async def ensure_file(self, machine_id: str, name: str, content: bytes) -> DiskFile:
         check_machine(machine_id)

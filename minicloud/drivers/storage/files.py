@@ -62,14 +62,17 @@ class FilesStorage:
             return disk_of(machine_id, path, "qcow2")
 
     async def ensure_formatted(
-        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str
+        self, machine_id: str, name: str, *, size_bytes: int, filesystem: str, label: str, anew: bool = False
     ) -> DiskFile:
         check_machine(machine_id)
         check_disk(name)
         async with self._alone(machine_id):
             path = self._path(machine_id, name)
-            if not path.exists():
+            other = anew and path.exists() and disk_of(machine_id, path, "qcow2").virtual_size != size_bytes
+            if other or not path.exists():
                 try:
+                    if other:
+                        kept.put_aside(path.parent, path)
                     make_private(path.parent)
                     await formatting.make(path, check_size(size_bytes, None), filesystem, label)
                 except OSError as error:

@@ -6,6 +6,7 @@ may stay until then.
 """
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from minicloud.drivers.storage.qemuimg import qemu_img
 
 _TAG = "kept"
 _MARK = ".disk.kept.part"
+_ASIDE_END = ".aside.part"
+_ASIDE = f".{{}}{_ASIDE_END}"
 _COUNT_AT = 60
 
 
@@ -21,6 +24,7 @@ async def keep(folder: Path, disks: Iterable[Path]) -> None:
     """Keep the disks, unless they are kept. Raises ToolMissing, ToolFailed."""
     if _marked(folder):
         return
+    _forget_aside(folder)
     for disk in disks:
         await _drop(disk)
         await qemu_img("snapshot", "-q", "-c", _TAG, str(disk))
@@ -31,6 +35,7 @@ async def restore(folder: Path, disks: Iterable[Path]) -> None:
     """Make the disks as they were kept; content when they were not. Raises ToolMissing, ToolFailed."""
     if not _marked(folder):
         return
+    _take_back(folder)
     for disk in disks:
         if _has_snapshots(disk):
             await qemu_img("snapshot", "-q", "-a", _TAG, str(disk))
@@ -40,9 +45,27 @@ async def restore(folder: Path, disks: Iterable[Path]) -> None:
 async def forget(folder: Path, disks: Iterable[Path]) -> None:
     """What was kept counts no more, and is removed unless a running machine has the disk open. Raises ToolMissing."""
     _unmark(folder)
+    _forget_aside(folder)
     for disk in disks:
         with contextlib.suppress(ToolFailed):
             await _drop(disk)
+
+
+def put_aside(folder: Path, disk: Path) -> None:
+    """The disk makes way for another one of its name, and can be had again if it is kept."""
+    aside = folder / _ASIDE.format(disk.name)
+    if _marked(folder) and not aside.exists():
+        os.replace(disk, aside)
+
+
+def _take_back(folder: Path) -> None:
+    for aside in folder.glob(_ASIDE.format("*")):
+        os.replace(aside, folder / aside.name.removeprefix(".").removesuffix(_ASIDE_END))
+
+
+def _forget_aside(folder: Path) -> None:
+    for aside in folder.glob(_ASIDE.format("*")):
+        aside.unlink(missing_ok=True)
 
 
 async def tidy(folder: Path, disk: Path) -> None:

@@ -1,15 +1,21 @@
 """Disks of a server on its host: one of each kind as its flavor says, or as many and as large as was asked for."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
+from minicloud.agent.places import filled
+from minicloud.api.metadata import service as metadata_service
+from minicloud.api.metadata.service import Asked
+from minicloud.conductor.compute import specs
+from minicloud.core.compute import servers
 from tests.api.compute.test_hardware import a_flavor
 from tests.api.compute.test_resizes import act
 from tests.support.clouds import TestedCloud, a_cloud
-from tests.support.volume import message
+from tests.support.volume import a_volume, message, volume_client
 
 pytestmark = pytest.mark.anyio
 BLANK = {"source_type": "blank", "destination_type": "local"}
@@ -87,6 +93,21 @@ async def test_a_larger_flavor_makes_them_grow(cloud: TestedCloud) -> None:
     assert files(cloud, server["id"]) == {"disk": 2048, "disk.eph0": 5120, "disk.swap": 64}
 
 
+async def test_swap_areas_follow_the_flavor_on_the_same_host_too(cloud: TestedCloud) -> None:
+    server = await cloud.a_server(flavorRef=await roomy(cloud))
+    for swap in (128, 32):
+        other = await a_flavor(cloud, {}, name=f"swap-{swap}", disk=2, swap=swap, **{"OS-FLV-EXT-DATA:ephemeral": 5})
+        await act(cloud, server, {"resize": {"flavorRef": other}})
+        assert files(cloud, server["id"])["disk.swap"] == swap
+        await act(cloud, server, {"revertResize": None})
+        assert files(cloud, server["id"])["disk.swap"] == 64
+    without = await a_flavor(cloud, {}, name="without", disk=2, swap=0, **{"OS-FLV-EXT-DATA:ephemeral": 5})
+    await act(cloud, server, {"resize": {"flavorRef": without}})
+    assert [name for name, _ in guest_sees(cloud, server["id"])] == ["root", "ephemeral0"]
+    await act(cloud, server, {"revertResize": None})
+    assert [name for name, _ in guest_sees(cloud, server["id"])] == ["root", "ephemeral0", "swap"]
+
+
 async def test_a_flavor_with_another_swap_area_makes_a_new_one_on_the_new_host() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack, hosts=2)
@@ -147,3 +168,80 @@ async def test_a_file_system_that_nobody_makes(cloud: TestedCloud) -> None:
     await cloud.settled()
     server = await cloud.server(made.json()["server"]["id"])
     assert (server["status"], "ntfs format is not supported" in server["fault"]["message"]) == ("ERROR", True)
+
+
+async def told_devices(cloud: TestedCloud, server_id: str) -> list[list[dict[str, Any]]]:
+    """The devices with a tag, as the config drive tells them that the host writes, and as the metadata service does."""
+    server, spec = await cloud.read(lambda tx: (servers.living(tx, server_id), specs.spec_of(tx, server_id)))
+    host = cloud.hypervisor()
+    disks = host._world.log.get("machines", "host-1", server.id).machine.disks
+    assert spec.config_drive is not None
+    places = host.places(spec.hardware, disks, [nic.port.id for nic in spec.nics])
+    drive = filled(spec.config_drive, places)["openstack/latest/meta_data.json"]
+    port_id = spec.nics[0].port.id
+    asked_for = Asked(path="/openstack/latest/meta_data.json", method="GET", address="", port_id=port_id)
+    service = (await metadata_service.answer(cloud.cloud.world, asked_for)).body
+    return [json.loads(text)["devices"] for text in (drive, service)]
+
+
+async def test_disks_with_a_tag_are_told_with_their_places_whether_or_not_they_are_volumes(cloud: TestedCloud) -> None:
+    network = (await cloud.demo.get("/network/v2.0/networks?name=private")).json()["networks"][0]["id"]
+    root = {"source_type": "image", "destination_type": "local", "uuid": await cloud.image_id(), "boot_index": 0}
+    devices = [{**root, "tag": "system"}, {**BLANK, "volume_size": 2}, {**SWAP, "tag": "paging", "disk_bus": "scsi"}]
+    more = {"networks": [{"uuid": network, "tag": "front"}], "config_drive": True}
+    made = await cloud.ask_server(flavorRef=await roomy(cloud), block_device_mapping_v2=devices, **more)
+    assert made.status_code == 202, made.text
+    await cloud.settled()
+    drive, service = await told_devices(cloud, made.json()["server"]["id"])
+    assert drive == service
+    assert [(one["type"], one["bus"], one["tags"]) for one in drive] == [
+        ("disk", "pci", ["system"]),
+        ("disk", "scsi", ["paging"]),
+        ("nic", "pci", ["front"]),
+    ]
+    assert [one["serial"] for one in drive[:2]] == [None, None]
+    assert drive[1]["address"] == "none"
+    assert len({one["address"] for one in drive}) == 3
+
+
+@pytest.mark.parametrize(
+    ("bus", "root", "later"),
+    [
+        (None, "/dev/vda", "/dev/vdc"),
+        ("scsi", "/dev/sda", "/dev/sdc"),
+        ("sata", "/dev/sda", "/dev/sdc"),
+        ("ide", "/dev/hda", "/dev/hdc"),
+    ],
+)
+async def test_disks_are_called_after_their_bus(cloud: TestedCloud, bus: str | None, root: str, later: str) -> None:
+    image_id = await cloud.image_id()
+    if bus is not None:
+        patch = [{"op": "add", "path": "/hw_disk_bus", "value": bus}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        changed = await cloud.admin.patch(f"/image/v2/images/{image_id}", content=json.dumps(patch), headers=headers)
+        assert changed.status_code == 200, changed.text
+    server = await cloud.a_server(flavorRef=await a_flavor(cloud, {}, disk=2, swap=64))
+    volumes = await volume_client(cloud)
+    volume = await a_volume(cloud, volumes)
+    path = f"/compute/v2.1/servers/{server['id']}/os-volume_attachments"
+    old = {"OpenStack-API-Version": "compute 2.100"}
+    attached = await cloud.demo.post(path, json={"volumeAttachment": {"volumeId": volume["id"]}}, headers=old)
+    assert attached.json()["volumeAttachment"]["device"] == later
+    shown = await cloud.server(server["id"], cloud.admin)
+    assert shown["OS-EXT-SRV-ATTR:root_device_name"] == root
+    found = await cloud.admin.get("/compute/v2.1/servers", params={"all_tenants": "1", "root_device_name": root[5:7]})
+    assert [one["id"] for one in found.json()["servers"]] == [server["id"]]
+
+
+async def test_disks_on_several_buses_are_counted_by_themselves(cloud: TestedCloud) -> None:
+    volumes = await volume_client(cloud)
+    ids = [(await a_volume(cloud, volumes))["id"] for _ in range(3)]
+    mapped = [
+        {"source_type": "volume", "destination_type": "volume", "uuid": one, "boot_index": -1, "disk_bus": bus}
+        for one, bus in zip(ids, ("scsi", "virtio", "scsi"), strict=True)
+    ]
+    made = await asked(cloud, await a_flavor(cloud, {}, disk=2), *mapped)
+    assert made.status_code == 202, made.text
+    await cloud.settled()
+    answer = await cloud.demo.get(f"/compute/v2.1/servers/{made.json()['server']['id']}/os-volume_attachments")
+    assert sorted(one["device"] for one in answer.json()["volumeAttachments"]) == ["/dev/sda", "/dev/sdb", "/dev/vdb"]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -17,6 +17,7 @@ from minicloud.drivers.hypervisor import (
     DeviceAddress,
     Disk,
     DiskFormat,
+    Hardware,
     HostFacts,
     Machine,
     MachineFacts,
@@ -38,6 +39,7 @@ from minicloud.drivers.hypervisor.qemu import (
 )
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.layout import planned
 from minicloud.drivers.hypervisor.qemu.moves import QemuMoves
 from minicloud.drivers.hypervisor.qemu.vm import Vm
 
@@ -188,6 +190,9 @@ class QemuHypervisor(QemuMoves):
 
     async def ensure_nic_detached(self, machine_id: str, nic_id: str, *, timeout_s: float) -> None:
         await hotplug.detach_nic(self._known(machine_id), nic_id, timeout_s)
+
+    def places(self, hardware: Hardware, disks: Sequence[Disk], nics: Sequence[str]) -> dict[str, DeviceAddress]:
+        return addresses.places(planned(hardware, disks, nics), disks, nics)
 
     async def addresses(self, machine_id: str) -> dict[str, DeviceAddress]:
         return await addresses.addresses(self._known(machine_id))

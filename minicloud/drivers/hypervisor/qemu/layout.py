@@ -1,9 +1,11 @@
 """Where a machine's devices sit: each in a PCI Express port of its own, so that it can be taken out while the guest runs."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from minicloud.base.errors import Conflict, Invalid
-from minicloud.drivers.hypervisor import Disk, Machine, Nic
+from minicloud.drivers.hypervisor import Disk, Hardware, Machine, Nic
 
 FREE_PORTS = 8
 """Empty PCI Express ports per machine at its start, for disks and cards that are attached later."""
@@ -42,14 +44,19 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fresh(machine: Machine) -> Layout:
-    """The layout of a machine that starts anew. Raises Invalid: too many devices, or two disks with one name."""
-    express = is_express(machine)
+    """The layout of a machine that starts anew. Raises as ``planned``."""
+    return planned(machine.hardware, machine.disks, [nic.id for nic in machine.nics])
+
+
+def planned(hardware: Hardware, disks: Sequence[Disk], nics: Sequence[str]) -> Layout:
+    """The layout of a machine that starts anew with these. Raises Invalid: too many devices, or two disks with one name."""
+    express = is_express(hardware)
     ides, most = (IDE_PORTS, _MOST_PORTS) if express else (OLD_IDE_PORTS, _MOST_OLD_PORTS)
-    if len({disk_device_name(disk.id) for disk in machine.disks}) < len(machine.disks):
+    if len({disk_device_name(disk.id) for disk in disks}) < len(disks):
         raise Invalid("two disks of the machine have ids that are too much alike")
     places: dict[str, int] = {}
     ide = port = 0
-    for disk in machine.disks:
+    for disk in disks:
         if disk.bus == "ide":
             if ide == ides:
                 raise Invalid(f"a machine has {ides} IDE ports: use virtio or scsi for more disks")
@@ -58,18 +65,18 @@ def fresh(machine: Machine) -> Layout:
         elif needs_port(disk):
             port += 1
             places[disk_device_name(disk.id)] = port
-    for nic in machine.nics:
+    for nic in nics:
         port += 1
-        places[nic_device_name(nic.id)] = port
+        places[nic_device_name(nic)] = port
     if port + FREE_PORTS > most:
         raise Invalid(f"a machine takes no more than {most - FREE_PORTS} disks and cards")
-    scsi = any(disk.bus == "scsi" for disk in machine.disks)
+    scsi = any(disk.bus == "scsi" for disk in disks)
     return Layout(express=express, ports=port + FREE_PORTS, scsi=scsi, places=places)
 
 
-def is_express(machine: Machine) -> bool:
+def is_express(hardware: Hardware) -> bool:
     """Whether the machine's bus is PCI Express. Raises Invalid for machines that this host cannot be."""
-    kind = machine.hardware.machine_type or "q35"
+    kind = hardware.machine_type or "q35"
     if kind == "q35" or kind.startswith("pc-q35-"):
         return True
     if kind == "pc" or kind.startswith("pc-i440fx-"):
@@ -81,6 +88,14 @@ def bus_of(layout: Layout, name: str) -> dict[str, str]:
     """Where a device of the PCI bus is put."""
     place = layout.places[name]
     return {"bus": f"port{place}"} if layout.express else {"bus": "pci.0", "addr": f"{_FIRST_OLD_SLOT + place - 1:#x}"}
+
+
+def pci_address(layout: Layout, name: str) -> str:
+    """Where the guest finds a device of the PCI bus: the firmware numbers the buses behind our ports, the only ones, in their order."""
+    place = layout.places.get(name)
+    if place is None:
+        return ""
+    return f"0000:{place:02x}:00.0" if layout.express else f"0000:00:{_FIRST_OLD_SLOT + place - 1:02x}.0"
 
 
 def ide_of(layout: Layout, name: str) -> dict[str, str | int]:
