@@ -131,6 +131,7 @@ def choose(
     is_up: Callable[[str], bool],
     only: str | None = None,
     tried: Collection[str] = (),
+    leaving: str | None = None,
 ) -> Backend:
     """The backend for a volume: the one with most room left of those that fit.
 
@@ -139,6 +140,7 @@ def choose(
         is_up: whether the backend of this name is alive.
         only: the one that it has to be (``machine@backend``, with its pool or without).
         tried: those that failed to make it.
+        leaving: the one on which it is, and shall not stay.
 
     Raises:
         NoValidHost: in Cinder's words; the trace has why each was passed over.
@@ -151,6 +153,8 @@ def choose(
         left = backend.total_gb * OVERSUBSCRIPTION - promised.get(backend.pool_host, 0)
         if backend.pool_host in tried:
             refused: tuple[str, str] | None = ("IgnoreAttemptedHostsFilter", "it failed to make the volume")
+        elif backend.pool_host == leaving:
+            refused = ("migration", "the volume is there already")
         else:
             refused = _refusal(backend, left, size_gb=size_gb, zone=zone, extra_specs=extra_specs, is_up=is_up)
         name, why = refused or ("", "")
@@ -160,7 +164,7 @@ def choose(
     if not fit:
         raise NoValidHost("No valid backend was found. No weighed backends available")
     # Of several with as much room the first by name; that of every cloud stands before its others.
-    best = max(reversed(fit), key=lambda found: (found[0], found[1].driver == found[1].pool))
+    best = max(fit, key=lambda found: (found[0], found[1].driver == found[1].pool))
     trace.note("backend_selected", host=best[1].host, of=len(fit), left_gb=best[0])
     return best[1]
 

@@ -90,7 +90,7 @@ def begin(
         extra_specs=types.specs_of(tx, type_id or volume.volume_type_id),
         is_up=is_up,
         only=host,
-        tried=() if volume.host is None else (volume.host,),
+        leaving=volume.host,
     )
     return volumes.change(tx, volume, migration_status=MIGRATING), found
 
