@@ -68,6 +68,8 @@ def image_options_of(settings: Settings) -> ImageOptions:
     unknown = sorted(set(_words(settings.import_methods)) - set(METHODS))
     if unknown:
         raise Invalid(f"The setting import_methods names {unknown[0]}: there are {', '.join(METHODS)}")
+    if settings.image_check_hours < 0:
+        raise Invalid(f"The setting image_check_hours has to be 0 (never) or more: {settings.image_check_hours}")
     protected = OPEN
     if settings.property_protection_file:
         where = settings.property_protection_file
