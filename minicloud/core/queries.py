@@ -107,7 +107,7 @@ def _parts(names: Collection[str], conditions: Sequence[Condition | AnyOf | AllO
                 parameters.append(condition.value)
             case "matches":
                 # PostgreSQL writes ~ for it.
-                parts.append(f"{column} REGEXP ?")
+                parts.append(f"CAST({column} AS TEXT) REGEXP ?")
                 parameters.append(pattern(condition.value))
             case _:
                 parts.append(f"{column} {condition.operator} ?")

@@ -12,11 +12,11 @@ import msgspec
 
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.listing import Reader, equal, flag, number, since, truth, until
+from minicloud.api.listing import Reader, equal, since, truth, until
 from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.compute import lifecycle
 from minicloud.core.queries import pattern
-from minicloud.core.records import AllOf, AnyOf, Condition
+from minicloud.core.records import AnyOf, Condition
 
 POLICY = "os_compute_api:servers"
 ALL_FILTERS = f"{POLICY}:allow_all_filters"
@@ -50,11 +50,29 @@ def _flavor(text: str) -> Found:
     return [Condition("flavor", "like", f'%"id":"{escaped}"%')]
 
 
-def _locked(text: str) -> Found:
+def said_truth(text: str) -> bool:
+    """A truth as a query says it. Raises Invalid in Nova's words."""
     try:
-        return [Condition("locked", "=", truth(text))]
+        return truth(text)
     except Invalid as error:
-        raise Invalid(f"Unexpected locked value '{text}'") from error
+        raise Invalid(
+            f"Invalid input received: Unrecognized value '{text}', acceptable values are: {TRUTHS}"
+        ) from error
+
+
+def _locked(text: str) -> Found:
+    return [Condition("locked", "=", said_truth(text))]
+
+
+def _config_drive(text: str) -> Found:
+    """Nova keeps it as a text: True, or nothing."""
+    found = [kept for kept, written in ((True, "True"), (False, "")) if re.search(pattern(text), written)]
+    return [Condition("config_drive", "in", found)]
+
+
+def _nothing(text: str) -> Found:
+    """Known, and without effect: Nova's records have nothing of that name."""
+    return []
 
 
 def _disk_config(text: str) -> Found:
@@ -80,12 +98,7 @@ def _root_device(text: str) -> Found:
     return [Condition("image_properties", "matches", f'^(?!.*"root_device_name":"(?:{"|".join(others)})"}}$)')]
 
 
-IMAGE, NAME, DESCRIPTION, PROJECT = (
-    equal("image_id"),
-    expression("name"),
-    expression("description"),
-    equal("project_id"),
-)
+IMAGE, NAME, PROJECT = equal("image_id"), expression("name"), equal("project_id")
 
 FILTERS: dict[str, Filter] = {
     "reservation_id": Filter(expression("reservation_id"), ALWAYS),
@@ -93,33 +106,33 @@ FILTERS: dict[str, Filter] = {
     "image": Filter(IMAGE, ALWAYS),
     "flavor": Filter(_flavor, ALWAYS),
     "changes-since": Filter(since("updated_at"), ALWAYS),
-    "changes-before": Filter(until("updated_at"), "2.66", "2.66"),
+    "changes-before": Filter(until("updated_at"), "2.66"),
     "locked": Filter(_locked, "2.73", "2.73"),
     "tags": _tags(lambda each: list(each), "has"),
     "tags-any": _tags(lambda each: [AnyOf(list(each))], "has"),
     "not-tags": _tags(lambda each: [AnyOf(list(each))], "has not"),
     "not-tags-any": _tags(lambda each: list(each), "has not"),
     "availability_zone": Filter(expression("zone"), "2.83"),
-    "config_drive": Filter(flag("config_drive"), "2.83"),
+    "config_drive": Filter(_config_drive, "2.83"),
     "key_name": Filter(expression("key_name"), "2.83"),
     "created_at": Filter(expression("created_at"), "2.83"),
     "launched_at": Filter(expression("launched_at"), "2.83"),
     "terminated_at": Filter(expression("terminated_at"), "2.83"),
-    "power_state": Filter(number("power_state"), "2.83"),
+    "power_state": Filter(expression("power_state"), "2.83"),
     "task_state": Filter(equal("task_state"), "2.83"),
     "vm_state": Filter(equal("vm_state"), "2.83"),
-    "progress": Filter(number("progress"), "2.83"),
+    "progress": Filter(expression("progress"), "2.83"),
     "user_id": Filter(equal("user_id"), "2.83"),
     "hostname": Filter(expression("hostname"), "2.90"),
-    "launch_index": Filter(number("launch_index")),
+    "launch_index": Filter(expression("launch_index")),
     "image_ref": Filter(IMAGE),
     "kernel_id": Filter(_part("kernel")),
     "ramdisk_id": Filter(_part("ramdisk")),
     "host": Filter(equal("host")),
     "node": Filter(expression("node")),
     "display_name": Filter(NAME),
-    "description": Filter(DESCRIPTION),
-    "display_description": Filter(DESCRIPTION),
+    "description": Filter(_nothing),
+    "display_description": Filter(expression("description")),
     "uuid": Filter(equal("id")),
     "root_device_name": Filter(_root_device),
     "access_ip_v4": Filter(expression("access_ip_v4")),
@@ -140,6 +153,19 @@ ELSEWHERE = {
     "locked_by": NEVER,
 }
 """Filters that the listing itself reads, and since when everybody may use them."""
+
+EXPRESSIONS = frozenset(
+    (
+        "kernel_id", "ramdisk_id", "hostname", "key_name", "power_state", "node", "flavor", "reservation_id",
+        "launched_at", "terminated_at", "availability_zone", "name", "display_name", "description",
+        "display_description", "locked_by", "root_device_name", "config_drive", "access_ip_v4", "access_ip_v6",
+        "auto_disk_config", "progress", "ip", "ip6", "created_at",
+    )
+)  # fmt: skip
+"""What has to be a regular expression, whether or not it counts for whoever says it."""
+TAGS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
+"""These, too, since 2.26."""
+TRUTHS = "'0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
 
 PAGING = ("limit", "marker", "sort_key", "sort_dir")
 JOINED = (
@@ -199,11 +225,26 @@ def check_names(call: Call) -> None:
     """Refuse what the version does not know. Raises Invalid."""
     known = [name for name, one in FILTERS.items() if call.at_least(one.known)]
     queries.only(call, *known, *ELSEWHERE, *PAGING, *JOINED)
+    for name, text in call.parameters:
+        if name in EXPRESSIONS or (name in TAGS and call.at_least("2.26")):
+            _check_expression(name, text)
     if call.allows(ALL_FILTERS):
         for name, _ in call.parameters:
             if name in JOINED or name.startswith("_"):
                 raise Invalid(f"Invalid filter field: {name}.")
-    queries.check_period(call)
+    if call.parameter("changes-before") is not None and usable(call, "changes-before"):
+        queries.check_period(call)
+
+
+def _check_expression(name: str, text: str) -> None:
+    try:
+        found = pattern(text)
+    except Invalid:
+        found = ""
+    if not found:
+        raise Invalid(
+            f"Invalid input for query parameters {name}. Value: {text}. {text!r} is not a 'regex'", field=name
+        )
 
 
 def usable(call: Call, name: str) -> bool:
@@ -240,29 +281,17 @@ def check_sort(call: Call) -> list[str]:
     return ignored
 
 
-def status_groups(call: Call, wanted: list[str]) -> AnyOf | None:
-    """The rows that show one of these statuses; None where there is no such status. Raises Invalid, Forbidden."""
-    if any(status.upper() == "DELETED" for status in wanted) and not call.context.is_admin:
-        raise Forbidden("Only administrators may list deleted instances")
-    groups = [AllOf(group) for status in wanted for group in _status(status)]
-    if not groups:
+def of_status(call: Call, wanted: list[str]) -> Found | None:
+    """What is asked of rows that show one of these statuses; None where there is no such status. Raises Invalid, Forbidden.
+
+    As in Nova this finds more than shows it: where a status needs no task, whatever is being done to a server does not count.
+    """
+    vm_states, tasks = lifecycle.states_of(wanted)
+    if not vm_states:
         if call.at_least("2.38"):
             raise Invalid("Invalid status value")
         return None
-    return AnyOf(list(groups))
-
-
-def _status(status: str) -> list[list[Condition]]:
-    groups = []
-    for vm_state, tasks, not_tasks in lifecycle.states_of(status.upper()):
-        group = [Condition("vm_state", "=", vm_state)]
-        if tasks is not None:
-            groups.append([*group, Condition("task_state", "in", sorted(tasks))])
-        elif not_tasks:
-            groups += [
-                [*group, Condition("task_state", "is null")],
-                [*group, Condition("task_state", "not in", sorted(not_tasks))],
-            ]
-        else:
-            groups.append(group)
-    return groups
+    if vm_states == {lifecycle.DELETED} and not call.context.is_admin:
+        raise Forbidden("Only administrators may list deleted instances")
+    found: Found = [Condition("vm_state", "in", sorted(vm_states))]
+    return found if tasks is None else [*found, Condition("task_state", "in", sorted(tasks))]

@@ -5,9 +5,8 @@ from typing import Any
 from minicloud.api.call import Call
 from minicloud.api.compute import server_filters, server_views
 from minicloud.api.compute.server_views import Surroundings
-from minicloud.api.listing import Listing, truth
+from minicloud.api.listing import Listing
 from minicloud.api.routes import Get
-from minicloud.base.errors import Invalid
 from minicloud.core import records
 from minicloud.core.compute import block_devices, hosts, lifecycle, locks, server_groups
 from minicloud.core.compute.servers import Server
@@ -54,10 +53,10 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
         where.append(Condition("project_id", "=", call.context.project_id))
     wanted = [value for name, value in call.parameters if name == "status"]
     if wanted:
-        states = server_filters.status_groups(call, wanted)
+        states = server_filters.of_status(call, wanted)
         if states is None:
             return [], False
-        where.append(states)
+        where += states
     deleted = _deleted(call, wanted)
     if deleted is not None:
         asked = bool(call.parameter("soft_deleted")) and server_filters.usable(call, "soft_deleted")
@@ -88,10 +87,7 @@ def _sight(deleted: bool, meant: bool) -> list[Condition | AnyOf]:
 def _everybody(call: Call) -> bool:
     """Whether the servers of all projects are asked for. Raises Invalid, Forbidden."""
     said = call.parameter("all_tenants")
-    try:
-        everybody = said is not None and (said == "" or truth(said))
-    except Invalid as error:
-        raise Invalid(f"Invalid value for all_tenants: {said}") from error
+    everybody = said is not None and (said == "" or server_filters.said_truth(said))
     if everybody:
         call.enforce(f"{POLICY}:{'detail' if call.route.path.endswith('detail') else 'index'}:get_all_tenants")
     return everybody
@@ -105,7 +101,9 @@ def _deleted(call: Call, statuses: list[str]) -> bool | None:
     if said is not None:
         # What is no truth value means no, as Nova takes it.
         return said.lower() in ("1", "t", "true", "on", "y", "yes")
-    changes = call.parameter("changes-since") or (call.at_least("2.66") and call.parameter("changes-before"))
+    changes = call.parameter("changes-since") or (
+        server_filters.usable(call, "changes-before") and call.parameter("changes-before")
+    )
     return None if changes else False
 
 

@@ -4,6 +4,7 @@ From it come the 409s, the status that clients read, the documentation page, and
 state. States and messages are Nova's (nova 34.0.0: compute/api.py, api/openstack/common.py).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -219,14 +220,16 @@ def status(vm_state: str, task_state: str | None) -> str:
     return by_task.get(task_state or "", plain)
 
 
-def states_of(wanted: str) -> list[tuple[str, frozenset[str] | None, frozenset[str]]]:
-    """How a status filter finds rows: (vm_state, tasks that must be one of these or None, tasks that must not be)."""
-    found: list[tuple[str, frozenset[str] | None, frozenset[str]]] = []
+def states_of(statuses: Sequence[str]) -> tuple[set[str], set[str] | None]:
+    """How a status filter finds rows, as Nova has it: the vm_states, and the task_states; None where tasks do not count."""
+    wanted = {status.upper() for status in statuses}
+    vm_states: set[str] = set()
+    tasks: set[str] = set()
+    any_task = False
     for vm_state, (plain, by_task) in STATUSES.items():
-        if plain == wanted:
-            found.append((vm_state, None, frozenset(task for task, shown in by_task.items() if shown != wanted)))
-        else:
-            tasks = frozenset(task for task, shown in by_task.items() if shown == wanted)
-            if tasks:
-                found.append((vm_state, tasks, frozenset()))
-    return found
+        found = {task for task, shown in by_task.items() if shown in wanted}
+        if plain in wanted or found:
+            vm_states.add(vm_state)
+            tasks |= found
+            any_task |= plain in wanted
+    return vm_states, None if any_task else tasks

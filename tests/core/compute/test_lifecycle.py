@@ -102,15 +102,11 @@ def test_every_state_has_a_status_and_every_status_finds_its_states_again() -> N
     for vm_state in VM_STATES:
         for task in TASKS:
             shown = lifecycle.status(vm_state, task)
-            found = [
-                state
-                for state, tasks, not_tasks in lifecycle.states_of(shown)
-                if state == vm_state and (tasks is None or task in tasks) and task not in not_tasks
-            ]
-            assert found == [vm_state], (vm_state, task, shown)
-            for other in {plain for plain, _ in lifecycle.STATUSES.values()} - {shown}:
-                assert not any(
-                    state == vm_state and (tasks is None or task in tasks) and task not in not_tasks
-                    for state, tasks, not_tasks in lifecycle.states_of(other)
-                ), f"{vm_state} with {task} shows {shown}, and is found as {other}"
-    assert lifecycle.states_of("NONSENSE") == []
+            states, tasks = lifecycle.states_of([shown.lower()])
+            assert vm_state in states, (vm_state, task, shown)
+            assert tasks is None or task in tasks, (vm_state, task, shown)
+    # Where a status needs no task, Nova does not look at tasks at all, also where several are asked for.
+    assert lifecycle.states_of(["ACTIVE"]) == ({"active"}, None)
+    assert lifecycle.states_of(["HARD_REBOOT"])[0] >= {"active"}
+    assert lifecycle.states_of(["HARD_REBOOT", "SHUTOFF"])[1] is None
+    assert lifecycle.states_of(["NONSENSE"]) == (set(), set())
