@@ -257,7 +257,8 @@ def _no_such_method(service: Service, found: Found, method: str, version: Versio
     known = method in found.methods
     if service.other_versions_method == "before_version" and not known:
         methods = sorted(found.methods)
-    if not methods or (service.other_versions_method == "not_found" and known):
+    answer = service.other_versions_method if known else service.unknown_method
+    if not methods or answer == "not_found":
         return NotFound(service.not_found)
     return MethodNotAllowed("The method is not allowed for the requested URL.", allow=methods, method=method)
 

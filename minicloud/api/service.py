@@ -20,6 +20,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ``older_prefixes`` are roots that answer like the versioned one at its lowest version, whatever a request asks for.
     ``json_types`` are the content types of its documents. ``other_versions_method`` says how a method is answered that a path
     has at another microversion only: 404, 405, or 405 for methods that it has at none, looked at before the version.
+    ``unknown_method`` says how one is answered that a path has at none: 405, or 404 where the real service's routes know pairs
+    of path and method only.
     ``scopes`` are those of the tokens that its policies are for, but where a route line says otherwise.
     ``slash_at_end`` says whether a path with one more slash at its end leads where it does without.
     """
@@ -37,6 +39,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     content_type: Literal["any", "json_if_given", "json"] = "json_if_given"
     json_types: tuple[str, ...] = ("application/json",)
     other_versions_method: Literal["not_found", "not_allowed", "before_version"] = "not_allowed"
+    unknown_method: Literal["not_found", "not_allowed"] = "not_allowed"
     slash_at_end: Literal["ignored", "not_found"] = "ignored"
     request_id_headers: tuple[str, ...] = ("X-Openstack-Request-Id",)
     not_found: str = "The resource could not be found."

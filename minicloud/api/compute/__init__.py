@@ -134,6 +134,7 @@ def service() -> Service:
         dialect="compute",
         scopes=OF_PROJECTS,
         other_versions_method="not_found",
+        unknown_method="not_found",
         slash_at_end="not_found",
         mounts=("/compute",),
         prefix="/v2.1",

@@ -115,7 +115,12 @@ async def index(call: Call) -> Any:
     where += _changed(call)
     if not paged:
         page.query.limit, page.query.marker, page.limit = None, None, None
-    found, more = page.cut(await call.read(lambda tx: records.page(tx, Migration, page.query)))
+    try:
+        found, more = page.cut(await call.read(lambda tx: records.page(tx, Migration, page.query)))
+    except Invalid as error:
+        if error.kind == "marker":
+            raise Invalid(f"Marker {page.query.marker} could not be found.", kind="marker") from error
+        raise
     insider = call.allows(f"{POLICY}:index:host")
     shown = [_view(call, move, insider=insider) for move in found]
     return page.document(shown, more=paged and more, last_id=found[-1].uuid if found else None)

@@ -44,6 +44,7 @@ def service() -> Service:
         name="volume",
         dialect="volume",
         other_versions_method="not_found",
+        unknown_method="not_found",
         mounts=(MOUNT,),
         prefix="/v3",
         negotiation=versions.NEGOTIATION,

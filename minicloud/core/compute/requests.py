@@ -80,9 +80,11 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     project_id = context.require_project()
     if request.min_count > request.max_count:
         raise Invalid("min_count must be <= max_count")
-    if request.hostname is not None and request.max_count > 1:
-        raise Invalid("Unable to allocate a single hostname to multiple instances")
     flavor = _flavor(tx, context, request.flavor_ref)
+    if request.max_count > 1:
+        _check_several(request)
+    if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
+        raise Invalid("The requested availability zone is not available")
     image = None if request.image_id is None else images.for_boot(tx, context, request.image_id)
     devices, boot = device_requests.read(tx, context, request.devices, image, flavor, request.max_count)
     if boot is not None:
@@ -97,8 +99,6 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     server_files.check(tx, project_id, request.files)
     key = None if request.key_name is None else keypairs.for_boot(tx, context.user_id, request.key_name)
     _check_groups(tx, project_id, request.security_groups)
-    if request.zone is not None and request.host is None and not hosts.zone_offered(tx, request.zone):
-        raise Invalid("The requested availability zone is not available")
     zone = device_requests.zone_of(tx, request.disks, request.zone, devices)
     if not request.forced:
         _check_destination(tx, request.host, request.node)
@@ -106,10 +106,6 @@ def ask(tx: Transaction, context: Context, request: ServerRequest) -> list[tuple
     chosen = network_requests.chosen(tx, context, request.networks, external=request.external_networks)
     count = network_requests.within_quota(tx, project_id, chosen, request.min_count, count)
     group = server_groups.for_boot(tx, context, request.hints, count)
-    if count > 1 and any(n.port_id or n.fixed_ip for n in chosen):
-        raise Invalid(
-            "Unable to launch multiple instances with a single configured port ID or fixed IP. Please launch your instance one by one with different ports."
-        )
     source = boot_source(tx, context, image, boot)
     root_bus = next((device.disk_bus for device in devices if device.boot_index == 0), None)
     source = msgspec.structs.replace(source, root_device_name=block_devices.root_name(source.properties, root_bus))
@@ -261,6 +257,21 @@ def _check_destination(tx: Transaction, host: str | None, node: str | None) -> N
     wanted = host or node
     if wanted is not None and not any(host in (None, one.host) and node in (None, one.node) for one in hosts.nodes(tx)):
         raise Invalid(f"Compute host {wanted} could not be found.")
+
+
+def _check_several(request: ServerRequest) -> None:
+    """Raises Invalid for what only one server can have."""
+    for network in request.networks if isinstance(request.networks, list) else []:
+        if network.network_id is not None and network.fixed_ip is not None:
+            raise Invalid("Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified.")
+    for network in request.networks if isinstance(request.networks, list) else []:
+        if network.port_id is not None:
+            raise Invalid(
+                "Failed to launch instances: Unable to launch multiple instances with a single configured port ID. "
+                "Please launch your instance one by one with different ports."
+            )
+    if request.hostname is not None:
+        raise Invalid("Unable to allocate a single hostname to multiple instances")
 
 
 def _check_groups(tx: Transaction, project_id: str, names: list[str]) -> None:

@@ -67,6 +67,8 @@ async def test_it_goes_on_elsewhere(cloud: TestedCloud) -> None:
             ("compute_post_live_migration_at_destination", "Success"),
         ],
     )
+    refused = await cloud.admin.get("/compute/v2.1/os-migrations", params={"marker": "nobody"})
+    assert (refused.status_code, refused.json()["badRequest"]["message"]) == (400, "Marker nobody could not be found.")
     await cloud.reconciled()
     assert (await cloud.server(server["id"]))["status"] == "ACTIVE"
 

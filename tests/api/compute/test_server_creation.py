@@ -391,6 +391,21 @@ async def test_a_name_that_is_refused_is_told_in_words(cloud: TestedCloud) -> No
         ("2.96", {"tags": ["a,b"]}, "Invalid input for field/attribute tags"),
         ("2.93", {"hostname": "web.example.org"}, "Invalid input for field/attribute hostname"),
         ("2.96", {"hostname": "web", "max_count": 2}, "Unable to allocate a single hostname to multiple instances"),
+        (
+            "2.96",
+            {"networks": [{"port": NOBODY}], "max_count": 2, "imageRef": NOBODY},
+            "Failed to launch instances: Unable to launch multiple instances with a single configured port ID. Please",
+        ),
+        (
+            "2.96",
+            {"networks": [{"uuid": NOBODY, "fixed_ip": "10.10.0.9"}], "max_count": 2, "hostname": "web"},
+            "Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified.",
+        ),
+        (
+            "2.96",
+            {"availability_zone": "mars", "imageRef": NOBODY},
+            "The requested availability zone is not available",
+        ),
         ("2.96", {"availability_zone": "nova:a:b:c"}, "Unable to parse availability_zone"),
         ("2.96", {"host": "nobody"}, "Compute host nobody could not be found."),
         ("2.96", {"hypervisor_hostname": "nobody"}, "Compute host nobody could not be found."),

@@ -190,3 +190,14 @@ async def test_both_roots_and_versions_by_name(cloud: TestedCloud) -> None:
     assert (await cloud.demo.get(f"{V}/versions/v3")).status_code == 404
     old = await cloud.demo.get("/compute/v2/servers", headers=at("2.104"))
     assert (old.status_code, "openstack-api-version" in old.headers) == (200, False)
+
+
+async def test_a_method_that_a_path_does_not_have_is_not_there(cloud: TestedCloud) -> None:
+    """Nova's routes are pairs of path and method: it has no 405."""
+    for method, path in (("PATCH", "servers"), ("GET", "os-certificates"), ("DELETE", "os-keypairs")):
+        answer = await cloud.admin.request(method, f"{V}/{path}")
+        assert (answer.status_code, answer.json()) == (
+            404,
+            {"itemNotFound": {"code": 404, "message": "The resource could not be found."}},
+        )
+        assert "allow" not in answer.headers
