@@ -86,7 +86,7 @@ def decode(raw: bytes, kind: type[B], version: Version | None, reading: Reading,
     try:
         found: Any = msgspec.json.decode(raw, type=shape, strict=not reading.lenient)
     except msgspec.ValidationError as error:
-        raise _as_invalid(error) from error
+        raise _as_invalid(error, _plain(raw)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"Malformed JSON in the request body: {error}", kind="json") from error
     values: dict[str, Any] = {}
@@ -105,11 +105,46 @@ def convert(value: Any, kind: type[S], *, lenient: bool = False) -> S:
     try:
         return msgspec.convert(value, kind, strict=not lenient)
     except msgspec.ValidationError as error:
-        raise _as_invalid(error) from error
+        raise _as_invalid(error, value) from error
 
 
-def _as_invalid(error: msgspec.ValidationError) -> Invalid:
-    """msgspec's finding as upstream's validators would word it, with the path kept for the trace."""
+def _plain(raw: bytes) -> Any:
+    """A document as it came; None for one that is no JSON from somewhere on."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+_BOUND = re.compile(r"Expected `(str|int|float)`(?: of length)? (<=|>=) (\S+)")
+_WORDS = {
+    ("str", "<="): "is too long",
+    ("str", ">="): "is too short",
+    ("int", "<="): "is greater than the maximum of {}",
+    ("int", ">="): "is less than the minimum of {}",
+}
+TOLD_LETTERS = 4096
+"""A text that is longer is not said again to whoever sent it."""
+
+
+def _out_of_bounds(reason: str, path: str, document: Any) -> str | None:
+    """What is wrong with a text or a number that is too long, too short, too large or too small; None where it is not that."""
+    match = _BOUND.fullmatch(reason)
+    if match is None or "..." in path:
+        return None
+    for name, place in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path):
+        try:
+            document = document[name] if name else document[int(place)]
+        except (LookupError, TypeError):
+            return None
+    if not isinstance(document, str | int | float) or len(str(document)) > TOLD_LETTERS:
+        return None
+    kind = "str" if match[1] == "str" else "int"
+    return f"Value: {document}. {document!r} {_WORDS[kind, match[2]].format(match[3])}"
+
+
+def _as_invalid(error: msgspec.ValidationError, document: Any) -> Invalid:
+    """msgspec's finding about a document as upstream's validators would word it, with the path kept for the trace."""
     text = str(error)
     match = re.fullmatch(r"(?s)(.*?)(?: - at `(.*)`)?", text)
     reason, path = (match[1], match[2] or "$") if match else (text, "$")
@@ -129,6 +164,9 @@ def _as_invalid(error: msgspec.ValidationError) -> Invalid:
         )
     if missing:
         return Invalid(f"'{missing[1]}' is a required property", kind="body", path=path, field=missing[1])
+    bound = _out_of_bounds(reason, path, document) if field else None
+    if bound:
+        return Invalid(f"Invalid input for field/attribute {field}. {bound}", kind="body", path=path, field=field)
     if field:
         return Invalid(f"Invalid input for field/attribute {field}. {reason}.", kind="body", path=path, field=field)
     return Invalid(f"Invalid request body. {reason}.", kind="body", path=path)

@@ -69,10 +69,20 @@ def test_a_document_is_read_from_under_its_key() -> None:
         ({"thing": {"name": "n", "x": 1}}, "Additional properties are not allowed ('x' was unexpected)"),
         ({"thing": {"name": "n"}, "y": 1}, "Additional properties are not allowed ('y' was unexpected)"),
         ({"thing": {"name": 5}}, "Invalid input for field/attribute name. Expected `str`, got `int`."),
-        ({"thing": {"name": ""}}, "Invalid input for field/attribute name. Expected `str` of length >= 1."),
-        ({"thing": {"name": "n" * 256}}, "Invalid input for field/attribute name. Expected `str` of length <= 255."),
+        ({"thing": {"name": ""}}, "Invalid input for field/attribute name. Value: . '' is too short"),
+        (
+            {"thing": {"name": "n" * 256}},
+            f"Invalid input for field/attribute name. Value: {'n' * 256}. '{'n' * 256}' is too long",
+        ),
         ({"thing": {"name": "n", "count": "2"}}, "Invalid input for field/attribute count. Expected `int`, got `str`."),
-        ({"thing": {"name": "n", "count": 10}}, "Invalid input for field/attribute count. Expected `int` <= 9."),
+        (
+            {"thing": {"name": "n" * 5000}},
+            "Invalid input for field/attribute name. Expected `str` of length <= 255.",
+        ),
+        (
+            {"thing": {"name": "n", "count": 10}},
+            "Invalid input for field/attribute count. Value: 10. 10 is greater than the maximum of 9",
+        ),
         (
             {"thing": {"name": "n", "flag": "true"}},
             "Invalid input for field/attribute flag. Expected `bool`, got `str`.",

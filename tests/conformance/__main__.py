@@ -5,8 +5,32 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conformance import ansible_suite, go_suite, ledger, placement_suites, schema_suite, sdk_suite, tempest_suite
+from tests.conformance import (
+    ansible_suite,
+    cloudinit_suite,
+    go_suite,
+    horizon_suite,
+    ledger,
+    libcloud_suite,
+    placement_suites,
+    schema_suite,
+    sdk_suite,
+    tempest_suite,
+)
 from tests.conformance.suites import SUITES
+
+RUNNERS = {
+    **dict.fromkeys(placement_suites.STORIES, placement_suites.run),
+    "schemas": schema_suite.run,
+    "sdk": sdk_suite.run,
+    "clients": sdk_suite.run,
+    "go": go_suite.run,
+    "libcloud": libcloud_suite.run,
+    "ansible": ansible_suite.run,
+    "horizon": horizon_suite.run,
+    "cloud-init": cloudinit_suite.run,
+}
+"""What runs the suites of each kind but Tempest's."""
 
 
 def main() -> int:
@@ -25,16 +49,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="minicloud-conformance-") as temporary:
         folder = Path(given.keep or temporary).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        if suite.runner in placement_suites.STORIES:
-            outcomes = placement_suites.run(suite, folder, tests=given.tests)
-        elif suite.runner == "schemas":
-            outcomes = schema_suite.run(suite, folder, tests=given.tests)
-        elif suite.runner == "ansible":
-            outcomes = ansible_suite.run(suite, folder)
-        elif suite.runner == "go":
-            outcomes = go_suite.run(suite, folder, tests=given.tests)
-        elif suite.runner in ("sdk", "clients"):
-            outcomes = sdk_suite.run(suite, folder, tests=given.tests)
+        if suite.runner in RUNNERS:
+            outcomes = RUNNERS[suite.runner](suite, folder, tests=given.tests)
         else:
             outcomes = tempest_suite.run(
                 suite,

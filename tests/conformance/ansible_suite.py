@@ -4,6 +4,7 @@ Each task is a test of its own: ``present NAME`` and ``absent NAME`` do it, ``ag
 """
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ RUNS = (
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHjWMOrIkOaBbzWMcyzLPjTvcNHLFwYpXmjvzaIVh4Rf nobody"
 
 
-def run(suite: Suite, folder: Path) -> dict[str, Outcome]:
+def run(suite: Suite, folder: Path, *, tests: str | None) -> dict[str, Outcome]:
     """The outcome of each task; what each said stands in a file for each run. Raises RuntimeError when Ansible could not run.
 
     It is all or nothing: what the tasks do builds on what those before them made.
@@ -47,7 +48,7 @@ def run(suite: Suite, folder: Path) -> dict[str, Outcome]:
             document = _play(programs, folder, playbook, {**told, "again": again})
             (folder / f"{name.replace(' ', '-')}.json").write_bytes(msgspec.json.encode(document))
             found |= {f"{name}: {task}": outcome for task, outcome in _outcomes(document, again).items()}
-    return found
+    return {name: outcome for name, outcome in found.items() if re.search(tests or "", name)}
 
 
 def _play(programs: Path, folder: Path, playbook: str, told: dict[str, Any]) -> Any:

@@ -30,6 +30,7 @@ def run(suite: Suite, folder: Path, *, tests: str | None) -> dict[str, Outcome]:
         settings = {
             "OS_CLIENT_CONFIG_FILE": str(clouds),
             **{f"OS_{name}CLIENT_EXEC_DIR": str(programs) for name in ("CINDER", "GLANCE", "NOVA")},
+            "TOX_ENV_DIR": str(programs.parent),
             "OS_NOVACLIENT_NETWORK": "private",
             "OS_USER_DOMAIN_ID": "default",
             "OS_PROJECT_DOMAIN_ID": "default",

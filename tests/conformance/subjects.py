@@ -64,7 +64,8 @@ class Subject:
 def a_subject(folder: Path, **settings: int | str) -> Iterator[Subject]:
     """A cloud for as long as the context is open."""
     data = folder / "data"
-    words = ["up", "--driver", "fake", "--memory", "--port", "0", "--data", str(data), "--password-cost", "cheap"]
+    words = ["up", "--port", "0", "--data", str(data), "--password-cost", "cheap"]
+    words += [] if "driver" in settings else ["--driver", "fake", "--memory"]
     words += ["--admin-password", PASSWORD]
     words += [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     log = folder / "cloud.log"

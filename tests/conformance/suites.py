@@ -78,6 +78,9 @@ SUITES = {
         Suite("nova-schemas", "schemas", "", {"hosts": 2, "fake_move_seconds": 3600}),
         Suite("osc-placement", "osc-placement", ""),
         Suite("ansible", "ansible", "", {"hosts": 2}),
+        Suite("libcloud", "libcloud", ""),
+        Suite("horizon", "horizon", "", {"hosts": 2}),
+        Suite("cloud-init", "cloud-init", "", {"driver": "qemu"}),
         Suite(
             "gophercloud",
             "go",

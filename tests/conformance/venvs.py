@@ -23,6 +23,8 @@ VERSIONS = {
     "schemas": Needed(("nova==34.0.0",)),
     "gabbi": Needed(("gabbi==4.2.3",), ("openstack-placement==16.0.0",)),
     "sdk": Needed(("openstacksdk==4.22.0", "oslotest", "testscenarios")),
+    "libcloud": Needed(("apache-libcloud==3.9.1",)),
+    "horizon": Needed(("horizon==27.0.0",)),
     "ansible": Needed(("ansible==12.3.0", "openstacksdk==4.7.2")),
     "clients": Needed(
         (

@@ -117,7 +117,7 @@ async def create(call: Call, body: ProjectDocument) -> View:
         fields["domain_id"] = documents.domain_meant(call, fields.get("domain_id"))
     fields["options"] = wording.with_options({}, fields.get("options", {}))
     place = {"domain_id": None, "parent_id": None, **fields, "description": fields.get("description") or ""}
-    place["tags"] = sorted(set(fields.get("tags", [])))
+    place["tags"] = _unlike(fields.get("tags", []))
     made = await call.write(lambda tx: projects.create(tx, Project(id=tx.ids.hex(), extra=extra, **place)))
     return {"project": views.project(call, made)}
 
@@ -165,7 +165,7 @@ async def update(call: Call, project_id: str, body: ProjectDocument) -> View:
     """``PATCH /v3/projects/{project_id}``"""
     fields, extra = documents.read(ProjectFields, body.project)
     if "tags" in fields:
-        fields["tags"] = sorted(set(fields["tags"]))
+        fields["tags"] = _unlike(fields["tags"])
 
     def change(tx: Transaction) -> Project:
         _judged(tx, call, project_id)
@@ -187,6 +187,13 @@ async def delete(call: Call, project_id: str) -> None:
     await call.write(remove)
 
 
+def _unlike(tags: list[str]) -> list[str]:
+    """Tags in order. Raises Invalid where one comes twice."""
+    if len(set(tags)) < len(tags):
+        raise Invalid(f"Invalid input for field 'tags': {tags} has non-unique elements")
+    return sorted(tags)
+
+
 async def list_tags(call: Call, project_id: str) -> View:
     """``GET /v3/projects/{project_id}/tags``"""
     found = await call.read(lambda tx: _judged(tx, call, project_id))
@@ -198,7 +205,7 @@ async def replace_tags(call: Call, project_id: str, body: TagsDocument) -> View:
 
     def change(tx: Transaction) -> Project:
         _judged(tx, call, project_id)
-        return projects.update(tx, project_id, {"tags": sorted(set(body.tags))}, {})
+        return projects.update(tx, project_id, {"tags": _unlike(body.tags)}, {})
 
     made = await call.write(change)
     return {"links": views.links(call, f"/projects/{project_id}/tags"), "tags": made.tags}
@@ -225,7 +232,7 @@ async def add_tag(call: Call, project_id: str, value: str) -> Reply:
     def change(tx: Transaction) -> None:
         project = _judged(tx, call, project_id)
         bodies.convert({"tag": value}, _OneTag)
-        bodies.convert({"tags": [*project.tags, value]}, _AllTags)
+        bodies.convert({"tags": _unlike([*project.tags, value])}, _AllTags)
         projects.add_tag(tx, project_id, value)
 
     await call.write(change)

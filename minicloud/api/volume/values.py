@@ -45,13 +45,15 @@ def parameter(name: str, text: str | None) -> bool:
 
 def size(name: str, value: Size) -> int:
     """A size of at least 1 GiB. Raises Invalid."""
-    text = str(value)
-    if not re.fullmatch(r"[0-9]+", text) or not 1 <= int(text) <= LARGEST:
-        raise Invalid(
-            f"Invalid input for field/attribute {name}. Value: {value}. {value!r} is not a whole number of at least 1",
-            field=name,
-        )
-    return int(text)
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,18}", value):
+        why = f"{value!r} does not match '^[0-9]+$'"
+    elif int(value) < 1:
+        why = f"{value!r} is less than the minimum of 1"
+    elif int(value) > LARGEST:
+        why = f"{value!r} is greater than the maximum of {LARGEST}"
+    else:
+        return int(value)
+    raise Invalid(f"Invalid input for field/attribute {name}. Value: {value}. {why}", field=name)
 
 
 def text(name: str, value: str | UnsetType | None) -> str | None:

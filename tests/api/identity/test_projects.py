@@ -104,7 +104,7 @@ async def test_tags() -> None:
         await _project(admin, "two", tags=["y", "z"])
         at = f"/projects/{one}/tags"
         await admin.put(f"{at}/fresh", status=201)
-        await admin.put(f"{at}/fresh", status=201)
+        await admin.put(f"{at}/fresh", status=400)
         await admin.get(f"{at}/fresh", status=204)
         assert (await admin.get(at))["tags"] == ["x", "fresh"]
         gone = await admin.get(f"{at}/none", status=404)
@@ -113,6 +113,8 @@ async def test_tags() -> None:
         await admin.delete(f"{at}/x")
         assert (await admin.put(at, {"tags": ["k", "j"]}, status=200))["tags"] == ["j", "k"]
         await admin.put(at, {"tags": "j"}, status=400)
+        twice = await admin.put(at, {"tags": ["j", "j"]}, status=400)
+        assert "has non-unique elements" in twice["error"]["message"]
 
         async def names(query: str) -> list[str]:
             return [project["name"] for project in (await admin.get(f"/projects?{query}"))["projects"]]

@@ -29,10 +29,11 @@ def tests(names: list[str], pattern: str) -> unittest.TestSuite:
     for name in names:
         is_package = hasattr(importlib.import_module(name), "__path__")
         waiting.append(loader.discover(name) if is_package else loader.loadTestsFromName(name))
+    waiting.reverse()
     while waiting:
         one = waiting.pop()
         if isinstance(one, unittest.TestSuite):
-            waiting += one
+            waiting += reversed(list(one))
         elif re.search(pattern, one.id()):
             found.addTest(one)
     return found
