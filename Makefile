@@ -6,7 +6,7 @@ BIN := .venv/bin
 UP ?=
 # What `make test` gives to pytest: make test T="tests/api -x"
 T ?=
-# Which suite `make conformance` runs: identity, compute, image, network, volume, placement; sdk-identity and so on; osc-placement
+# Which suite `make conformance` runs: identity, compute, image, network, volume, placement, gophercloud, ansible... (docs/conformance.md)
 SUITE ?= identity
 # Which benchmarks `make bench` runs: make bench B="boot_storm requests"
 B ?=

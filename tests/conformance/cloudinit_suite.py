@@ -23,14 +23,14 @@ FACTS = """
   echo "source: $(cloud-init query platform) $(cloud-init query subplatform)"
   echo "instance: $(cloud-init query instance_id)"
   echo "zone: $(cloud-init query availability_zone)"
-  echo "meta: $(cloud-init query ds.meta_data.meta)"
+  echo "meta: $(cloud-init query ds.meta_data.meta.role)"
   echo "keys: $(cat /home/debian/.ssh/authorized_keys)"
   echo "written: $(cat /etc/written)"
   ip -o address show scope global | sed 's/^/address: /'
   ip -o route | sed 's/^/route: /'
   ip -o -6 route | sed 's/^/route: /'
   ip -o link | sed 's/^/link: /'
-  echo "names: $(resolvectl dns 2>/dev/null | tr '\\n' ' ')$(tr '\\n' ' ' </etc/resolv.conf)"
+  echo "names: $(resolvectl dns | tr '\\n' ' ')"
   echo "netplan: $(grep -v '^#' /etc/netplan/50-cloud-init.yaml | tr '\\n' '~')"
   echo "root: $(df -m / | tail -1)"
   echo "status: $(cloud-init status)"
@@ -81,12 +81,13 @@ def _dhcp(subject: Subject, folder: Path, common: dict[str, Any]) -> dict[str, O
             "datasource": r"^source: openstack metadata \(http://169\.254\.169\.254\)",
             "instance": f"^instance: {server_id}$",
             "zone": r"^zone: nova$",
-            "metadata": r"^meta: .*role.*web",
+            "metadata": r"^meta: web$",
             "key": f"^keys: {re.escape(KEY)}",
             "user data": r"^written: by cloud-config",
             "address": rf"^address: .* {re.escape(addresses[0])}/",
             "default route": r"^route: default via",
             "name server": r"^names: .*\d+\.\d+\.\d+\.\d+",
+            "cloud-init is content": r"^status: status: (done|running)",
             "the disk grew": r"^root: \S+\s+(2[5-9]\d\d|30\d\d)",
         },
     )
@@ -114,18 +115,19 @@ def _static(subject: Subject, folder: Path, common: dict[str, Any]) -> dict[str,
         facts,
         {
             "host name": r"^host name: static$",
-            "datasource": r"^source: openstack config-disk \(/dev/",
+            "datasource": r"^source: (openstack|configdrive) config-disk \(/dev/",
             "instance": f"^instance: {server_id}$",
-            "metadata": r"^meta: .*role.*web",
+            "metadata": r"^meta: web$",
             "key": f"^keys: {re.escape(KEY)}",
             "user data": r"^written: by a script",
             "address of version 4": rf"^address: .*{re.escape(next(a for a in addresses if a.startswith('10.50.')))}/24",
             "address of version 6": rf"^address: .*{re.escape(next(a for a in addresses if ':' in a))}/64",
             "address of the second card": rf"^address: .*{re.escape(next(a for a in addresses if a.startswith('10.51.')))}/24",
             "default route of version 4": r"^route: default via 10\.50\.0\.1 ",
-            "default route of version 6": r"^route: default via fd50::1 ",
+            "default route of version 6": r"^route: default via fd50:: ",
             "route of the subnet": r"^route: 10\.99\.0\.0/16 via 10\.50\.0\.9 ",
             "name server": r"^names: .*10\.50\.0\.53",
+            "cloud-init is content": r"^status: status: (done|running)",
             "mtu": r"^link: .*eth0.* mtu 1400 ",
         },
     )

@@ -13,7 +13,7 @@ from minicloud.settings import cache_folder
 SUITE = "bookworm"
 PACKAGES = (
     "systemd-sysv,udev,dbus,cloud-init,openssh-server,linux-image-cloud-amd64,initramfs-tools,netplan.io,iproute2,"
-    "e2fsprogs,cloud-guest-utils,procps"
+    "e2fsprogs,cloud-guest-utils,procps,locales,systemd-resolved,sudo"
 )
 SIZE = "1200M"
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 net.ifnames=0"
