@@ -24,7 +24,7 @@ FACTS = """
   echo "instance: $(cloud-init query instance_id)"
   echo "zone: $(cloud-init query availability_zone)"
   echo "meta: $(cloud-init query ds.meta_data.meta.role)"
-  echo "keys: $(cat /home/debian/.ssh/authorized_keys)"
+  echo "keys: $(cat ~debian/.ssh/authorized_keys)"
   echo "written: $(cat /etc/written)"
   ip -o address show scope global | sed 's/^/address: /'
   ip -o route | sed 's/^/route: /'
