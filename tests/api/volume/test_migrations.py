@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -113,6 +114,22 @@ async def test_a_volume_moves_under_its_guest() -> None:
         await cloud.settled()
         assert (await read(demo, "volume", volume))["status"] == "available"
         assert await cloud.stuck() == []
+
+
+async def test_a_server_that_is_deleted_waits_for_its_volume() -> None:
+    async with AsyncExitStack() as stack:
+        cloud, admin, demo = await two_backends(stack)
+        server, volume = await with_volume(cloud, demo)
+        assert cloud.cloud.fake is not None
+        cloud.cloud.fake.faults.add(Fault(verb="ensure_disk_moved", delay_s=5))
+        assert (await migrate(admin, volume)).status_code == 202
+        await anyio.sleep(1)
+        assert (await cloud.demo.delete(f"/compute/v2.1/servers/{server}")).status_code == 204
+        await cloud.settled()
+        moved = await read(admin, "volume", volume)
+        assert (moved["status"], moved[HOST], moved[STATUS]) == ("available", SLOW, "success")
+        assert "migrations_awaited" in cloud.notes.words()
+        assert (await cloud.reconciled())["storage_backends"] == []
 
 
 async def test_a_volume_of_a_server_that_is_off_moves_too() -> None:
