@@ -20,7 +20,7 @@ SEGMENT = Resource(
         Attribute("physical_network", values.or_none(values.text(64)), None, change=False, filter="text", sort=True),
         Attribute("segmentation_id", values.or_none(values.integer), None, change=False, filter="number", sort=True),
         Attribute("name", values.or_none(values.name), None, filter="text", sort=True),
-        Attribute("description", values.or_none(values.text(255)), None, filter="text"),
+        Attribute("description", values.or_none(values.text(255)), "", filter="text"),
         Attribute("created_at", filter="moment", sort=True),
         Attribute("updated_at", filter="moment", sort=True),
         Attribute("revision_number", filter="number"),

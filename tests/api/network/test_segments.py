@@ -22,7 +22,7 @@ async def test_a_network_has_a_segment_and_may_get_more() -> None:
         more = await made(
             admin, "segment", network_id=network["id"], network_type="vlan", physical_network="p", segmentation_id=9
         )
-        assert (more["name"], more["segmentation_id"]) == (None, 9)
+        assert (more["name"], more["description"], more["segmentation_id"]) == (None, "", 9)
         seen = (await admin.get(f"/networks/{network['id']}")).json()["network"]
         assert [one["provider:network_type"] for one in seen["segments"]] == ["vxlan", "vlan"]
         assert "provider:network_type" not in seen
