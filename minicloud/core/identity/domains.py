@@ -33,6 +33,19 @@ def find_by_name(tx: Transaction, name: str) -> Project | None:
     return found[0] if found else None
 
 
+def called(tx: Transaction, name: str) -> Project | None:
+    """The domain that is meant by a name: of that very name, or else of one that differs in case alone.
+
+    Keystone leaves the comparison to its database, which is MySQL nearly everywhere, and clients say ``default`` as often as
+    ``Default``.
+    """
+    exact = find_by_name(tx, name)
+    if exact is not None:
+        return exact
+    found = records.select(tx, Project, "lower(name) = ? AND is_domain = 1 ORDER BY name", [name.lower()])
+    return found[0] if found else None
+
+
 def page(tx: Transaction, query: Query) -> list[Project]:
     """One page of domains."""
     query.where.append(Condition("is_domain", "=", True))

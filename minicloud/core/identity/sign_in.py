@@ -243,7 +243,7 @@ def _find_project(tx: Transaction, named: ProjectNamed) -> Project:
 
 
 def _find_domain(tx: Transaction, named: DomainNamed) -> Project | None:
-    return domains.find_by_name(tx, named.name) if named.name else domains.find(tx, named.id)
+    return domains.called(tx, named.name) if named.name else domains.find(tx, named.id)
 
 
 def _require_domain(tx: Transaction, named: DomainNamed) -> Project:

@@ -102,6 +102,20 @@ async def test_each_scope_shows_itself_and_an_unscoped_token_has_no_roles() -> N
         assert "is_domain" not in domain
 
 
+async def test_a_domain_is_called_by_its_name_in_any_case_and_first_by_its_very_own() -> None:
+    async with an_identity() as cloud:
+
+        async def status(domain: str) -> int:
+            user = {"name": "admin", "domain": {"name": domain}, "password": ADMIN_PASSWORD}
+            auth = {"identity": {"methods": ["password"], "password": {"user": user}}}
+            return (await cloud.http.post("/v3/auth/tokens", json={"auth": auth})).status_code
+
+        assert [await status(name) for name in ("Default", "default", "DEFAULT", "defaults")] == [201, 201, 201, 401]
+        admin = await cloud.as_("admin")
+        await admin.post("/domains", {"domain": {"name": "default"}})
+        assert [await status(name) for name in ("Default", "default")] == [201, 401]
+
+
 async def test_nocatalog_leaves_the_catalog_out() -> None:
     async with an_identity() as cloud:
         answer = await cloud.http.post("/v3/auth/tokens?nocatalog", json=_password("admin", ADMIN_PASSWORD, "admin"))
