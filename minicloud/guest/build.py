@@ -110,15 +110,18 @@ async def _build(cache: Path, progress: Progress, force: bool) -> GuestImage:
     return image
 
 
-async def _packages(cache: Path, progress: Progress, force: bool) -> dict[str, str]:
-    """The packages' file names: those of the last build if they are all still there, else the newest from the archive."""
+def kept(cache: Path) -> dict[str, str] | None:
+    """The file names of the last build's packages, by package; None unless all are still there and all that is needed by now."""
     current = read_current(cache)
-    if (
-        not force
-        and current is not None
-        and all((cache / "debs" / file).is_file() for file in current.packages.values())
-    ):
-        return current.packages
+    if current is None or not current.packages.keys() >= {*packages.INSIDE, *packages.OUTSIDE}:
+        return None
+    return current.packages if all((cache / "debs" / file).is_file() for file in current.packages.values()) else None
+
+
+async def _packages(cache: Path, progress: Progress, force: bool) -> dict[str, str]:
+    """The packages' file names: those of the last build, or the newest from the archive."""
+    if not force and (files := kept(cache)) is not None:
+        return files
     apt = packages.Apt(cache)
     progress("asking the package archive", 0, STEPS)
     await apt.ready()

@@ -12,8 +12,9 @@ import pytest
 from minicloud.base import tools
 from minicloud.base.errors import Unavailable
 from minicloud.guest import GuestImage, build, cached
-from minicloud.guest.image import complete, image_of, read_current, write_current
-from minicloud.guest.packages import Apt
+from minicloud.guest.build import kept
+from minicloud.guest.image import Current, complete, image_of, read_current, write_current
+from minicloud.guest.packages import INSIDE, OUTSIDE, Apt
 from tests.support.everyone import python_path
 
 NOBODY = 65534
@@ -125,3 +126,19 @@ async def test_packages_come_from_the_archive_without_root(tmp_path: Path) -> No
     assert {"busybox-static", "dropbear-bin", "libc6", "libtomcrypt1", "syslinux"} <= set(names)
     assert len([name for name in names if name.startswith("linux-image-")]) == 1
     assert os.listdir(tmp_path / "debs") == [files["libcom-err2"]]
+
+
+def test_packages_are_kept_unless_one_is_gone_or_the_recipe_wants_another(tmp_path: Path) -> None:
+    (tmp_path / "debs").mkdir()
+    files = {name: f"{name}.deb" for name in (*INSIDE, *OUTSIDE, "libc6")}
+    for file in files.values():
+        (tmp_path / "debs" / file).touch()
+    assert kept(tmp_path) is None, "nothing was built"
+    write_current(tmp_path, Current("v", "recipe", files))
+    assert kept(tmp_path) == files
+    older = {name: file for name, file in files.items() if name != "qemu-guest-agent"}
+    write_current(tmp_path, Current("v", "recipe", older))
+    assert kept(tmp_path) is None, "the guest has an agent by now"
+    write_current(tmp_path, Current("v", "recipe", files))
+    (tmp_path / "debs" / "libc6.deb").unlink()
+    assert kept(tmp_path) is None
