@@ -33,7 +33,7 @@ FACTS = """
   echo "names: $(resolvectl dns | tr '\\n' ' ')"
   echo "netplan: $(grep -v '^#' /etc/netplan/50-cloud-init.yaml | tr '\\n' '~')"
   echo "root: $(df -m / | tail -1)"
-  echo "status: $(cloud-init status)"
+  echo "status: $(cloud-init status --long | tr '\\n' ' ')"
   echo "told all"
 } | sed 's/^/FACT /' >/dev/console 2>&1
 """
