@@ -3,7 +3,7 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minicloud.cli.folder import Folder
 from minicloud.cli.show import duration
@@ -26,10 +26,23 @@ def welcome(up: "Up", data: str) -> list[str]:
         f"  admin    user admin, project admin, password {up.passwords['admin']}",
         f"  demo     user demo, project demo, password {up.passwords['demo']}",
         f"  data     {data}",
+        *_lacking(settings),
         "Next:",
         f'  eval "$({_minicloud()} env{option})"',
         "  openstack server create --image minilinux --flavor m1.tiny --network private --wait web",
         f"  minicloud explain{option} web",
+    ]
+
+
+def _lacking(settings: dict[str, Any]) -> list[str]:
+    """What the next commands need and is not there."""
+    from minicloud import guest
+    from minicloud.settings import guest_cache
+
+    if settings["driver"] == "fake" or settings["guest_image"] == "none" or guest.cached(guest_cache()) is not None:
+        return []
+    return [
+        "  image    minilinux is not built in this version: run `minicloud image build`, then start the cloud again"
     ]
 
 
