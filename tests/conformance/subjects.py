@@ -76,6 +76,10 @@ def a_subject(folder: Path, **settings: int | str) -> Iterator[Subject]:
     try:
         yield Subject(_address(process, data / "minicloud.json", log))
     finally:
+        if "driver" in settings:
+            # Real guests and networks would outlive their cloud.
+            down = [str(Path(sys.executable).parent / "minicloud"), "down", "--stop-servers", "--data", str(data)]
+            subprocess.run(down, capture_output=True, check=False)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(PATIENCE_S)
