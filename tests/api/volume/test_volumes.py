@@ -58,9 +58,9 @@ async def test_what_a_volume_is_made_of() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], int, str]] = [
-    ({"size": "#$%"}, 400, "whole number"),
-    ({"size": 0}, 400, "whole number"),
-    ({"size": -1}, 400, "whole number"),
+    ({"size": "#$%"}, 400, "'#$%' does not match '^[0-9]+$'"),
+    ({"size": 0}, 400, "0 is less than the minimum of 1"),
+    ({"size": -1}, 400, "-1 is less than the minimum of 1"),
     ({}, 400, "must be an integer"),
     ({"size": 1, "volume_type": NOBODY}, 404, "Volume type"),
     ({"size": 1, "snapshot_id": NOBODY}, 404, f"Snapshot {NOBODY} could not be found."),
