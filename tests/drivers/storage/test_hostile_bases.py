@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from minicloud.base import trace
-from minicloud.base.errors import Failed
+from minicloud.base.errors import Invalid
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Fetch, Storage
 from minicloud.drivers.storage.fake import FakeStorage
@@ -42,7 +42,7 @@ async def test_no_hostile_image_reaches_a_program(kind: str, tmp_path: Path) -> 
     with trace.recording(notes):
         for hostile in HOSTILE:
             checksum = hashlib.sha512(hostile.content).hexdigest()
-            with pytest.raises(Failed, match=hostile.why):
+            with pytest.raises(Invalid, match=hostile.why):
                 await storage.ensure_base(checksum, hostile.declared, stream(hostile.content))
     assert notes.facts("command") == []
     assert await storage.bases() == []
