@@ -106,6 +106,8 @@ class Layers:
                 part.unlink(missing_ok=True)
                 os.link(base.path, part)
                 os.replace(part, path)
+                # Where somebody else was quicker both are names of one file, which rename leaves as they are.
+                part.unlink(missing_ok=True)
                 return path
             os.link(base.path, path)
         except FileExistsError:
