@@ -14,9 +14,11 @@ from minicloud.base.errors import CloudError, Invalid, ToolMissing
 from minicloud.base.ids import Ids
 from minicloud.base.tools import find
 from minicloud.core.compute.descriptions import NO_LAB, HostDescription, Lab, read_lab
+from minicloud.core.compute.topology import cpu_numbers
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.fabric.fake import FakeFabric
 from minicloud.drivers.hypervisor.fake import FakeHypervisor, FakeWorld, HostSize
+from minicloud.drivers.hypervisor.qemu.hostcells import Part
 from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage.fake import FakeImages, FakeStorage
 from minicloud.drivers.storage.fakevolumes import SIZE_GB, FakeVolumes
@@ -138,7 +140,8 @@ async def hosts_of(
     fabrics = await fabrics_of(settings, folder, names)
     cache = BaseCache(folder / "_base")
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    size_of_each = Size() if settings.hosts == 1 else Size(memory_mb=whole // settings.hosts)
+    parts = parts_of(settings.cpu_dedicated_set, len(names))
+    memory_mb = None if len(names) == 1 else whole // len(names)
     return (
         [
             HostAgent(
@@ -147,13 +150,13 @@ async def hosts_of(
                     folder / "hosts" / name,
                     accel=settings.accelerator,
                     probe_cache=cache_folder() / "kvm-probe.json",
-                    size=size_of_each,
+                    size=Size(memory_mb=memory_mb, part=part),
                 ),
                 fabric=fabrics[name],
                 storage=FilesStorage(folder / "hosts" / name, cache),
                 **on_hosts,
             )
-            for name in names
+            for name, part in zip(names, parts, strict=True)
         ],
         [
             BackendAgent(STORAGE, store=VolumeFiles(where, cache, size_gb), name=name, **common)
@@ -164,6 +167,24 @@ async def hosts_of(
         ],
         None,
     )
+
+
+def parts_of(dedicated: str, hosts: int) -> list[Part]:
+    """What each of so many hosts of QEMU has of this computer's processors and pages. Raises Invalid."""
+    if not dedicated:
+        return [Part(hosts=hosts)] * hosts
+    there = os.sched_getaffinity(0)
+    try:
+        kept = cpu_numbers(dedicated)
+    except Invalid as error:
+        raise Invalid(f"Cannot use the setting cpu_dedicated_set: {error.message}") from error
+    if missing := sorted(kept - there):
+        raise Invalid(
+            f"The setting cpu_dedicated_set names processors that this computer does not have: {missing}; "
+            f"it has {sorted(there)}"
+        )
+    shared = frozenset(there - kept)
+    return [Part(shared=shared, pinned=frozenset(sorted(kept)[index::hosts]), hosts=hosts) for index in range(hosts)]
 
 
 async def fabrics_of(settings: Settings, folder: Path, names: list[str]) -> dict[str, Fabric]:

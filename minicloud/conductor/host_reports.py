@@ -1,9 +1,12 @@
 """What hosts tell the control side: that they are up and what they have, and that a machine changed by itself."""
 
+import msgspec
+
 from minicloud.agent import calls, volume_calls
 from minicloud.base import trace
 from minicloud.conductor.world import World
 from minicloud.core.compute import aggregates, details, hosts, lifecycle, registration, servers
+from minicloud.core.compute.details import Cell
 from minicloud.core.placement import resource_providers
 from minicloud.core.volume import backends
 from minicloud.engines.database import Transaction
@@ -35,6 +38,7 @@ def _register(tx: Transaction, host: str, report: calls.HostReport, world: World
     told = registration.details_of(
         host,
         described,
+        cells=[msgspec.convert(cell, Cell, from_attributes=True) for cell in facts.cells],
         cpu_ratio=options.cpu_allocation_ratio,
         ram_ratio=options.ram_allocation_ratio,
         disk_ratio=options.disk_allocation_ratio,

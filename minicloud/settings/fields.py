@@ -95,6 +95,10 @@ class Settings(msgspec.Struct, kw_only=True, frozen=True):
     accelerator: Literal["auto", "kvm", "tcg"] = "auto"
     """How QEMU runs guests: ``auto`` takes KVM only after a probe has seen a guest run on it."""
 
+    cpu_dedicated_set: str = ""
+    """Processors of this computer, as ``2-5,^3``, that are kept for servers with CPUs of their own (``hw:cpu_policy=dedicated``);
+    several hosts of QEMU divide them among themselves. All others are shared. Default: none are kept."""
+
     fake_vcpus: int = 64
     """vCPUs of a simulated host."""
 

@@ -18,6 +18,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
+SEVERAL_CPUS = os.sched_getaffinity(0) >= {0, 1}
+"""Whether one of them can be a server's own."""
+
 DOCUMENTS = """
 mount -o ro -t iso9660 $(findfs LABEL=config-2) /mnt && cat /mnt/openstack/latest/meta_data.json && umount /mnt && echo
 wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json"""
@@ -27,6 +30,8 @@ wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json"""
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
     with a_journey(tmp_path_factory.mktemp("devices"), cache=cache, driver="qemu") as journey:
+        if SEVERAL_CPUS:
+            journey.environment["MINICLOUD_CPU_DEDICATED_SET"] = "1"
         journey.up()
         [host] = journey.facts()["hosts"]
         if host["fabric"] == "user":
@@ -41,6 +46,8 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=2, swap=64)
         specs = {"hw:cpu_max_sockets": "1", "hw_rng:rate_bytes": "65536", "quota:disk_total_iops_sec": "5000"}
         specs["hw:vif_multiqueue_enabled"] = "true"
+        if SEVERAL_CPUS:
+            specs |= {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "^0", "hw:mem_page_size": "small"}
         admin.compute.create_flavor_extra_specs(flavor, specs)
         second = admin.network.create_network(name="second")
         admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
@@ -76,6 +83,13 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         ]
         assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
         assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
+
+        if SEVERAL_CPUS:
+            # One processor that it shares, one of its own.
+            [node] = admin.compute.get(f"/servers/{server.id}/topology", microversion="2.78").json()["nodes"]
+            assert node["cpu_pinning"] == {"1": 1}
+            assert node["vcpu_set"] == [0, 1]
+            assert where_processors_run(cloud.guests()[server.id]) == {0: {0}, 1: {1}}
 
         # What has a tag stands where its config drive and its metadata say.
         drive, service = (json.loads(line)["devices"] for line in ssh(cloud, key, DOCUMENTS).splitlines())
@@ -128,6 +142,15 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert ssh(cloud, key, "hostname", server="again") == "again"
         delete(admin, again)
     assert cloud.guests() == {}
+
+
+def where_processors_run(pid: int) -> dict[int, set[int]]:
+    """The processors of this computer on which each of a guest's may run."""
+    return {
+        int(name.split()[1].partition("/")[0]): os.sched_getaffinity(int(thread.name))
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+        if (name := (thread / "comm").read_text()).startswith("CPU ")
+    }
 
 
 def at_the_console(cloud: Journey, server_id: str, user: str, password: str, command: str) -> str:

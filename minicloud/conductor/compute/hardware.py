@@ -1,5 +1,6 @@
 """What flavor and image ask of a machine, as its host is told: hardware, buses, limits. Nova's names on one side, ours on the other."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -8,8 +9,10 @@ from minicloud.agent import calls
 from minicloud.base import trace
 from minicloud.base.errors import CloudError, Invalid
 from minicloud.core.compute import hardware
+from minicloud.core.compute.pages import SMALL_KB
 from minicloud.core.compute.servers import Server
 from minicloud.core.compute.topology import wanted_topology
+from minicloud.core.scheduler.occupancy import CellFit, ServerFit
 
 _BUSES: dict[str, calls.Bus] = {"virtio": "virtio", "scsi": "scsi", "ide": "ide", "sata": "ide", "nvme": "nvme"}
 """On the machines that there are, IDE is SATA."""
@@ -29,14 +32,14 @@ _LIMITS = {
     for unit, name in (("bytes", "bytes"), ("iops", "iops"))
     for suffix in ("", "_max", "_max_length")
 }
-_LARGE_PAGE_KB = 2048
 
 
-def of_server(server: Server) -> calls.Hardware:
-    """The hardware of a server. Raises Invalid where no host here could be that."""
+def of_server(server: Server, seat: ServerFit | None = None) -> calls.Hardware:
+    """The hardware of a server that sits there on its host. Raises Invalid where no host here could be that."""
     specs, image = server.flavor.extra_specs, server.image_properties.properties
     spread = hardware.spread(server.flavor.vcpus, specs, image)
-    cells, page_kb = _memory(server)
+    seats = {} if seat is None else {cell.cell: cell for cell in seat.cells}
+    cells = _cells(server, seats)
     video = image.get("hw_video_model")
     return _hardware(
         machine_type=image.get("hw_machine_type") or None,
@@ -44,7 +47,9 @@ def of_server(server: Server) -> calls.Hardware:
         cores=spread.cores,
         threads=spread.threads,
         cells=cells,
-        page_kb=page_kb,
+        # Ordinary memory is in pages of 4 KiB, asked for or not.
+        page_kb=max((cell.page_kb for cell in seats.values() if cell.page_kb > SMALL_KB), default=0),
+        emulator=[cpu for cell in seats.values() for cpu in cell.emulator],
         rng=hardware.is_true(specs.get("hw_rng:allowed", "True")),
         rng_bytes=_number(specs.get("hw_rng:rate_bytes")),
         rng_period_ms=_number(specs.get("hw_rng:rate_period")),
@@ -89,19 +94,26 @@ def throttle(server: Server) -> calls.Throttle | None:
     return calls.Throttle(**limits) if any(limits.values()) else None
 
 
-def _memory(server: Server) -> tuple[list[calls.Cell], int]:
-    """Cells and the size of pages in KiB. A host that was chosen has the pages; what is none of its sizes is ordinary memory."""
+def _cells(server: Server, seats: Mapping[int, CellFit]) -> list[calls.Cell]:
+    """The guest's cells, each with its seat where it has one."""
     specs, image = server.flavor.extra_specs, server.image_properties.properties
     try:
         wanted = wanted_topology(server.flavor.vcpus, server.flavor.memory_mb, specs, image)
     except CloudError as error:
         trace.note("topology_passed_over", server=server.id, why=error.message)
-        return [], 0
-    if wanted is None:
-        return [], 0
-    page_kb = _LARGE_PAGE_KB if wanted.page == "large" else _number(wanted.page)
-    cells = [calls.Cell(cpus=sorted((*cell.shared, *cell.pinned)), memory_mb=cell.memory_mb) for cell in wanted.cells]
-    return cells, page_kb if page_kb > 4 else 0
+        return []
+    cells = []
+    for cell in wanted.cells if wanted is not None else ():
+        seat = seats.get(cell.id)
+        cells.append(
+            calls.Cell(
+                cpus=sorted((*cell.shared, *cell.pinned)),
+                memory_mb=cell.memory_mb,
+                host_cell=None if seat is None else seat.host_cell,
+                pins={} if seat is None else {int(virtual): cpu for virtual, cpu in seat.pins.items()},
+            )
+        )
+    return cells
 
 
 def _hardware(**said: Any) -> calls.Hardware:

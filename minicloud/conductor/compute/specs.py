@@ -7,8 +7,10 @@ import msgspec
 from minicloud.agent import calls, move_calls
 from minicloud.conductor.compute import hardware, volume_disks
 from minicloud.conductor.network.wiring import port_specs_of
+from minicloud.core import records
 from minicloud.core.compute import block_devices, local_disks, metadata, servers
 from minicloud.core.compute.servers import Server, ServerImage
+from minicloud.core.scheduler.occupancy import ServerFit
 from minicloud.engines.database import Transaction
 
 DIRECT_BOOT = "console=ttyS0 root=/dev/vda rw no_timer_check"
@@ -32,7 +34,7 @@ def server_spec(tx: Transaction, server: Server, packed: Sequence[move_calls.Pac
         ramdisk=None if image.ramdisk is None else _source(image.ramdisk),
         command_line=image.properties.get("os_command_line", DIRECT_BOOT) if image.kernel is not None else None,
         nics=[calls.NicSpec(port=port, model=hardware.nic_model(server)) for port in port_specs_of(tx, server.id)],
-        hardware=hardware.of_server(server),
+        hardware=hardware.of_server(server, records.find(tx, ServerFit, server.id)),
         disk_bus=hardware.disk_bus(server),
         cdrom_bus=hardware.cdrom_bus(server),
         throttle=hardware.throttle(server),

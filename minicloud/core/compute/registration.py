@@ -1,12 +1,12 @@
 """What follows from a host's registration: its details, what its provider offers and is like, the aggregates it joins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from minicloud.core import records
 from minicloud.core.compute import aggregates, details, host_traits
 from minicloud.core.compute.aggregates import Aggregate
 from minicloud.core.compute.descriptions import HostDescription, Lab
-from minicloud.core.compute.details import HostDetails
+from minicloud.core.compute.details import Cell, HostDetails
 from minicloud.core.compute.topology import HYPERTHREADING
 from minicloud.core.placement import inventories, traits
 from minicloud.core.placement.inventories import Stocked
@@ -15,11 +15,19 @@ from minicloud.engines.database import Transaction
 
 
 def details_of(
-    host: str, described: HostDescription | None, *, cpu_ratio: float, ram_ratio: float, disk_ratio: float
+    host: str,
+    described: HostDescription | None,
+    *,
+    cells: Sequence[Cell] = (),
+    cpu_ratio: float,
+    ram_ratio: float,
+    disk_ratio: float,
 ) -> HostDetails:
-    """A host in detail. The ratios are the settings', which a description overrules."""
+    """A host in detail. ``cells`` are those it told of, the ratios are the settings'; a description overrules both."""
     if described is None:
-        return HostDetails(host=host, cpu_ratio=cpu_ratio, ram_ratio=ram_ratio, disk_ratio=disk_ratio)
+        return HostDetails(
+            host=host, cells=list(cells), cpu_ratio=cpu_ratio, ram_ratio=ram_ratio, disk_ratio=disk_ratio
+        )
     return HostDetails(
         host=host,
         host_ip=described.host_ip,
@@ -39,7 +47,7 @@ def offer(
     """Let the provider have what the host has; what others gave it (a custom class, say) stays."""
     ratios = details.ratios(told, [one.metadata for one in aggregates.of_host(tx, told.host)])
     pinned = sum(len(cell.pinned) for cell in told.cells)
-    shared = sum(len(cell.cpus) for cell in told.cells) if told.cells else vcpus
+    shared = min(sum(len(cell.cpus) for cell in told.cells), vcpus) if told.cells else vcpus
     disk_gb = max(disk_gb, 1)
     offered = {
         "MEMORY_MB": Stocked(

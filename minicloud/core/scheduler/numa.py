@@ -74,8 +74,9 @@ def fit_cell(
         cell=one.id,
         host_cell=cell.id,
         shared=shared,
-        pins={str(virtual): cpu for virtual, cpu in zip(one.pinned, cpus, strict=True)},
+        pins={str(virtual): cpu for virtual, cpu in zip(one.pinned, cpus, strict=False)},
         taken=sorted(taken_cpus),
+        emulator=cpus[len(one.pinned) :],
         memory_mb=one.memory_mb,
         page_kb=page_kb,
     )
@@ -84,7 +85,7 @@ def fit_cell(
 def pack(
     cell: Cell, taken: frozenset[int], count: int, threads: str, *, extra: int = 0
 ) -> tuple[list[int], set[int]] | str:
-    """Host CPUs for so many pinned virtual ones, and all CPUs that are then taken (``extra``: for the emulator); or why not.
+    """Host CPUs for so many pinned virtual ones and behind them ``extra`` for the emulator, and all that are then taken; or why not.
 
     ``require`` fills whole cores, ``isolate`` takes one thread of a core and leaves the others idle, else cores are filled as
     far as they go, the freest first.
@@ -97,7 +98,7 @@ def pack(
         if len(whole) < count + extra:
             return f"wants {count + extra} cores for itself, has {len(whole)} idle"
         chosen = whole[: count + extra]
-        return [core[0] for core in chosen[:count]], {cpu for core in chosen for cpu in core}
+        return [core[0] for core in chosen], {cpu for core in chosen for cpu in core}
     total = sum(len(core) for core in free)
     if total < count + extra:
         return f"wants {count + extra} CPUs of its own, has {total} of {len(cell.pinned)} left"
@@ -105,7 +106,7 @@ def pack(
         return _on_siblings(free, count, extra)
     order = [cpu for core in sorted(free, key=lambda core: (-len(core), core)) for cpu in core]
     chosen_cpus = order[: count + extra]
-    return chosen_cpus[:count], set(chosen_cpus)
+    return chosen_cpus, set(chosen_cpus)
 
 
 def _on_siblings(free: list[list[int]], count: int, extra: int) -> tuple[list[int], set[int]] | str:
@@ -120,7 +121,7 @@ def _on_siblings(free: list[list[int]], count: int, extra: int) -> tuple[list[in
             chosen = cpus[:count]
             others = [cpu for core in free for cpu in core if cpu not in chosen]
             if len(others) >= extra:
-                return chosen, {*chosen, *others[:extra]}
+                return [*chosen, *others[:extra]], {*chosen, *others[:extra]}
     return f"wants {count} CPUs on cores whose threads are idle, and has too few"
 
 

@@ -11,13 +11,14 @@ from minicloud.engines.database import Transaction
 
 class CellFit(msgspec.Struct, frozen=True, kw_only=True):
     """A virtual cell on a cell of its host. ``pins``: host CPU of each virtual CPU that has one of its own; ``taken``: all host
-    CPUs that nobody else may have, siblings that stay idle and emulator threads included. ``page_kb`` 0: ordinary memory."""
+    CPUs that nobody else may have, siblings that stay idle and ``emulator``'s included. ``page_kb`` 0: ordinary memory."""
 
     cell: int
     host_cell: int
     shared: int = 0
     pins: dict[str, int] = {}
     taken: list[int] = []
+    emulator: list[int] = []
     memory_mb: int = 0
     page_kb: int = 0
 

@@ -82,17 +82,24 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """A NUMA cell of the guest: the numbers of its processors, and its memory in MiB."""
+    """A NUMA cell of the guest: the numbers of its processors, and its memory in MiB.
+
+    Its seat on the host, where it has one: ``host_cell``, from which its memory comes and on whose shared processors it runs;
+    ``pins``, the host's processor for each of its own that has one for itself.
+    """
 
     cpus: list[int]
     memory_mb: int
+    host_cell: int | None = None
+    pins: dict[int, int] = {}
 
 
 class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     """What else a machine is made of; every default is the plain machine that most guests get.
 
     ``sockets`` 0: as many as processors. ``page_kb``: memory in pages of this size, 0 in ordinary ones. ``rng_bytes`` every
-    ``rng_period_ms`` are what the generator gives, 0 without limit. ``cpu_shares`` weigh against other machines (1024 is
+    ``rng_period_ms`` are what the generator gives, 0 without limit. ``emulator``: the host's processors on which everything
+    but the guest's own processors runs; empty: on those of its cells. ``cpu_shares`` weigh against other machines (1024 is
     ordinary), ``cpu_quota_us`` of every ``cpu_period_us`` is what each processor may run.
     ``quiesce``: no copy of a disk is made unless the agent in the guest has written everything out before.
     """
@@ -103,6 +110,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     cells: list[Cell] = []
     page_kb: int = 0
+    emulator: list[int] = []
     rng: bool = True
     rng_bytes: int = 0
     rng_period_ms: int = 0
@@ -191,8 +199,29 @@ class MachineUsage(msgspec.Struct, frozen=True, kw_only=True):
     nics: list[NicUsage]
 
 
+class HostPages(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory of a host's cell in pages of one size."""
+
+    size_kb: int
+    total: int
+
+
+class HostCell(msgspec.Struct, frozen=True, kw_only=True):
+    """A NUMA cell of the host. ``cpus`` are for machines that share processors, ``pinned`` for those with some of their own.
+
+    ``siblings``: threads of one core stand together. Memory in MiB.
+    """
+
+    id: int
+    cpus: list[int] = []
+    pinned: list[int] = []
+    siblings: list[list[int]] = []
+    memory_mb: int
+    pages: list[HostPages] = []
+
+
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What this host can give: capacity, and how it runs machines."""
+    """What this host can give: capacity, and how it runs machines. A host that knows no cells of its own tells of none."""
 
     hypervisor_type: str
     hypervisor_version: int
@@ -202,6 +231,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_arch: str = "x86_64"
     cpu_model: str = ""
     accelerator: str = ""
+    cells: list[HostCell] = []
 
 
 class MoveProgress(msgspec.Struct, frozen=True, kw_only=True):

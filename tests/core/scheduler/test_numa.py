@@ -26,9 +26,9 @@ def pinned(count: int, *, threads: str = "", memory_mb: int = 64, **more: Any) -
     [
         (2, "prefer", 0, ([0, 2], {0, 2})),
         (2, "require", 0, ([0, 2], {0, 2})),
-        (3, "prefer", 1, ([0, 2, 1], {0, 1, 2, 3})),
+        (3, "prefer", 1, ([0, 2, 1, 3], {0, 1, 2, 3})),
         (2, "isolate", 0, ([0, 1], {0, 1, 2, 3})),
-        (1, "isolate", 1, ([0], {0, 1, 2, 3})),
+        (1, "isolate", 1, ([0, 1], {0, 1, 2, 3})),
         (3, "isolate", 0, "wants 3 cores for itself, has 2 idle"),
         (5, "", 0, "wants 5 CPUs of its own, has 4 of 4 left"),
     ],

@@ -28,8 +28,8 @@ def machine(spec: Machine) -> str:
     return f"{kind},memory-backend=ram0" if hardware.page_kb and not hardware.cells else kind
 
 
-def processors(spec: Machine) -> list[str]:
-    """Processors, memory and cells. Raises Invalid: they do not add up."""
+def processors(spec: Machine, *, bound: bool = False) -> list[str]:
+    """Processors, memory and cells, ``bound`` to the host's cells in which they sit. Raises Invalid: they do not add up."""
     hardware = spec.hardware
     sockets = hardware.sockets or spec.vcpus
     if sockets * hardware.cores * hardware.threads != spec.vcpus:
@@ -44,15 +44,16 @@ def processors(spec: Machine) -> list[str]:
         raise Invalid(f"the memory of the machine's cells does not add up to {spec.memory_mb} MiB")
     for number, cell in enumerate(hardware.cells):
         cpus = "".join(f",cpus={cpu}" for cpu in cell.cpus)
-        argv += ["-object", _memory(number, cell.memory_mb, hardware.page_kb)]
+        argv += ["-object", _memory(number, cell.memory_mb, hardware.page_kb, cell.host_cell if bound else None)]
         argv += ["-numa", f"node,nodeid={number}{cpus},memdev=ram{number}"]
     return argv
 
 
-def _memory(number: int, memory_mb: int, page_kb: int) -> str:
+def _memory(number: int, memory_mb: int, page_kb: int, host_cell: int | None = None) -> str:
+    there = "" if host_cell is None else f",host-nodes={host_cell},policy=bind"
     if not page_kb:
-        return f"memory-backend-ram,id=ram{number},size={memory_mb}M"
-    return f"memory-backend-memfd,id=ram{number},size={memory_mb}M,hugetlb=on,hugetlbsize={page_kb}K,prealloc=on"
+        return f"memory-backend-ram,id=ram{number},size={memory_mb}M{there}"
+    return f"memory-backend-memfd,id=ram{number},size={memory_mb}M,hugetlb=on,hugetlbsize={page_kb}K,prealloc=on{there}"
 
 
 def extras(hardware: Hardware) -> list[str]:

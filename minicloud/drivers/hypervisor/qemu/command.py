@@ -25,12 +25,16 @@ UEFI_CODE, UEFI_VARIABLES = "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"
 
 
 class Emulator(msgspec.Struct, frozen=True, kw_only=True):
-    """Which QEMU runs machines, and how. ``firmware`` is the folder of Debian's ``ovmf``; None when it is not installed."""
+    """Which QEMU runs machines, and how. ``firmware`` is the folder of Debian's ``ovmf``; None when it is not installed.
+
+    ``cells``: the host has several, and a machine's memory comes from those in which it sits.
+    """
 
     binary: str
     accelerator: Literal["kvm", "tcg"]
     sandbox: bool = True
     firmware: str | None = None
+    cells: bool = False
 
 
 def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, Sequence[int]], layout: Layout) -> list[str]:
@@ -50,7 +54,11 @@ def command_line(machine: Machine, emulator: Emulator, taps: Mapping[str, Sequen
     argv = [emulator.binary]
     argv += ["-name", f"guest={escape(machine.name)},debug-threads=on", "-uuid", machine.id]
     argv += ["-machine", board.machine(machine), "-accel", emulator.accelerator]
-    argv += ["-cpu", "host" if emulator.accelerator == "kvm" else "max", *board.processors(machine)]
+    argv += [
+        "-cpu",
+        "host" if emulator.accelerator == "kvm" else "max",
+        *board.processors(machine, bound=emulator.cells),
+    ]
     argv += ["-nodefaults", "-no-user-config", "-display", "none", "-pidfile", "pid"]
     if emulator.sandbox:
         argv += ["-sandbox", _sandbox(machine)]

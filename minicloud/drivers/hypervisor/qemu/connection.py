@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from minicloud.base.errors import Failed, Unavailable
-from minicloud.drivers.hypervisor import Disk
+from minicloud.drivers.hypervisor import HostCell, Machine
+from minicloud.drivers.hypervisor.qemu import seating
 from minicloud.drivers.hypervisor.qemu.devices import throttling
 from minicloud.drivers.hypervisor.qemu.folder import Folder
 from minicloud.drivers.hypervisor.qemu.process import Process
@@ -40,8 +41,11 @@ async def failure(machine_id: str, folder: Folder, found: Process) -> Failed:
     return Failed(f"QEMU could not start machine {machine_id}: {said}", code=found.code, stderr=said)
 
 
-async def throttle(qmp: Qmp | None, disks: Sequence[Disk]) -> None:
-    """The disks of a new process are held to their limits, which its command line cannot say."""
-    for disk in disks:
-        if disk.throttle is not None and qmp is not None:
+async def settle(qmp: Qmp | None, machine: Machine, pid: int, cells: Sequence[HostCell]) -> None:
+    """A new process has what its command line cannot say: limits of its disks, its seat among the host's cells."""
+    if qmp is None:
+        return
+    for disk in machine.disks:
+        if disk.throttle is not None:
             await qmp.execute("block_set_io_throttle", throttling(disk, disk.throttle))
+    await seating.take(machine, pid, qmp, cells)

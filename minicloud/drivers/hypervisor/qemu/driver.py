@@ -18,6 +18,7 @@ from minicloud.drivers.hypervisor import (
     Disk,
     DiskFormat,
     Hardware,
+    HostCell,
     HostFacts,
     Machine,
     MachineFacts,
@@ -31,6 +32,7 @@ from minicloud.drivers.hypervisor.qemu import (
     addresses,
     copying,
     guestagent,
+    hostcells,
     hostfacts,
     hotplug,
     mirroring,
@@ -39,6 +41,7 @@ from minicloud.drivers.hypervisor.qemu import (
 )
 from minicloud.drivers.hypervisor.qemu.command import UEFI_CODE, UEFI_VARIABLES, Emulator
 from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.hostcells import Part
 from minicloud.drivers.hypervisor.qemu.layout import planned
 from minicloud.drivers.hypervisor.qemu.moves import QemuMoves
 from minicloud.drivers.hypervisor.qemu.vm import Vm
@@ -55,6 +58,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: int | None = None
     memory_mb: int | None = None
     disk_gb: int | None = None
+    part: Part = Part()
 
 
 class QemuHypervisor(QemuMoves):
@@ -66,6 +70,7 @@ class QemuHypervisor(QemuMoves):
         probe_cache: a file that keeps what was found out about this computer until it boots again.
         size: what this host tells of its capacity, when several share the computer.
         firmware: the folder with UEFI's code and variables, as Debian's ``ovmf`` names them.
+        system: where the kernel tells of processors and cells.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class QemuHypervisor(QemuMoves):
         probe_cache: Path | None = None,
         size: Size | None = None,
         firmware: Path = FIRMWARE,
+        system: Path = hostcells.SYSTEM,
     ) -> None:
         self._folder = folder.absolute()
         self._instances = self._folder / "instances"
@@ -83,6 +89,7 @@ class QemuHypervisor(QemuMoves):
         self._probe_cache = probe_cache
         self._size = size or Size()
         self._firmware = firmware
+        self._system = system
         self._vms: dict[str, Vm] = {}
         self._changed: PowerChanged | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,14 +124,16 @@ class QemuHypervisor(QemuMoves):
 
     async def facts(self) -> HostFacts:
         found = await self._abilities()
+        cells = self.cells()
         return HostFacts(
             hypervisor_type="QEMU",
             hypervisor_version=found.version,
-            vcpus=self._size.vcpus or hostfacts.processors(),
+            vcpus=self._size.vcpus or sum(len(cell.cpus) + len(cell.pinned) for cell in cells),
             memory_mb=self._size.memory_mb or hostfacts.memory_mb(),
             disk_gb=self._size.disk_gb or hostfacts.disk_gb(self._folder),
             cpu_model=hostfacts.processor_model(),
             accelerator=probe.choose(self._accel, found),
+            cells=cells,
         )
 
     async def machines(self) -> list[MachineFacts]:
@@ -232,7 +241,12 @@ class QemuHypervisor(QemuMoves):
             accelerator=probe.choose(self._accel, found),
             sandbox=found.sandbox,
             firmware=str(self._firmware) if uefi else None,
+            cells=len(self.cells()) > 1,
         )
+
+    def cells(self) -> list[HostCell]:
+        """For ``Vm``: the cells of this computer, as this host has them."""
+        return hostcells.cells(self._size.part, self._system)
 
     def watch(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """For ``Vm``: do this in the background until ``close``."""

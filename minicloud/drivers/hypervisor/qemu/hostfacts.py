@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from minicloud.base.errors import Unavailable
+from minicloud.drivers.hypervisor import Machine
 
 _OWN_NEEDS_MB = 64
 """What a QEMU process takes besides its guest's memory, at least."""
@@ -33,9 +34,12 @@ def available_mb() -> int:
     return _meminfo("MemAvailable")
 
 
-def check_memory(wanted_mb: int) -> None:
-    """Raises Unavailable when a machine with this much memory would make the host swap or kill."""
-    free, needs = available_mb(), wanted_mb + _OWN_NEEDS_MB
+def check_memory(machine: Machine) -> None:
+    """Raises Unavailable when a machine with this much memory would make the host swap or kill.
+
+    Large pages are set apart already: when there are too few of them, QEMU says so itself.
+    """
+    free, needs = available_mb(), _OWN_NEEDS_MB + (0 if machine.hardware.page_kb else machine.memory_mb)
     if free < needs:
         raise Unavailable(
             f"host has {free} MiB free, the machine needs {needs} MiB: stop other machines or use a smaller flavor",

@@ -188,7 +188,13 @@ def _as_there(wished: Machine, built: str) -> tuple[Machine, Layout]:
     if missing := [disk.id for disk in there.machine.disks if disk.id not in ours]:
         raise Failed(f"machine {wished.id} has disks that this host knows nothing of: {', '.join(missing)}")
     disks = [msgspec.structs.replace(d, path=ours[d.id].path, format=ours[d.id].format) for d in there.machine.disks]
-    machine = msgspec.structs.replace(there.machine, disks=disks, kernel=wished.kernel, ramdisk=wished.ramdisk)
+    # What the guest sees of its cells is what it saw; where they sit is this host's.
+    hardware = msgspec.structs.replace(
+        there.machine.hardware, cells=wished.hardware.cells, emulator=wished.hardware.emulator
+    )
+    machine = msgspec.structs.replace(
+        there.machine, disks=disks, kernel=wished.kernel, ramdisk=wished.ramdisk, hardware=hardware
+    )
     return as_it_was(machine, wished), there.layout
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from minicloud.drivers.hypervisor import Machine, PowerState
+from minicloud.drivers.hypervisor import HostCell, Machine, PowerState
 from minicloud.drivers.hypervisor.qemu.command import Emulator
 
 
@@ -12,6 +12,9 @@ class Surroundings(Protocol):
 
     async def emulator(self, machine: Machine) -> Emulator:
         """How to run it. Raises ToolMissing, Unavailable."""
+
+    def cells(self) -> list[HostCell]:
+        """The host's NUMA cells."""
 
     def watch(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Do this in the background, until the driver closes."""

@@ -217,7 +217,7 @@ class Vm:
         """Bring up a new process, or leave things as they were before. Raises what the promise says."""
         before = self.record
         emulator = await self._around.emulator(machine)
-        hostfacts.check_memory(machine.memory_mb)
+        hostfacts.check_memory(machine)
         self._hurry.clear()
         started: Process | None = None
         try:
@@ -239,7 +239,7 @@ class Vm:
             record = msgspec.structs.replace(record, pid=started.pid, started=process.started_at(started.pid))
             self.keep(record)
             await self._take(started, record)
-            await connection.throttle(self._qmp, machine.disks)
+            await connection.settle(self._qmp, machine, started.pid, self._around.cells())
             if suspended and self._qmp is not None:
                 await suspension.restored(self._qmp)
                 await self._go_on()

@@ -167,6 +167,19 @@ def test_processors_cells_and_pages() -> None:
     assert "hugetlb=on" in values(both, "-object")[1]
 
 
+def test_memory_comes_from_where_its_cell_sits() -> None:
+    cells = [Cell(cpus=[0], memory_mb=192, host_cell=3), Cell(cpus=[1], memory_mb=64, host_cell=1, pins={1: 5})]
+    seated = a_machine(hardware=Hardware(cells=cells))
+    several = Emulator(binary="q", accelerator="tcg", cells=True)
+    assert values(line(seated, several), "-object")[:2] == [
+        "memory-backend-ram,id=ram0,size=192M,host-nodes=3,policy=bind",
+        "memory-backend-ram,id=ram1,size=64M,host-nodes=1,policy=bind",
+    ]
+    assert "host-nodes" not in " ".join(line(seated)), "where there is but one, nobody needs the right to choose"
+    unseated = a_machine(hardware=Hardware(cells=[Cell(cpus=[0, 1], memory_mb=256)]))
+    assert "host-nodes" not in " ".join(line(unseated, several))
+
+
 def test_what_flavors_and_images_add() -> None:
     hardware = Hardware(
         machine_type="pc-q35-7.2",

@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,9 +18,11 @@ import pytest
 from minicloud.base import trace
 from minicloud.base.errors import Failed, Invalid, NotFound, ToolMissing, Unavailable
 from minicloud.drivers.fabric import TapPlug, UserPlug
-from minicloud.drivers.hypervisor import Disk, Machine, Nic, PowerState
+from minicloud.drivers.hypervisor import Cell, Disk, Hardware, Machine, Nic, PowerState
 from minicloud.drivers.hypervisor.qemu.driver import QemuHypervisor, Size
 from minicloud.drivers.hypervisor.qemu.folder import Folder
+from minicloud.drivers.hypervisor.qemu.hostcells import Part
+from tests.drivers.hypervisor.qemu.test_hostcells import a_system
 from tests.support.bootsector import boot_disk
 
 pytestmark = [
@@ -443,6 +445,94 @@ async def test_a_host_may_be_a_part_of_the_computer(host: Host) -> None:
         assert (facts.vcpus, facts.memory_mb, facts.disk_gb) == (4, 2048, 20)
         assert (facts.hypervisor_type, facts.accelerator) == ("QEMU", "tcg")
         assert 4_000_000 < facts.hypervisor_version < 99_000_000
+
+
+def allowed(pid: int, name: str) -> set[int]:
+    """Where the threads of this name may run."""
+    return {
+        cpu
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+        if (thread / "comm").read_text().strip() == name
+        for cpu in os.sched_getaffinity(int(thread.name))
+    }
+
+
+def policies(pid: int) -> str:
+    """From where each piece of its memory comes."""
+    return Path(f"/proc/{pid}/numa_maps").read_text()
+
+
+@pytest.mark.skipif(not {0, 1} <= os.sched_getaffinity(0), reason="this computer has one processor")
+async def test_guests_sit_where_their_cells_are(host: Host, tmp_path: Path) -> None:
+    # Two cells where there is one, so that QEMU is told; nobody sits in the second, which no kernel here would know.
+    system = a_system(tmp_path / "system", {0: "0-1", 9: ""})
+    size = Size(part=Part(shared=frozenset([0]), pinned=frozenset([1])))
+    cells = [
+        Cell(cpus=[0], memory_mb=24, host_cell=0),
+        Cell(cpus=[1], memory_mb=40, host_cell=0, pins={1: 1}),
+    ]
+    machine = host.a_machine(vcpus=2, hardware=Hardware(cells=cells))
+    plain = host.a_machine()
+    async with host.entered(size=size, system=system) as hypervisor:
+        facts = await hypervisor.facts()
+        assert facts.vcpus == 2
+        assert [(cell.id, cell.cpus, cell.pinned) for cell in facts.cells] == [(0, [0], [1]), (9, [], [])]
+        for times in (1, 2):
+            pid = (await hypervisor.ensure_running(machine)).pid
+            assert pid is not None
+            await booted(hypervisor, machine, times)
+            assert allowed(pid, "CPU 0/TCG") == {0}
+            assert allowed(pid, "CPU 1/TCG") == {1}
+            assert allowed(pid, "qemu-system-x86") == {0, 1}, "everything else runs with the processors"
+            assert "bind:0" in policies(pid)
+            await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        pid = (await hypervisor.ensure_running(plain)).pid
+        assert pid is not None
+        assert allowed(pid, "CPU 0/TCG") == {0}, "what is kept for some is not for others"
+        assert "bind" not in policies(pid)
+
+
+async def test_a_seat_that_is_no_more_is_told_and_the_guest_runs(host: Host) -> None:
+    cells = [Cell(cpus=[0], memory_mb=64, host_cell=0, pins={0: 900})]
+    machine, recording = host.a_machine(hardware=Hardware(cells=cells)), trace.Recording()
+    with trace.recording(recording):
+        async with host.entered() as hypervisor:
+            await hypervisor.ensure_running(machine)
+            await booted(hypervisor, machine, 1)
+    assert "seat_not_taken" in recording.words()
+
+
+def free_pages(size_kb: int) -> int:
+    """Pages of this size that nobody has."""
+    return int(Path(f"/sys/kernel/mm/hugepages/hugepages-{size_kb}kB/free_hugepages").read_text())
+
+
+@contextmanager
+def large_pages(more: int) -> Iterator[None]:
+    """So many more pages of 2 MiB set apart; skips where that is not ours to say."""
+    count = Path("/proc/sys/vm/nr_hugepages")
+    before = count.read_text()
+    try:
+        count.write_text(str(int(before) + more))
+    except OSError:
+        pytest.skip("nobody but this computer's root sets large pages apart")
+    try:
+        yield
+    finally:
+        count.write_text(before)
+
+
+async def test_large_pages_are_used_or_missed_in_qemus_words(host: Host) -> None:
+    machine = host.a_machine(hardware=Hardware(page_kb=2048, cells=[Cell(cpus=[0], memory_mb=64)]))
+    async with host.entered() as hypervisor:
+        if free_pages(2048) < 32:
+            with pytest.raises(Failed, match="Cannot allocate memory"):
+                await hypervisor.ensure_running(machine)
+            assert await hypervisor.machine(machine.id) is None
+        with large_pages(32):
+            await hypervisor.ensure_running(machine)
+            await booted(hypervisor, machine, 1)
+            await hypervisor.ensure_gone(machine.id)
 
 
 async def test_a_machine_that_is_off_has_no_serial_line(host: Host) -> None:
