@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,9 @@ from openstack.exceptions import ConflictException, ForbiddenException, SDKExcep
 
 from tests.support.identity import ADMIN_PASSWORD, DEMO_PASSWORD
 from tests.support.identity_server import an_identity_server
+from tests.support.warm_openstack import openstack as openstack_command
 
 pytestmark = [pytest.mark.journey, pytest.mark.filterwarnings("ignore::ResourceWarning")]
-
-COMMAND = Path(sys.executable).parent / "openstack"
 
 
 @pytest.fixture
@@ -33,6 +31,7 @@ class Shell:
     def __init__(
         self, url: str, home: Path, user: str, password: str, *, system: bool = False, project: str = ""
     ) -> None:
+        self.home = home
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -49,22 +48,23 @@ class Shell:
 
     def fails(self, *words: str) -> str:
         """What the command says when it fails."""
-        done = subprocess.run([COMMAND, *words], env=self.environment, capture_output=True, text=True, timeout=120)
+        done = self._run(*words)
         assert done.returncode != 0, done.stdout
         return done.stderr
 
     def does(self, *words: str) -> None:
         """A command that says nothing."""
-        done = subprocess.run([COMMAND, *words], env=self.environment, capture_output=True, text=True, timeout=120)
+        done = self._run(*words)
         assert done.returncode == 0, done.stderr
 
     def tells(self, *words: str) -> Any:
         """What the command prints, as JSON."""
-        done = subprocess.run(
-            [COMMAND, *words, "-f", "json"], env=self.environment, capture_output=True, text=True, timeout=120
-        )
+        done = self._run(*words, "-f", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return openstack_command(*words, environment=self.environment, cwd=self.home, timeout_s=120)
 
 
 def test_an_administrator_lets_a_newcomer_in_and_out_again_with_the_openstack_command(url: str, tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ import openstack
 import pytest
 from openstack.exceptions import ConflictException, ForbiddenException, HttpException, NotFoundException
 
+from tests.support.warm_openstack import openstack as openstack_command
+
 pytestmark = [pytest.mark.journey, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
-COMMAND = Path(sys.executable).parent / "openstack"
 PASSWORD = "secret"
 
 
@@ -82,7 +83,7 @@ class Process:
             "OS_PROJECT_DOMAIN_ID": "default",
             "OS_IDENTITY_API_VERSION": "3",
         }
-        done = subprocess.run([COMMAND, *words], env=environment, capture_output=True, text=True, timeout=120)
+        done = openstack_command(*words, environment=environment, cwd=self.folder, timeout_s=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import openstack
 from openstack.connection import Connection
 
+from tests.support.warm_openstack import openstack as openstack_command
+
 Result = TypeVar("Result")
 
 COMMANDS = Path(sys.executable).parent
@@ -56,6 +58,8 @@ class Journey:
 
     def run(self, *words: str | Path, timeout_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         """Any program, as this user; it may fail."""
+        if words[0] == "openstack" and not self._before:
+            return openstack_command(*words[1:], environment=self.environment, cwd=self.home, timeout_s=timeout_s)
         return subprocess.run(
             [*self._before, *map(str, words)],
             env=self.environment,
