@@ -560,6 +560,22 @@ async def test_a_machine_that_is_off_has_other_devices_from_its_next_start_on(ho
             await hypervisor.ensure_disk_throttle(machine.id, disk.id, None)
 
 
+async def test_nothing_comes_to_an_ide_bus_or_leaves_it_while_the_machine_runs(house: House) -> None:
+    machine = house.a_machine()
+    first, second = house.a_disk(bus="ide"), house.a_disk(bus="ide")
+    machine = msgspec.structs.replace(machine, disks=[*machine.disks, first])
+    async with house.entered() as hypervisor:
+        await hypervisor.ensure_running(machine)
+        with pytest.raises(Conflict, match="no disk comes to an IDE bus while the machine runs"):
+            await hypervisor.ensure_disk_attached(machine.id, second)
+        with pytest.raises(Conflict, match="no disk leaves an IDE bus while the machine runs"):
+            await hypervisor.ensure_disk_detached(machine.id, first.id, timeout_s=5)
+        await hypervisor.ensure_shutdown(machine.id, grace_s=0)
+        await hypervisor.ensure_disk_attached(machine.id, second)
+        await hypervisor.ensure_disk_detached(machine.id, first.id, timeout_s=5)
+        await hypervisor.ensure_disk_detached(machine.id, second.id, timeout_s=5)
+
+
 async def test_what_was_attached_survives_a_soft_reboot_and_a_suspension(house: House) -> None:
     machine, disk, nic = house.a_machine(), house.a_disk(), a_nic()
     async with house.entered() as hypervisor:

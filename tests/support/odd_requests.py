@@ -11,6 +11,7 @@ import sys
 import types
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import httpx
@@ -191,8 +192,11 @@ COLLECTIONS = {
 """Where the ids come from that stand in paths and bodies, by a part of the name that they stand under."""
 
 
-async def send(name: str, seed: int, requests: int, *, per_cloud: int = 1000) -> Counter[int]:
-    """Send so many requests, and count the answers by status. Raises AssertionError for the first that is a defect."""
+async def send(name: str, seed: int, requests: int, *, per_cloud: int = 1000, loud: bool = False) -> Counter[int]:
+    """Send so many requests, and count the answers by status; ``loud`` prints those for which somebody was too busy.
+
+    Raises AssertionError for the first that is a defect.
+    """
     dice, statuses = random.Random(seed), Counter[int]()
     for begin in range(0, requests, per_cloud):
         # A new cloud now and then: one that is full of oddities, or without hosts, ends the game.
@@ -205,6 +209,8 @@ async def send(name: str, seed: int, requests: int, *, per_cloud: int = 1000) ->
                     odd = Odd(dice, await _ids(cloud.admin, COLLECTIONS[name]))
                 status, told = await _one(cloud, service, odd, dice)
                 statuses[status] += 1
+                if status == 503 and loud:
+                    print(f"seed {seed}, request {number}: {told}", flush=True)
                 assert status < 500 or status in (501, 503), f"seed {seed}, request {number}: {told}"
             await cloud.settled()
             assert not cloud.notes.facts("defect")
@@ -288,5 +294,5 @@ async def _one(cloud: TestedCloud, service: Service, odd: Odd, dice: random.Rand
 if __name__ == "__main__":
     wanted = int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
     first = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    counted = trio.run(send, sys.argv[1], first, wanted)
+    counted = trio.run(partial(send, sys.argv[1], first, wanted, loud=True))
     print(f"{wanted} requests, none answered with 500: {dict(sorted(counted.items()))}")

@@ -149,11 +149,17 @@ class FakeHypervisor(FakeMoves):
     async def ensure_disk_attached(self, machine_id: str, disk: Disk) -> None:
         async with self._changing("ensure_disk_attached", machine_id) as known:
             disks = [disk if had.id == disk.id else had for had in known.machine.disks]
+            if disk.bus == "ide" and disk not in disks and known.power in (PowerState.RUNNING, PowerState.PAUSED):
+                raise Conflict(f"disk {disk.id} cannot be attached: no disk comes to an IDE bus while the machine runs")
             self._has(known, disks=disks if disk in disks else [*disks, disk])
 
     async def ensure_disk_detached(self, machine_id: str, disk_id: str, *, timeout_s: float) -> None:
         async with self._changing("ensure_disk_detached", machine_id) as known:
-            if any(disk.id == disk_id for disk in known.machine.disks):
+            if (had := next((disk for disk in known.machine.disks if disk.id == disk_id), None)) is not None:
+                if had.bus == "ide" and known.power in (PowerState.RUNNING, PowerState.PAUSED):
+                    raise Conflict(
+                        f"disk {disk_id} cannot be detached: no disk leaves an IDE bus while the machine runs"
+                    )
                 await self._lets_go(known, disk_id, timeout_s)
                 known = self.known(machine_id)
                 self._has(known, disks=[disk for disk in known.machine.disks if disk.id != disk_id])
