@@ -4,8 +4,10 @@ For tests on a virtual clock (a thread would let a mock clock jump while it work
 for clouds in memory, where it is the fastest there is.
 """
 
+import functools
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 from minicloud.base.clock import Clock, SystemClock
@@ -33,9 +35,13 @@ class InlineDatabase:
         self._clock = clock or SystemClock()
         self._ids = ids or RandomIds()
         self._connection = connect(path, durability=durability)
-        if image is not None:
-            self._connection.deserialize(image)
-        migrate(self._connection)
+        if path == ":memory:":
+            # A copy, and not what deserialize() makes of the connection itself: that may not grow beyond a GiB.
+            with closing(sqlite3.connect(path)) as like:
+                like.deserialize(_without_rows() if image is None else image)
+                like.backup(self._connection)
+        if path != ":memory:" or image is not None:
+            migrate(self._connection)
 
     def image(self) -> bytes:
         """All that is in it, to begin another one with."""
@@ -77,3 +83,11 @@ class InlineDatabase:
             except sqlite3.OperationalError:
                 # A full disk makes sqlite roll back by itself; the first error is the one to tell.
                 pass
+
+
+@functools.cache
+def _without_rows() -> bytes:
+    """A database with all tables. Making them takes twenty times as long as a copy, and a program may have many clouds in memory."""
+    with closing(connect(":memory:")) as made:
+        migrate(made)
+        return made.serialize()
