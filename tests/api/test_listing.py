@@ -14,7 +14,6 @@ from minicloud.core.compute.flavors import Flavor
 from minicloud.core.records import Condition
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
-from tests.support.worlds import empty_database
 
 pytestmark = pytest.mark.anyio
 HERE = "http://cloud.test/compute/v2.1/things"
@@ -175,7 +174,7 @@ def test_pages_one_after_the_other_are_the_whole_listing(
                 return whole, found
             asked = parse_qsl(urlsplit(one.next_url(found[-1])).query)
 
-    database, result = InlineDatabase(image=empty_database()), []
+    database, result = InlineDatabase(), []
 
     async def work() -> None:
         result.append(await database.write(walk))

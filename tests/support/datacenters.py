@@ -34,7 +34,8 @@ from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
 from minicloud.engines.messaging.inprocess import InProcess
 from minicloud.engines.servicegroup.memory import MemoryServiceGroup
-from tests.support.worlds import Outside, empty_database
+from tests.support.rewound import RewoundDatabase
+from tests.support.worlds import Outside
 
 PROJECT = "11111111111111111111111111111111"
 OWNER = Context(
@@ -49,9 +50,9 @@ _TABLES = ("machines", "networks", "routers", "ports", "images", "bases", "disks
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A datacenter at rest, to begin others with: its database, and what lies on its hosts."""
+    """A datacenter at rest, to begin others with, one after the other: its database, and what lies on its hosts."""
 
-    database: bytes
+    database: RewoundDatabase
     rows: list[tuple[str, str, str, Any]]
 
 
@@ -98,7 +99,7 @@ class Datacenter(Outside):
             for host in self.log.hosts(table)
             for key, value in self.log.rows(table, host).items()
         ]
-        return Snapshot(self.database.image(), rows)
+        return Snapshot(RewoundDatabase(self.database.image()), rows)
 
     async def host_stops(self, host: str) -> None:
         """The host falls silent for good, as everybody knows; what lies on it stays."""
@@ -127,10 +128,12 @@ async def a_datacenter(
     log = StateLog()
     for table, host, key, value in like.rows if like is not None else []:
         log.put(table, host, key, value)
+    if like is not None:
+        like.database.rewind()
     messaging = await stack.enter_async_context(InProcess())
     center = Datacenter(
         log,
-        database=InlineDatabase(image=empty_database() if like is None else like.database),
+        database=InlineDatabase() if like is None else like.database,
         messaging=messaging,
         servicegroup=MemoryServiceGroup(),
         blobs=MemoryBlobs(),

@@ -4,7 +4,6 @@ A crash is tried at every *point*: each commit, each message to a host, each blo
 process before a point and after the one before it is the same, as nothing reaches the outside in between.
 """
 
-import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Literal
@@ -155,17 +154,11 @@ class Outside:
         )
 
 
-@functools.cache
-def empty_database() -> bytes:
-    """A database with all tables and no rows."""
-    return InlineDatabase().image()
-
-
 async def an_outside(stack: AsyncExitStack) -> Outside:
     """An empty one: no hosts, no rows."""
     messaging = await stack.enter_async_context(InProcess())
     return Outside(
-        database=InlineDatabase(image=empty_database()),
+        database=InlineDatabase(),
         messaging=messaging,
         servicegroup=MemoryServiceGroup(),
         blobs=MemoryBlobs(),
