@@ -13,6 +13,7 @@ Finding a route walks the path's segments through a tree: the cost does not grow
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
@@ -85,9 +86,8 @@ class Route(msgspec.Struct, kw_only=True):
 def _route(
     method: str, path: str, handler: Handler, *, since: str | None = None, until: str | None = None, **words: Any
 ) -> Route:
-    hints = get_type_hints(handler)
     names = tuple(part[1:-1] for part in path.split("/") if part.startswith("{"))
-    taken = [name for name in inspect.signature(handler).parameters if name not in ("call", "body")]
+    taken = [name for name in _parameters(handler) if name not in ("call", "body")]
     if tuple(taken) != names:
         raise TypeError(
             f"{method} {path}: {handler.__module__}.{handler.__name__} takes {taken}, the path gives {list(names)}"
@@ -102,10 +102,25 @@ def _route(
         since=None if since is None else version(since),
         until=None if until is None else version(until),
         names=names,
-        body=hints.get("body"),
+        body=_body(handler),
         statuses=() if isinstance(status, int) else sorted((version(at), code) for at, code in status.items()),
         **words,
     )
+
+
+def _parameters(handler: Handler) -> Sequence[str]:
+    """The names of what a handler takes, as ``inspect`` tells; of a plain function, as nearly all are, without its cost."""
+    if isinstance(handler, FunctionType) and not hasattr(handler, "__wrapped__"):
+        code = handler.__code__
+        if not code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+            return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return list(inspect.signature(handler).parameters)
+
+
+def _body(handler: Handler) -> Any:
+    """The annotation of a handler's ``body``; only one that is written as a string has to be looked up."""
+    body = getattr(handler, "__annotations__", {}).get("body")
+    return get_type_hints(handler)["body"] if isinstance(body, str) else body
 
 
 def Get(path: str, handler: Handler, **words: Any) -> Route:
@@ -176,7 +191,10 @@ class Tree:
                     node.named = node.named or _Node()
                     node = node.named
                 else:
-                    node = node.literal.setdefault(part, _Node())
+                    below = node.literal.get(part)
+                    if below is None:
+                        below = node.literal[part] = _Node()
+                    node = below
             node.methods.setdefault(route.method, []).append(route)
 
     def find(self, path: str) -> Found | None:

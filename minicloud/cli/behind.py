@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from minicloud import settings
-from minicloud.cli import show
+from minicloud.cli import memory, show
 from minicloud.cli.background import Heard
 from minicloud.cli.welcome import welcome
 
@@ -37,6 +37,7 @@ class Pipe:
 def main(words: list[str]) -> None:
     """Run the cloud until it is stopped; exit code 1 when it could not be started."""
     began = time.time()
+    memory.starting()
     data, pipe = words[0], Pipe(int(words[1]))
     try:
         from minicloud.cli import serve

@@ -16,7 +16,7 @@ import uvicorn
 
 from minicloud import __version__, settings
 from minicloud.base.errors import CloudError
-from minicloud.cli import control, credentials, ports
+from minicloud.cli import control, credentials, memory, ports
 from minicloud.cli.folder import CONTROL, Folder, Running
 from minicloud.cli.show import Tell
 from minicloud.cloud import Cloud, open_cloud
@@ -51,6 +51,7 @@ def run(found: settings.Found, *, tell: Tell, ready: Ready, began: float) -> Non
     folder.prepare()
     lock = folder.lock()
     sys.setswitchinterval(SWITCH_S)
+    memory.give_big_blocks_back()
     try:
         anyio.run(_Serving(found, folder, tell, ready, began).run, backend_options={"use_uvloop": _has_uvloop()})
     finally:
@@ -121,6 +122,7 @@ class _Serving:
             self._folder.announce(running)
             asked = self._found.settings.driver
             self._ready(Up(running=running, asked_driver=asked, passwords=passwords, seconds=time.time() - self._began))
+            memory.up()
             await self._stop.wait()
             self._tell("stopping: requests under way")
             server.should_exit = True

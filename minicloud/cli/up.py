@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from minicloud.cli import show
+from minicloud.cli import memory, show
 from minicloud.cli.folder import Folder, Running, in_use
 from minicloud.cli.options import with_settings
 from minicloud.cli.welcome import welcome
@@ -80,6 +80,7 @@ def _of_another(folder: Folder, found: Any, *, behind: bool) -> Running:
 def _before(found: Any) -> None:
     """In the foreground."""
     began = time.time()
+    memory.starting()
     with show.progress("starting") as tell:
         tell("loading")
         from minicloud.cli import serve
