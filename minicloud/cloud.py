@@ -29,7 +29,6 @@ from minicloud.conductor.network.wiring import Wiring
 from minicloud.conductor.recovery import recover
 from minicloud.conductor.world import World
 from minicloud.core import unified_limits
-from minicloud.core.image import uploads
 from minicloud.core.placement.index import Placement
 from minicloud.drivers.fabric import Fabric
 from minicloud.drivers.hypervisor.fake import FakeWorld
@@ -41,10 +40,9 @@ from minicloud.engines.servicegroup.database import DatabaseServiceGroup
 from minicloud.first_start import (
     CONTROL_HOST,
     CONTROL_SERVICES,
-    admin_hash,
     ensure_guest_image,
-    first_records,
     prepare_folder,
+    write_records,
 )
 from minicloud.operations import seeds
 from minicloud.options import image_options_of, options_of, scheduler_options_of
@@ -157,6 +155,7 @@ async def open_cloud(
             sink = trace_file = TraceFile(str(folder / "trace.db"), most_notes=settings.trace_notes)
             stack.callback(trace_file.close)
         stack.enter_context(trace.recording(sink))
+        hashing = passwords.hash_beside(settings.admin_password) if changed else None
         progress("opening the database")
         database = await open_database(settings, clock, ids)
         stack.push_async_callback(database.close)
@@ -222,10 +221,7 @@ async def open_cloud(
             )
         )
         progress("writing down what every cloud has")
-        hashed = await admin_hash(database, settings, passwords, changed)
-        for key in await database.write(lambda tx: first_records(tx, settings, hashed, limited)):
-            await blobs.delete(key)
-        for key in await database.write(uploads.recover):
+        for key in await write_records(database, settings, passwords, hashing, limited):
             await blobs.delete(key)
         count = len(lab.by_name()) or settings.hosts
         progress(f"starting {count} {driver} host{'s' if count > 1 else ''}")

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from concurrent.futures import Future
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 
 from minicloud import guest
@@ -16,6 +18,7 @@ from minicloud.core.compute import flavors, hosts
 from minicloud.core.identity import users
 from minicloud.core.identity.bootstrap import ENDPOINTS, Bootstrap, bootstrap
 from minicloud.core.identity.domains import DEFAULT
+from minicloud.core.identity.users import User
 from minicloud.core.image import metadef_resource_types, uploads
 from minicloud.core.network import bootstrap as networks
 from minicloud.core.volume import group_types, types
@@ -44,20 +47,35 @@ def prepare_folder(settings: Settings) -> tuple[Settings, bool]:
     return msgspec.structs.replace(settings, admin_password=password), password != before
 
 
-async def admin_hash(database: Database, settings: Settings, passwords: Passwords, changed: bool) -> str:
-    """The hash of the admin's password where it has to be written: at the first start, and when another one is given.
+async def write_records(
+    database: Database, settings: Settings, passwords: Passwords, hashing: "Future[str] | None", limited: list[str]
+) -> list[str]:
+    """Write what every cloud has; at later starts only what is missing, and the admin's password if another one was given.
 
-    Hashing takes long by design, so a start that needs none makes none.
+    ``hashing`` comes to the hash of that password where one is known to be needed: hashing takes long by design, so a start
+    that needs none makes none. ``limited`` are the services whose quotas are identity's limits. Returns keys of blobs that a
+    crash left half uploaded.
     """
     known = await database.read(lambda tx: users.find_by_name(tx, DEFAULT, "admin"))
-    return await passwords.hash(settings.admin_password) if known is None or changed else ""
+    if hashing is None and known is None:
+        hashing = passwords.hash_beside(settings.admin_password)
+    hashed = ""
+    if hashing is not None:
+        hashed = hashing.result() if hashing.done() else await anyio.to_thread.run_sync(hashing.result)
+
+    def work(tx: Transaction) -> tuple[list[str], list[User]]:
+        keys = _first_records(tx, settings, hashed, limited)
+        found = [users.find_by_name(tx, DEFAULT, name) for name in ("admin", "demo")]
+        return keys, [user for user in found if user is not None]
+
+    keys, made = await database.write(work)
+    for user in made:
+        if user.password_hash == hashed:
+            passwords.remember(user.id, hashed, settings.admin_password)
+    return keys
 
 
-def first_records(tx: Transaction, settings: Settings, hashed: str, limited: list[str]) -> list[str]:
-    """What every cloud has; at later starts only what is missing, and the admin's password if another one was given.
-
-    ``limited`` are the services whose quotas are identity's limits. Returns keys of blobs that a crash left half uploaded.
-    """
+def _first_records(tx: Transaction, settings: Settings, hashed: str, limited: list[str]) -> list[str]:
     wanted = Bootstrap(
         admin_password_hash=hashed, demo_password_hash=hashed, region=settings.region, endpoints=ENDPOINTS
     )

@@ -306,8 +306,9 @@ def _connect(path: str) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # sqlite would leave it readable to others
     connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        # In this order: making a new file a WAL one waits for the disk otherwise, which a cloud's start would wait for.
         connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA journal_size_limit=16000000")
         _check_schema(connection, path)
         connection.executescript(_TABLES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from minicloud.cli import memory, show
+from minicloud.cli import show
 from minicloud.cli.folder import Folder, Running, in_use
 from minicloud.cli.options import with_settings
 from minicloud.cli.welcome import welcome
@@ -79,6 +79,8 @@ def _of_another(folder: Folder, found: Any, *, behind: bool) -> Running:
 
 def _before(found: Any) -> None:
     """In the foreground."""
+    from minicloud.cli import memory
+
     began = time.time()
     memory.starting()
     with show.progress("starting") as tell:

@@ -10,6 +10,7 @@ import os
 import secrets
 from base64 import b64encode
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
 import anyio.to_thread
@@ -46,6 +47,18 @@ class Passwords:
             return self.hash_now(password)
         return await anyio.to_thread.run_sync(self._hasher.hash, password, limiter=self._limiter)
 
+    def hash_beside(self, password: str) -> "Future[str]":
+        """Begin to hash a password in a thread of its own, for whoever has other things to do meanwhile and waits later."""
+        if self._hasher.memory_cost <= LIGHT_KIBIBYTES:
+            hashed: Future[str] = Future()
+            hashed.set_result(self.hash_now(password))
+            return hashed
+        thread = ThreadPoolExecutor(1, "hashing")
+        try:
+            return thread.submit(self.hash_now, password)
+        finally:
+            thread.shutdown(wait=False)
+
     async def verify(self, user_id: str | None, password_hash: str | None, password: str) -> bool:
         """Whether a password is the one behind a user's hash.
 
@@ -60,10 +73,14 @@ class Passwords:
             return True
         if not await self._check(password_hash, password):
             return False
-        self._known[key] = None
+        self.remember(user_id, password_hash, password)
+        return True
+
+    def remember(self, user_id: str, password_hash: str, password: str) -> None:
+        """These belong together, as a check or their maker knows: checking them takes no time from now on."""
+        self._known[self._remembered_as(user_id, password_hash, password)] = None
         if len(self._known) > LARGEST_CACHE:
             self._known.popitem(last=False)
-        return True
 
     def forget(self) -> None:
         """Check everybody's password anew."""

@@ -1,6 +1,7 @@
 """Passwords: checked in a thread, remembered under a key of the process, and as slow for nobody as for somebody."""
 
 import pytest
+from anyio import to_thread
 
 from minicloud.api.identity.passwords import LARGEST_CACHE, Passwords
 
@@ -34,6 +35,19 @@ async def test_what_is_remembered_is_of_one_user_one_hash_and_one_password() -> 
     assert not await passwords.verify("u", old, "new")
     assert not await passwords.verify("uold", old.removeprefix("$"), "old")
     assert b"old" not in b"".join(passwords._known)
+
+
+async def test_a_hash_made_beside_other_work_is_like_any_other() -> None:
+    for passwords in (Passwords("cheap"), Passwords("normal")):
+        hash_ = await to_thread.run_sync(passwords.hash_beside("right").result)
+        assert await passwords.verify("u", hash_, "right")
+        assert not await passwords.verify("u", hash_, "wrong")
+
+
+async def test_whoever_made_a_hash_may_say_which_password_it_is_of() -> None:
+    passwords = Passwords("normal")
+    passwords.remember("u", "the hash", "right")
+    assert await passwords.verify("u", "the hash", "right")
 
 
 async def test_memory_of_checks_is_bounded() -> None:
