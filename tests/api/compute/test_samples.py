@@ -197,9 +197,9 @@ class Stage:
         await self.ask("PUT", f"/os-quota-sets/{things['project']}", quota)
 
     async def _go_on_moving(self) -> None:
-        """A live migration that takes an hour begins."""
+        """A live migration begins that takes a minute, which is looked at four times a second."""
         assert self.cloud.cloud.fake is not None
-        self.cloud.cloud.fake.faults.set([Fault(verb="ensure_sent", delay_s=3600.0)])
+        self.cloud.cloud.fake.faults.set([Fault(verb="ensure_sent", delay_s=60.0)])
         server = f"/servers/{self.things['moving_server']}"
         await self.ask("POST", f"{server}/action", {"os-migrateLive": {"host": None, "block_migration": "auto"}})
         for _ in range(100):
