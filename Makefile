@@ -67,9 +67,11 @@ setup:  ## Install the programs that a cloud needs, or name them.
 .venv/.ready: .venv/.machine pyproject.toml
 	@echo "installing minicloud and the openstack client into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . python-openstackclient
+	@$(BIN)/python -m compileall -q minicloud
 	@touch $@
 
 .venv/.ready-test: .venv/.machine pyproject.toml
 	@echo "installing minicloud and what its tests need into .venv"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(BIN)/python -m compileall -q minicloud
 	@touch .venv/.ready $@

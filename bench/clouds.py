@@ -78,6 +78,8 @@ async def a_cloud(*flags: str, hosts: int = 1, driver: str = "fake") -> AsyncIte
     with tempfile.TemporaryDirectory(prefix="mc-bench-") as folder:
         data, log = Path(folder) / "data", Path(folder) / "out.txt"
         environment = {**os.environ, "MINICLOUD_DATA": str(data), "MINICLOUD_ADMIN_PASSWORD": "benchmark"}
+        # Installed packages are compiled once: a figure is not to depend on whether this shell forbids Python to keep that.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [
             sys.executable,
             "-m",

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+# Drivers and products are imported where a purge needs them, as reading a folder, which `minicloud status` does, does not.
 from minicloud.base.clock import SystemClock
 from minicloud.base.errors import Conflict, NotFound
 from minicloud.base.ids import RandomIds
@@ -14,7 +15,6 @@ from minicloud.base.trace import Note
 from minicloud.base.trace_file import TraceReader
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.transaction import SqliteTransaction, connect
-from minicloud.products import cloud_id
 
 T = TypeVar("T")
 Progress = Callable[[str], None]
@@ -77,6 +77,7 @@ async def _end_guests(data: Path) -> int:
 async def _remove_networks(data: Path) -> bool:
     from minicloud.drivers.fabric.linux import LinuxFabric
     from minicloud.drivers.fabric.user import UserFabric
+    from minicloud.products import cloud_id
 
     where = data / "fabric"
     if not where.exists():
