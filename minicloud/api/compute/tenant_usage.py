@@ -50,7 +50,7 @@ async def show(call: Call, project_id: str) -> Any:
 def _paged(call: Call, told: _Told, found: Any) -> dict[str, Any]:
     name = call.page.listing.name
     document = {name: found}
-    if told.more and call.at_least("2.40"):
+    if told.more and told.servers and call.at_least("2.40"):
         document[f"{name}_links"] = [{"rel": "next", "href": call.page.next_url(told.servers[-1].id)}]
     return document
 

@@ -98,6 +98,8 @@ async def test_usage_in_exact_hours(cloud: TestedCloud) -> None:
     assert now.status_code == 200, now.text
     everybody = (await cloud.admin.get(f"{V}/os-simple-tenant-usage", params=window)).json()["tenant_usages"]
     assert [(one["tenant_id"], "server_usages" in one) for one in everybody] == [(project, False)]
+    none = await cloud.admin.get(f"{V}/os-simple-tenant-usage", params={**window, "limit": "0"})
+    assert none.json() == {"tenant_usages": []}, "a page of nothing leads nowhere"
     paged = await cloud.admin.get(f"{V}/os-simple-tenant-usage", params={**window, "limit": "1", "detailed": "1"})
     assert len(paged.json()["tenant_usages"][0]["server_usages"]) == 1
     marker = paged.json()["tenant_usages"][0]["server_usages"][0]["instance_id"]
