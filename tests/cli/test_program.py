@@ -40,6 +40,21 @@ def test_help_shows_every_word_and_needs_nothing_heavy(tmp_path: Path) -> None:
     assert json.loads(loaded.replace("'", '"')) == []
 
 
+def test_to_run_a_word_and_to_look_into_a_folder_needs_nothing_heavy_either(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from minicloud.cli import main\n"
+        "try:\n"
+        f"    sys.argv = ['minicloud', 'status', '--data', {str(tmp_path)!r}]\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    names = ('minicloud.cloud', 'minicloud.products', 'minicloud.drivers.fabric.linux', 'uvicorn', 'pydantic')\n"
+        "    print([name for name in names if name in sys.modules])\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
