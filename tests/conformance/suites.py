@@ -74,12 +74,12 @@ SUITES = {
         Suite("neutron", "neutron", r"^neutron_tempest_plugin\.api\."),
         Suite("volume", "tempest", r"^tempest\.api\.volume\."),
         Suite("placement", "gabbi", ""),
-        # A guest is on its way for as long as the suite runs, so that its migration is there to be shown.
+        # A guest is on its way for as long as the suite runs, here and below, so that its migration is there to be shown.
         Suite("nova-schemas", "schemas", "", {"hosts": 2, "fake_move_seconds": 3600}),
         Suite("osc-placement", "osc-placement", ""),
         Suite("ansible", "ansible", "", {"hosts": 2}),
         Suite("libcloud", "libcloud", ""),
-        Suite("horizon", "horizon", "", {"hosts": 2}),
+        Suite("horizon", "horizon", "", {"hosts": 2, "fake_move_seconds": 3600}),
         Suite("cloud-init", "cloud-init", "", {"driver": "qemu"}),
         Suite(
             "gophercloud",
