@@ -47,7 +47,7 @@ def test_one_guest_through_all_that_may_be_done_to_it(cloud: Journey) -> None:
         flavor = admin.compute.create_flavor(name="watched", ram=128, vcpus=1, disk=1)
         admin.compute.create_flavor_extra_specs(flavor, {"hw:watchdog_action": "reset"})
         web = create(admin, "web", private.id, key_name="k", flavor="watched", config_drive=True)
-        web = admin.compute.wait_for_server(web, wait=int(PATIENCE_S))
+        web = admin.compute.wait_for_server(web, interval=0.1, wait=int(PATIENCE_S))
         assert "minilinux: metadata from configdrive" in cloud.wait_for_console("web", READY), "of vfat"
         ssh(cloud, key, "echo mine >/root/mark; sync; echo this boot >/run/mark")
         assert "0x25ab" in ssh(cloud, key, "cat /sys/bus/pci/devices/*/device").split(), "its watchdog"

@@ -72,7 +72,7 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         server = create(
             admin, "web", private.id, key_name="k", flavor="special", block_device_mapping=disks, config_drive=True
         )
-        admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S))
         cloud.wait_for_console("web", READY)
 
         # What its flavor says: one socket of two cores; and what was asked of its disks: an empty file system, a swap area.
@@ -136,7 +136,7 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         delete(admin, server)
         cloud.does("openstack", "image", "unset", *(w for name in agent for w in ("--property", name)), "minilinux")
         again = create(admin, "again", private.id, key_name="k", image="copy")
-        admin.compute.wait_for_server(again, wait=int(PATIENCE_S))
+        admin.compute.wait_for_server(again, interval=0.1, wait=int(PATIENCE_S))
         cloud.wait_for_console("again", READY)
         assert ssh(cloud, key, "cat /root/kept", server="again") == "kept"
         assert ssh(cloud, key, "hostname", server="again") == "again"
@@ -183,7 +183,7 @@ def test_a_server_begins_anew_from_an_image_with_other_firmware(cloud: Journey, 
         admin.compute.create_keypair(name="rebuilt", public_key=key.with_suffix(".pub").read_text())
         private = admin.network.find_network("private")
         server = create(admin, "anew", private.id, key_name="rebuilt", flavor="m1.tiny")
-        server = admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        server = admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S))
         cloud.wait_for_console("anew", READY)
         ssh(cloud, key, "echo old >/root/old && sync", server="anew")
         refused = cloud.fails("openstack", "server", "set", "--password", "secret", "anew")

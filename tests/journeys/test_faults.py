@@ -84,7 +84,7 @@ def test_qemu_is_not_there_or_broken(cloud: Journey, machine: Machine, tmp_path:
         finally:
             machine.take_away(QEMU)
         # What was only missing works as soon as it is there.
-        server = admin.compute.wait_for_server(ask(admin, port), wait=int(PATIENCE_S))
+        server = admin.compute.wait_for_server(ask(admin, port), interval=0.1, wait=int(PATIENCE_S))
         assert server.status == "ACTIVE"
         delete(admin, server)
         admin.network.delete_port(port)
@@ -207,7 +207,9 @@ def test_the_disk_is_full(tmp_path: Path, image: GuestImage, cache: Path, machin
                 assert admin.network.get_port(port.id).status == "DOWN"
 
                 (home / "filler").unlink()
-                server = admin.compute.wait_for_server(ask(admin, port, flavor="diskless"), wait=int(PATIENCE_S))
+                server = admin.compute.wait_for_server(
+                    ask(admin, port, flavor="diskless"), interval=0.1, wait=int(PATIENCE_S)
+                )
                 assert server.status == "ACTIVE"
                 assert cloud.facts()["stuck_sagas"] == 0
     finally:

@@ -143,7 +143,7 @@ def test_networks_with_the_same_addresses_keep_their_guests_apart(cloud: Journey
             servers.append(create(admin, name, network.id, fixed_ip="10.50.0.10", key_name="twins"))
             assert subnet.is_dhcp_enabled
         for server in servers:
-            assert admin.compute.wait_for_server(server, wait=int(PATIENCE_S)).status == "ACTIVE"
+            assert admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S)).status == "ACTIVE"
         for server in servers:
             console = cloud.wait_for_console(server.id, READY)
             assert f"minilinux: hostname {server.name}" in console
@@ -164,7 +164,7 @@ def test_a_guest_outlives_the_cloud_that_is_killed(cloud: Journey) -> None:
         admin.compute.create_keypair(name="survivor", public_key=key.with_suffix(".pub").read_text())
         network = admin.network.find_network("private")
         server = create(admin, "survivor", network.id, key_name="survivor")
-        admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S))
     cloud.wait_for_console("survivor", READY)
     before, url = cloud.guests(), cloud.facts()["url"]
     ssh(cloud, key, "echo still here >/run/memory", server="survivor")
@@ -223,7 +223,7 @@ def test_a_guest_of_kernel_and_ramdisk(cloud: Journey, image: GuestImage) -> Non
     with cloud.connect() as admin:
         network = admin.network.find_network("private")
         server = create(admin, "bare", network.id, image="minilinux-ami")
-        server = admin.compute.wait_for_server(server, wait=int(PATIENCE_S))
+        server = admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S))
         assert (server.kernel_id, server.ramdisk_id) == (parts["aki"], parts["ari"])
         console = cloud.wait_for_console("bare", READY)
         assert "SYSLINUX" not in console

@@ -33,7 +33,7 @@ def boot(cloud: Journey, admin: Connection, name: str, **wanted: Any) -> Any:
     made = admin.compute.create_server(
         name=name, flavor_id=flavor.id, networks=[{"uuid": network.id}], key_name="k", **wanted
     )
-    made = admin.compute.wait_for_server(made, wait=int(PATIENCE_S))
+    made = admin.compute.wait_for_server(made, interval=0.1, wait=int(PATIENCE_S))
     cloud.wait_for_console(name, READY)
     return made
 
@@ -64,7 +64,7 @@ def test_volumes_go_along_with_a_guest_that_runs(cloud: Journey) -> None:
         admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
         image = admin.image.find_image("minilinux")
         data = admin.block_storage.create_volume(size=1, name="data")
-        admin.block_storage.wait_for_status(data, "available", interval=0.5, wait=60)
+        admin.block_storage.wait_for_status(data, "available", interval=0.1, wait=60)
         second = admin.network.create_network(name="second")
         admin.network.create_subnet(network_id=second.id, ip_version=4, cidr="10.60.0.0/24")
 
@@ -72,7 +72,7 @@ def test_volumes_go_along_with_a_guest_that_runs(cloud: Journey) -> None:
         web = boot(cloud, admin, "web", image_id=image.id)
         admin.compute.create_server_interface(web, net_id=second.id)
         admin.compute.create_volume_attachment(web, volume_id=data.id)
-        admin.block_storage.wait_for_status(data, "in-use", interval=0.5, wait=60)
+        admin.block_storage.wait_for_status(data, "in-use", interval=0.1, wait=60)
         until(lambda: "vdb" in ssh(cloud, key, "ls /sys/block"), "the volume")
         ssh(
             cloud,
@@ -89,10 +89,10 @@ def test_volumes_go_along_with_a_guest_that_runs(cloud: Journey) -> None:
         moved_alive(admin, web)
         assert ssh(cloud, key, "cat /run/mark; head -n 1 /dev/vdb").splitlines() == ["this boot", "written here"]
         admin.compute.delete_volume_attachment(web, data)
-        admin.block_storage.wait_for_status(data, "available", interval=0.5, wait=60)
+        admin.block_storage.wait_for_status(data, "available", interval=0.1, wait=60)
         assert "vdb" not in ssh(cloud, key, "ls /sys/block")
         admin.compute.delete_server(web)
-        admin.compute.wait_for_delete(web, wait=60)
+        admin.compute.wait_for_delete(web, interval=0.1, wait=60)
 
         # Booted from a volume, with the other one beside it: nothing has to be copied.
         root = {"uuid": image.id, "source_type": "image", "destination_type": "volume", "volume_size": 1}
@@ -122,5 +122,5 @@ def test_volumes_go_along_with_a_guest_that_runs(cloud: Journey) -> None:
         said = ssh(cloud, key, "cat /root/mark; head -n 1 /dev/vdb", server="vol")
         assert said.splitlines() == ["on a volume", "written here"]
         admin.compute.delete_server(vol)
-        admin.compute.wait_for_delete(vol, wait=60)
+        admin.compute.wait_for_delete(vol, interval=0.1, wait=60)
     assert cloud.guests() == {}

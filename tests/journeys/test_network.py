@@ -65,7 +65,7 @@ def test_a_port_outlives_its_servers_and_serves_the_next_one(tmp_path: Path) -> 
             made = cloud.compute.create_server(
                 name=name, image_id=image, flavor_id=flavor, networks=[{"port": port.id}]
             )
-            server = cloud.compute.wait_for_server(made, wait=60)
+            server = cloud.compute.wait_for_server(made, interval=0.1, wait=60)
             assert [a["addr"] for a in server.addresses["private"]] == [port.fixed_ips[0]["ip_address"]]
             held = cloud.network.get_port(port.id)
             assert (held.device_id, held.status, held.mac_address) == (server.id, "ACTIVE", port.mac_address)

@@ -150,7 +150,7 @@ def assert_a_guest_lives(cloud: Journey, address: str = "169.254.", *, name: str
             networks=[{"uuid": admin.network.find_network("private", ignore_missing=False).id}],
             key_name="k",
         )
-        assert admin.compute.wait_for_server(server, wait=int(PATIENCE_S)).status == "ACTIVE"
+        assert admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S)).status == "ACTIVE"
     console = cloud.wait_for_console(name, READY)
     for told in (f"address eth0 {address}", "metadata from http", f"hostname {name}", "key installed k"):
         assert f"minilinux: {told}" in console
