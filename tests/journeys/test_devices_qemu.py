@@ -4,12 +4,14 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from minicloud.guest import GuestImage
 from tests.journeys.test_first_server_qemu import READY, create, delete, ssh, wait_for
+from tests.support.guestshells import Shell
 from tests.support.journeys import PATIENCE_S, Journey, a_journey, a_key, until
 
 pytestmark = [
@@ -41,7 +43,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Pa
 
 def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
     key = a_key(cloud.home)
-    with cloud.connect() as admin:
+    with cloud.connect() as admin, ExitStack() as stack:
         admin.compute.create_keypair(name="k", public_key=key.with_suffix(".pub").read_text())
         flavor = admin.compute.create_flavor(name="special", ram=128, vcpus=2, disk=1, ephemeral=2, swap=64)
         specs = {"hw:cpu_max_sockets": "1", "hw_rng:rate_bytes": "65536", "quota:disk_total_iops_sec": "5000"}
@@ -75,14 +77,16 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         admin.compute.wait_for_server(server, interval=0.1, wait=int(PATIENCE_S))
         cloud.wait_for_console("web", READY)
 
+        shell = stack.enter_context(Shell(cloud, "web", key))
+
         # What its flavor says: one socket of two cores; and what was asked of its disks: an empty file system, a swap area.
-        assert ssh(cloud, key, "cat /sys/devices/system/cpu/cpu1/topology/physical_package_id") == "0"
-        assert ssh(cloud, key, "cat /sys/class/block/vdb/size /sys/class/block/vdc/size").split() == [
+        assert shell.does("cat /sys/devices/system/cpu/cpu1/topology/physical_package_id") == "0"
+        assert shell.does("cat /sys/class/block/vdb/size /sys/class/block/vdc/size").split() == [
             str(2 << 20),
             str(32 << 11),
         ]
-        assert "SWAPSPACE2" in ssh(cloud, key, "dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
-        assert ssh(cloud, key, "mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
+        assert "SWAPSPACE2" in shell.does("dd if=/dev/vdc bs=1 skip=4086 count=10 2>/dev/null")
+        assert shell.does("mount -t ext3 /dev/vdb /mnt && ls /mnt && umount /mnt") == "lost+found"
 
         if SEVERAL_CPUS:
             # One processor that it shares, one of its own.
@@ -92,33 +96,33 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
             assert where_processors_run(cloud.guests()[server.id]) == {0: {0}, 1: {1}}
 
         # What has a tag stands where its config drive and its metadata say.
-        drive, service = (json.loads(line)["devices"] for line in ssh(cloud, key, DOCUMENTS).splitlines())
+        drive, service = (json.loads(line)["devices"] for line in shell.does(DOCUMENTS).splitlines())
         assert drive == service
         found = {device["tags"][0]: device["address"] for device in drive}
         names = f"{found['root']}/virtio*/block/vda {found['files']}/virtio*/block/vdb"
-        ssh(cloud, key, f"cd /sys/bus/pci/devices && ls -d {names}")
+        shell.does(f"cd /sys/bus/pci/devices && ls -d {names}")
 
         # The generator of its host, where it reads numbers that nobody knows.
-        assert ssh(cloud, key, "cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")
+        assert shell.does("cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")
         numbers = {
-            ssh(cloud, key, "dd if=/dev/hwrng bs=16 count=1 2>/dev/null | hexdump -v -e '1/1 \"%02x\"'") for _ in "12"
+            shell.does("dd if=/dev/hwrng bs=16 count=1 2>/dev/null | hexdump -v -e '1/1 \"%02x\"'") for _ in "12"
         }
         assert sorted(map(len, numbers)) == [32, 32]
 
         # A queue for each processor, in the card that it has and in one
         # that comes while it runs, is numbered, and goes again.
-        assert ssh(cloud, key, "ls /sys/class/net/eth0/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
+        assert shell.does("ls /sys/class/net/eth0/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
         card = admin.compute.create_server_interface(server, net_id=second.id)
         [address] = [fixed["ip_address"] for fixed in card.fixed_ips]
-        until(lambda: card.mac_addr in ssh(cloud, key, "ip link"), "the card")
-        until(lambda: f"{address}/24" in ssh(cloud, key, "ip address show eth1"), "its address, by DHCP")
-        assert ssh(cloud, key, "ls /sys/class/net/eth1/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
+        until(lambda: card.mac_addr in shell.does("ip link"), "the card")
+        until(lambda: f"{address}/24" in shell.does("ip address show eth1"), "its address, by DHCP")
+        assert shell.does("ls /sys/class/net/eth1/queues").split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
         used = admin.compute.get_server_diagnostics(server)
         assert [nic["mac_address"] for nic in used.nic_details][1] == card.mac_addr
         assert used.nic_details[0]["rx_octets"] > 1000
         assert used.cpu_details[0]["time"] > 0
         admin.compute.delete_server_interface(card.port_id, server=server)
-        until(lambda: card.mac_addr not in ssh(cloud, key, "ip link"), "that the card is gone")
+        until(lambda: card.mac_addr not in shell.does("ip link"), "that the card is gone")
         until(lambda: len(list(admin.compute.server_interfaces(server))) == 1, "that Nova knows")
 
         # Its agent sets a password, with which it lets people in at its console.
@@ -126,12 +130,12 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert "uid=0(root)" in at_the_console(cloud, server.id, "root", "fresh: Wörter", "id")
 
         # A snapshot of the running guest boots, and holds what nobody has written out but its agent, which froze it for that.
-        ssh(cloud, key, "echo kept >/root/kept")
+        shell.does("echo kept >/root/kept")
         image = admin.compute.create_server_image(server, "copy", wait=True, timeout=int(PATIENCE_S))
         assert image.status == "active"
         wait_for(admin, server.id, "ACTIVE", power=1)
-        assert ssh(cloud, key, "cat /root/kept") == "kept"
-        assert "guest-fsfreeze called" in ssh(cloud, key, "logread")
+        assert shell.does("cat /root/kept") == "kept"
+        assert "guest-fsfreeze called" in shell.does("logread")
         assert "lets 1 file systems go on" in cloud.does("minicloud", "explain", "web")
         delete(admin, server)
         cloud.does("openstack", "image", "unset", *(w for name in agent for w in ("--property", name)), "minilinux")

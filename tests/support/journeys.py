@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import openstack
 from openstack.connection import Connection
 
+from minicloud.base.errors import Conflict, NotFound
 from minicloud.cli import control
 from minicloud.cli.folder import CONTROL
 from tests.support.warm_openstack import openstack as openstack_command
@@ -173,9 +174,11 @@ class Journey:
         def there() -> bool:
             # What the command asks, without the command: a Python that starts again and again keeps the guest from booting.
             nonlocal seen
-            seen = control.ask(
-                self.data / CONTROL, "console", server=server, tail_bytes=CONSOLE_BYTES, timeout_s=PATIENCE_S
-            )
+            # While it is being built it has no host yet, or its host no machine.
+            with contextlib.suppress(NotFound, Conflict):
+                seen = control.ask(
+                    self.data / CONTROL, "console", server=server, tail_bytes=CONSOLE_BYTES, timeout_s=PATIENCE_S
+                )
             return seen.count(text) >= times
 
         until(there, lambda: f"{text!r} on the console of {server}, which ends with:\n{seen[-3000:]}")
