@@ -31,7 +31,7 @@ echo armed"""
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, image: GuestImage, cache: Path) -> Iterator[Journey]:
     with a_journey(
-        tmp_path_factory.mktemp("actions"), cache=cache, driver="qemu", config_drive_format="vfat"
+        tmp_path_factory.mktemp("actions"), cache=cache, driver="qemu", config_drive_format="vfat", reconcile_interval=5
     ) as journey:
         journey.up("--hosts", "2")
         if journey.facts()["hosts"][0]["fabric"] == "user":
