@@ -113,6 +113,8 @@ def test_volumes_go_along_with_a_guest_that_runs(cloud: Journey) -> None:
         known_where_it_is(admin, vol)
         admin.compute.confirm_server_resize(vol)
         wait_for(admin, vol.id, "ACTIVE", power=1)
+        # A guest that still boots does not hear its power button, and would be given a minute.
+        cloud.wait_for_console("vol", READY)
         admin.compute.shelve_server(vol)
         wait_for(admin, vol.id, "SHELVED_OFFLOADED", power=4)
         admin.compute.unshelve_server(vol)
