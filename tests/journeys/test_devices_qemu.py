@@ -137,6 +137,7 @@ def test_a_card_comes_and_goes_and_a_snapshot_boots(cloud: Journey) -> None:
         assert shell.does("cat /root/kept") == "kept"
         assert "guest-fsfreeze called" in shell.does("logread")
         assert "lets 1 file systems go on" in cloud.does("minicloud", "explain", "web")
+        stack.close()
         delete(admin, server)
         cloud.does("openstack", "image", "unset", *(w for name in agent for w in ("--property", name)), "minilinux")
         again = create(admin, "again", private.id, key_name="k", image="copy")

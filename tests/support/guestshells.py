@@ -1,5 +1,6 @@
 """One shell in a real guest that stays open: a command costs what it costs there, and no new connection."""
 
+import contextlib
 import os
 import select
 import subprocess
@@ -11,6 +12,8 @@ from typing import Self
 from tests.support.journeys import PATIENCE_S, Journey, Trouble
 
 _END = "the-end-of-it"
+GOODBYE_S = 5.0
+"""For a guest that can still be reached."""
 
 
 class Shell:
@@ -39,12 +42,16 @@ class Shell:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, as one who leaves: what carries the connection would wait for ever for a guest that goes before it has heard."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.kill()
-        self._process.wait()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(GOODBYE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
 
     def run(self, command: str, *, patience_s: float = PATIENCE_S) -> tuple[int, str]:
