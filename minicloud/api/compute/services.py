@@ -16,6 +16,8 @@ from minicloud.core.compute.hosts import Service
 from minicloud.core.policy import ADMIN
 from minicloud.core.records import Transaction
 
+LEFTOVERS = "leftovers"
+"""The repair that removes from hosts what belongs to nobody there."""
 POLICY = "os_compute_api:os-services"
 
 
@@ -104,6 +106,7 @@ async def update(call: Call, service_id: str, body: ServiceUpdate) -> Any:
         return hosts.change_service(tx, found[0], **changes)
 
     service = await call.write(work)
+    _look_at_who_returned(call, changes)
     up = await call.world.servicegroup.is_up(f"{service.binary}@{service.host}")
     return {"service": _view(call, service, up=up, seen=service.updated_at)}
 
@@ -125,6 +128,12 @@ async def delete(call: Call, service_id: str) -> None:
     await call.write(work)
 
 
+def _look_at_who_returned(call: Call, changes: dict[str, Any]) -> None:
+    # What was evacuated from it may still run there, with the addresses that its successor has now.
+    if changes.get("forced_down") is False:
+        call.means.poke(LEFTOVERS)
+
+
 async def _old(call: Call, body: OldUpdate, **changes: Any) -> Any:
     if body.binary != hosts.COMPUTE:
         raise Invalid(f"Updating a {body.binary} service is not supported. Only nova-compute services can be updated.")
@@ -136,6 +145,7 @@ async def _old(call: Call, body: OldUpdate, **changes: Any) -> Any:
         return hosts.change_service(tx, service, **changes)
 
     service = await call.write(work)
+    _look_at_who_returned(call, changes)
     document: dict[str, Any] = {"host": service.host, "binary": service.binary}
     if "forced_down" in changes:
         document["forced_down"] = service.forced_down

@@ -7,6 +7,7 @@ Its ways out: 0 when both sides have ended, 1 (with words on stderr) when nobody
 """
 
 import os
+import select
 import socket
 import sys
 import threading
@@ -22,6 +23,11 @@ def join(there: socket.socket) -> None:
             there.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+        # A guest that is no more never answers: when whoever reads from us is gone as well, nobody waits for it.
+        gone = select.poll()
+        gone.register(1, 0)
+        gone.poll()
+        os._exit(0)
 
     threading.Thread(target=send, daemon=True).start()
     try:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import anyio
 import pytest
 
 from tests.api.compute.test_resizes import events, host_of, memory_claimed, moves
@@ -57,6 +58,21 @@ async def test_it_goes_on_elsewhere_and_the_old_host_is_cleaned(cloud: TestedClo
     assert await cloud.hypervisor(source).machine(server["id"]) is None
     assert await memory_claimed(cloud) == {"INSTANCE": 512}
     assert [m["status"] for m in await moves(cloud)] == ["completed"]
+
+
+async def test_a_host_that_is_said_to_be_back_is_cleaned_at_once() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=3, reconcile_interval=1e6)
+        server = await cloud.a_server()
+        source = await host_of(cloud, server["id"])
+        await force(cloud, source, down=True)
+        assert (await cloud.act(server["id"], {"evacuate": {}}, cloud.admin)).status_code == 200
+        await cloud.settled()
+        await anyio.wait_all_tasks_blocked()
+        assert await cloud.hypervisor(source).machine(server["id"]) is not None
+        await force(cloud, source, down=False)
+        await anyio.wait_all_tasks_blocked()
+        assert await cloud.hypervisor(source).machine(server["id"]) is None
 
 
 async def test_since_2_95_it_is_off_afterwards(cloud: TestedCloud) -> None:
