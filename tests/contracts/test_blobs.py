@@ -1,9 +1,12 @@
 """The blobs promise, on every keeper: whole or not at all, checksums, ranges, limits; and what a folder must bear."""
 
+import gc
 import hashlib
 import os
 import subprocess
 import sys
+import tracemalloc
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -14,8 +17,9 @@ import pytest
 
 from minicloud.base import trace
 from minicloud.base.errors import Conflict, Invalid, NotFound, RangeNotSatisfiable, TooLarge, Unavailable
-from minicloud.engines.blobs import BlobFacts, Blobs, MiB
+from minicloud.engines.blobs import BlobFacts, Blobs, MiB, writeback
 from minicloud.engines.blobs.directory import DirectoryBlobs
+from minicloud.engines.blobs.incoming import Incoming
 from minicloud.engines.blobs.memory import MemoryBlobs
 
 pytestmark = pytest.mark.anyio
@@ -407,3 +411,39 @@ async def test_the_loop_goes_on_while_a_large_blob_comes_in(directory: Directory
         await directory.put("image-1", stream_of(bytes(64 * MiB)))
         tasks.cancel_scope.cancel()
     assert turns >= 20
+
+
+def test_few_blocks_are_in_memory_and_none_once_the_blob_is_done(tmp_path: Path) -> None:
+    """Neither does a fast sender fill the memory, nor does what was filled wait until garbage is looked for."""
+    incoming = Incoming.begin(str(tmp_path / "one"))
+    gone = weakref.ref(incoming)
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            incoming.add(bytes(MiB))
+            while incoming.behind():
+                incoming.catch_up()
+        assert tracemalloc.get_traced_memory()[1] < 16 * MiB
+    finally:
+        tracemalloc.stop()
+    assert incoming.complete().size == 40 * MiB
+    gc.disable()
+    try:
+        incoming.close()
+        del incoming
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_what_was_written_may_go_to_the_disk_at_once_and_a_file_that_cannot_is_no_error(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    try:
+        writeback.begin(writing, 0, MiB)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    with open(tmp_path / "one", "wb", buffering=0) as file:
+        file.write(bytes(MiB))
+        writeback.begin(file.fileno(), 0, MiB)
+    assert (tmp_path / "one").read_bytes() == bytes(MiB)

@@ -12,11 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from minicloud.engines.blobs import BlobFacts, MiB
+from minicloud.engines.blobs import BlobFacts, MiB, writeback
 
-_BLOCK = 4 * MiB
-_BLOCKS_IN_MEMORY = 5
+_BLOCK = 2 * MiB
+_BLOCKS_IN_MEMORY = 4
 """Blocks that a blob has at most: one is being filled, the others are worked on."""
+_WRITTEN_AT_ONCE = 256 << 10
+"""Bytes of one write. For more the kernel takes larger stretches of free memory to keep them in, and in a virtual machine those
+are what its host took back: to get them again costs up to five times what the copying does."""
 _NO_BLOCK = memoryview(b"")
 
 
@@ -27,6 +30,7 @@ class Incoming:
         self.size = 0
         self._path = path
         self._file = file
+        self._written = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha512 = hashlib.sha512()
         self._block = _NO_BLOCK
@@ -69,13 +73,16 @@ class Incoming:
 
     def complete(self) -> BlobFacts:
         """Write the rest and make it durable. Raises OSError."""
+        if self._filled:
+            if self._lanes:
+                self._send_off()
+            else:  # a small blob never needs threads of its own
+                rest = self._block[: self._filled]
+                self._write(rest)
+                self._md5.update(rest)
+                self._sha512.update(rest)
         while self._under_way:
             self.catch_up()
-        if self._filled:
-            rest = self._block[: self._filled]
-            self._write(rest)
-            self._md5.update(rest)
-            self._sha512.update(rest)
         os.fsync(self._file)
         return BlobFacts(self.size, self._md5.hexdigest(), self._sha512.hexdigest())
 
@@ -91,6 +98,9 @@ class Incoming:
         """Let go of everything; removes the file unless it was renamed."""
         for executor, _ in self._lanes:
             executor.shutdown(wait=True, cancel_futures=True)
+        # The lanes know this object and it knows them: without a word, its blocks would wait for the collector of garbage.
+        self._lanes.clear()
+        self._under_way.clear()
         os.close(self._file)
         try:
             os.unlink(self._path)
@@ -98,16 +108,18 @@ class Incoming:
             pass  # it has its final name
 
     def _send_off(self) -> None:
-        if not self._lanes:  # a small blob never needs threads of its own
+        if not self._lanes:
             for work in (self._write, self._md5.update, self._sha512.update):
                 self._lanes.append((ThreadPoolExecutor(1, thread_name_prefix="blob"), work))
-        block, self._block, self._filled = self._block, _NO_BLOCK, 0
-        self._under_way.append((block, [executor.submit(work, block) for executor, work in self._lanes]))
+        block, filled, self._block, self._filled = self._block, self._block[: self._filled], _NO_BLOCK, 0
+        self._under_way.append((block, [executor.submit(work, filled) for executor, work in self._lanes]))
 
     def _write(self, block: memoryview) -> None:
         rest = block
         while rest:
-            rest = rest[os.write(self._file, rest) :]
+            rest = rest[os.write(self._file, rest[:_WRITTEN_AT_ONCE]) :]
+        writeback.begin(self._file, self._written, len(block))
+        self._written += len(block)
 
 
 def _sync_folder(folder: str) -> None:
