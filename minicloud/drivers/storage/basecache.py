@@ -256,6 +256,9 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The stream in pieces large enough to be worth a trip to a thread, cut where blocks end."""
     buffer = bytearray()
     async for chunk in chunks:
+        if not buffer and len(chunk) >= _PIECE and len(chunk) % _BLOCK == 0:
+            yield chunk
+            continue
         buffer += chunk
         if len(buffer) >= _PIECE:
             whole = len(buffer) - len(buffer) % _BLOCK
@@ -269,10 +272,9 @@ def _keep(fd: int, piece: bytes, at: int, digest: "hashlib._Hash") -> None:
     digest.update(piece)
     view = memoryview(piece)
     for start in range(0, len(piece), _BLOCK):
-        block = view[start : start + _BLOCK]
-        # Blocks of zeros stay holes: a raw image of 2 GiB often holds 100 MiB.
-        if block != _ZEROS[: len(block)]:
-            _write_all(fd, block, at + start)
+        # Blocks of zeros stay holes: a raw image of 2 GiB often holds 100 MiB. Views would be compared byte by byte.
+        if not piece.startswith(_ZEROS[: len(piece) - start], start):
+            _write_all(fd, view[start : start + _BLOCK], at + start)
 
 
 def _write_all(fd: int, block: memoryview, at: int) -> None:
