@@ -104,7 +104,7 @@ def test_five_ways_to_deploy_a_server(cloud: Journey) -> None:
         volume_is(admin, thawed, "available")
         admin.compute.create_volume_attachment(second, volume_id=thawed.id)
         volume_is(admin, thawed, "in-use")
-        assert in_guest(cloud, "second", "head -n 1 /dev/vdb") == "written by the first"
+        assert in_guest(cloud, "second", f"head -n 1 {by_serial(thawed)}") == "written by the first"
         gone(cloud, second)
 
         # On a new volume made of an image, with the other one beside it from the start.

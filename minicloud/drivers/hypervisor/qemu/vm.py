@@ -34,8 +34,7 @@ class Vm:
         self._hurry = asyncio.Event()
         self._process: Process | None = None
         self._qmp: Qmp | None = None
-        self._paused = False
-        self._asked_pause = False
+        self._paused = self._asked_pause = self._restarting = False
         self._end_reason = ""
         self.stirred = asyncio.Event()  # QEMU told something about its devices
         self.refusals: set[str] = set()
@@ -63,13 +62,13 @@ class Vm:
         record = self.record
         if record is None:
             return None
-        name, nics = record.machine.name, [nic.id for nic in record.machine.nics]
+        nics = [nic.id for nic in record.machine.nics]
+        known = MachineFacts(id=self.machine_id, name=record.machine.name, power_state=record.power, nics=nics)
         if self._process is None:
-            return MachineFacts(id=self.machine_id, name=name, power_state=record.power, nics=nics)
+            # A guest that is being restarted because it asked for that was never off.
+            return msgspec.structs.replace(known, power_state=PowerState.RUNNING) if self._restarting else known
         power = PowerState.PAUSED if self._paused else PowerState.RUNNING
-        return MachineFacts(
-            id=self.machine_id, name=name, power_state=power, pid=record.pid, argv=record.argv, nics=nics
-        )
+        return msgspec.structs.replace(known, power_state=power, pid=record.pid, argv=record.argv)
 
     async def find_again(self) -> None:
         """Take over what an earlier process of ours left: a running QEMU, or the record of one that ended meanwhile."""
@@ -275,7 +274,7 @@ class Vm:
         except Unavailable as error:
             raise await connection.failure(self.machine_id, self.folder, found) from error
         self._paused = not status.running
-        self._process = found
+        self._process, self._restarting = found, False
         self._around.watch(lambda: self._watch(found), f"watch {self.machine_id}")
 
     def _hear(self, event: Event) -> None:
@@ -315,6 +314,7 @@ class Vm:
             self._process = None
             trace.note("machine_ended", machine=self.machine_id, reason=reason or "died", code=watched.code)
             if reason.endswith("reset"):
+                self._restarting = True
                 try:
                     await self._start(machine)
                     return
@@ -338,7 +338,7 @@ class Vm:
         self._ended(power)
 
     def _ended(self, power: PowerState) -> None:
-        self._paused = self._asked_pause = False
+        self._paused = self._asked_pause = self._restarting = False
         record = self.known()
         self.keep(msgspec.structs.replace(record, wanted="shutdown", power=power, pid=None, started=None))
         self.folder.clear_sockets()

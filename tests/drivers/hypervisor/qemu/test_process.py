@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import anyio
+import anyio.lowlevel
 import pytest
 
 from minicloud.base.errors import ToolMissing
@@ -52,6 +52,10 @@ async def test_only_the_same_process_is_adopted(tmp_path: Path) -> None:
     try:
         began = process.started_at(running.pid)
         assert began is not None
+        # Its words can be read a moment after it was executed.
+        with anyio.fail_after(20):
+            while not process.runs_machine(running.pid, ID, tmp_path):
+                await anyio.lowlevel.checkpoint()
         for pid, started in ((running.pid, began), (None, None)):
             found = process.adopt(ID, tmp_path, pid, started)
             assert found is not None
