@@ -18,7 +18,7 @@ from minicloud.base.errors import ToolMissing
 from minicloud.base.tools import find
 from minicloud.drivers.fabric import TapPlug
 from minicloud.drivers.fabric.linux import wayout
-from minicloud.drivers.fabric.linux.processes import find_by_words
+from minicloud.drivers.fabric.linux.processes import Mark, mark, read_mark
 from minicloud.drivers.hypervisor.qemu.plugs import open_tap
 from tests.support.fabrics import a_cloud_id, blocking
 from tests.support.tapguests import TapGuest, hear, in_namespace, leftovers, serve
@@ -72,6 +72,11 @@ def a_fabric_there(folder: Path, how: str) -> Iterator[TapPlug]:
             subprocess.run([*words, "purge"], cwd=HERE, check=True)
 
 
+def carriers_of(folder: Path) -> list[Mark]:
+    """What carries a cloud's way out now."""
+    return [found for file in folder.rglob("carrier.json") if (found := read_mark(file)) is not None]
+
+
 @pytest.mark.parametrize("how", ["root", *wayout.CARRIERS])
 async def test_guests_reach_the_world_and_the_world_no_guest(
     machine: None, how: str, monkeypatch: pytest.MonkeyPatch
@@ -93,6 +98,8 @@ async def test_guests_reach_the_world_and_the_world_no_guest(
                 await blocking(guest.use, offer)
                 await blocking(guest.serve, 80, b"guest")
                 assert await blocking(guest.hear, LISTENER, 80) == b"192.0.2.2 world"
+                carriers = carriers_of(folder)
+                assert len(carriers) == (how != "root")
                 await anyio.run_process(["ip", "-n", WORLD, *["route", "add", "203.0.113.0/24", "via", "192.0.2.2"]])
                 world = f"/run/netns/{WORLD}"
                 assert await blocking(in_namespace, world, lambda: hear("203.0.113.50", 80, 1.0)) is None
@@ -105,7 +112,7 @@ async def test_guests_reach_the_world_and_the_world_no_guest(
         tables = await anyio.run_process(["nsenter", f"--net={there}", "nft", "list", "tables"])
         assert tables.stdout == b""
         assert leftovers(a_cloud_id(), folder) == []
-        assert not find_by_words(f"{find(how) or how}")
+        assert not [one for one in carriers if mark(one.pid) == one]
     finally:
         listener.close()
         shutil.rmtree(folder)
