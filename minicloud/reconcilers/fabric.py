@@ -35,9 +35,15 @@ class FabricReconciler:
 
     async def mend(self, at: Mending) -> list[str]:
         mended: list[str] = []
-        for host, report in (await reports.of_hosts(at)).items():
+        found = await reports.of_hosts(at)
+        bound = await at.world.database.read(wishes.hosts_with_ports)
+        for host, report in found.items():
+            facts = report.fabric
+            if host not in bound and not (facts.networks or facts.routers or facts.ports):
+                at.world.wiring.renew(host)  # nothing is wished there, and nothing is there
+                continue
             try:
-                mended += await _host(at, host, report.fabric)
+                mended += await _host(at, host, facts)
             except CloudError as error:
                 trace.note("fabric_not_mended", host=host, error=error.message)
                 mended.append(f"{host} could not be mended: {error.message}")

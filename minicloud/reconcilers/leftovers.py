@@ -43,6 +43,8 @@ class Leftovers:
 
 async def _on_host(at: Mending, host: str, report: calls.HostReport, mended: list[str]) -> None:
     present = {machine.id for machine in report.machines} | set(report.disks)
+    if not present and not report.fabric.ports:
+        return
 
     def find(tx: Transaction) -> tuple[list[str], list[str]]:
         busy = _busy(tx)

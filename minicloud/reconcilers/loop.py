@@ -12,16 +12,18 @@ from minicloud.base.clock import Clock, stamp
 from minicloud.base.errors import CloudError
 from minicloud.conductor.executor import Executor
 from minicloud.conductor.world import World
+from minicloud.reconcilers.gathering import Gathering
 
 FIRST_ROUND_S = 2.0
 """After the start, where the period is not shorter."""
 
 
 class Mending(msgspec.Struct, frozen=True):
-    """What a reconciler works with: the world, and the executor for repairs that take several steps."""
+    """What a reconciler works with: the world, the executor for repairs that take several steps, and what hosts tell them all."""
 
     world: World
     executor: Executor
+    gathering: Gathering = msgspec.field(default_factory=Gathering)
 
 
 class Reconciler(Protocol):

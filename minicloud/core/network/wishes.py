@@ -229,6 +229,11 @@ def networks_on(tx: Transaction, host: str) -> list[str]:
     ]
 
 
+def hosts_with_ports(tx: Transaction) -> set[str]:
+    """The hosts to which any port is bound."""
+    return {host for (host,) in tx.all("SELECT DISTINCT host FROM ports WHERE host IS NOT NULL")}
+
+
 def ports_on(tx: Transaction, host: str) -> list[str]:
     """The servers' ports that are bound to a host."""
     rows = tx.all("SELECT id FROM ports WHERE host = ? AND device_owner LIKE 'compute:%' ORDER BY id", [host])
