@@ -156,6 +156,8 @@ class HostReport(msgspec.Struct, frozen=True, kw_only=True):
 class Report(Message[HostReport], tag="report", kw_only=True):
     """Tell everything."""
 
+    ROUTINE = True
+
 
 class EnsureNetwork(Message[None], tag="ensure_network", kw_only=True):
     """The network stands as wished."""

@@ -30,9 +30,9 @@ class NetworkChanges:
             except CloudError as error:
                 trace.note("not_refreshed", host=host, error=error.message)
 
-        down = at.world.servicegroup.down
+        down, told = at.world.servicegroup.down, at.world.wiring.told()
         async with anyio.create_task_group() as tasks:
             for node in await at.world.database.read(hosts.nodes):
-                if hosts.member(node.host) not in down:
+                if node.host in told and hosts.member(node.host) not in down:
                     tasks.start_soon(refresh, node.host)
         return sorted(mended)

@@ -61,6 +61,12 @@ class Tell(Message[None], tag="tell", kw_only=True):
     number: int
 
 
+class Routine(Message[None], tag="routine", kw_only=True):
+    ROUTINE = True
+
+    number: int
+
+
 class Names(Message[list[str]], tag="names"):
     pass
 
@@ -481,6 +487,22 @@ async def test_a_handler_may_call_on(messaging: Messaging) -> None:
         messaging.listen("compute", host="h2", messages=(Ping,), handler=pong),
     ):
         assert await messaging.call("compute", Ping(number=4), host="h1") == Pong(41)
+
+
+async def test_what_is_asked_in_every_round_is_noted_only_when_it_fails(messaging: Messaging) -> None:
+    recording = trace.Recording()
+
+    async def handler(message: Routine) -> None:
+        if message.number == 2:
+            raise NotFound("no such machine")
+
+    with trace.recording(recording):
+        async with messaging.listen("compute", host="h1", messages=(Routine,), handler=handler):
+            await messaging.call("compute", Routine(number=1), host="h1")
+            assert recording.notes == []
+            with pytest.raises(NotFound):
+                await messaging.call("compute", Routine(number=2), host="h1")
+    assert [facts["act"] for facts in recording.facts("message")] == ["handle", "call"]
 
 
 async def test_both_ends_note_the_message_under_the_senders_request_and_resource(messaging: Messaging) -> None:

@@ -134,6 +134,10 @@ class Wiring:
             known.routers.pop(router_id, None)
             await self._agents.ask(host, calls.EnsureNoRouter(router_id=router_id))
 
+    def told(self) -> set[str]:
+        """The hosts that were told of anything: only there can a change be news."""
+        return {host for host, known in self._hosts.items() if known.networks or known.routers or known.ports}
+
     async def refresh(self, host: str) -> list[str]:
         """Send the host what has changed, since it was told, of the things that it was told of. What was sent, in words.
 

@@ -15,7 +15,7 @@ returns never acts on what its caller has given up. A caller that gives up does 
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -29,7 +29,11 @@ class Message(msgspec.Struct, Generic[R], tag=True):
     """What every message derives from: ``R`` is the type of the answer, ``None`` when there is nothing to tell.
 
     The tag names the message on the wire and stays when the class is renamed; fields may be added with a default.
+
+    ``ROUTINE``: every host is asked it again and again, so the trace tells of it only when it fails.
     """
+
+    ROUTINE: ClassVar[bool] = False
 
 
 Handler = Callable[[Any], Awaitable[Any]]

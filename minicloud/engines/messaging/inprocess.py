@@ -148,7 +148,8 @@ class InProcess:
             problem = "the caller gave up"
             raise
         finally:
-            self._note("call", topic, host, wire.name_of(type(message)), began, problem)
+            if problem is not None or not message.ROUTINE:
+                self._note("call", topic, host, wire.name_of(type(message)), began, problem)
 
     async def cast(self, topic: str, message: Message[Any], *, host: str, timeout_s: float = CAST_TIMEOUT_S) -> None:
         """See ``Messaging.cast``."""
@@ -290,6 +291,7 @@ class InProcess:
         envelope = wire.unseal(delivery.sealed)
         began = time.perf_counter()
         problem: str | None = None
+        routine = False
         with trace.about(request_id=envelope.request_id, resource=envelope.resource):
             try:
                 decoder = listener.decoders.get(envelope.name)
@@ -298,7 +300,9 @@ class InProcess:
                         f"{queue.topic} on {queue.host} does not understand {envelope.name!r}: it may be of an older version",
                         kind="unknown_message",
                     )
-                answer = wire.seal_answer(await listener.handler(wire.read_body(envelope, decoder)))
+                message = wire.read_body(envelope, decoder)
+                routine = message.ROUTINE
+                answer = wire.seal_answer(await listener.handler(message))
             except CloudError as error:
                 problem = error.message
                 answer = wire.seal_error(error)
@@ -312,7 +316,8 @@ class InProcess:
                 answer = wire.seal_error(Failed(problem, kind="unexpected", exception=kind))
                 _log.error("%s", problem, exc_info=error)
             finally:
-                self._note("handle", queue.topic, queue.host, envelope.name, began, problem)
+                if problem is not None or not routine:
+                    self._note("handle", queue.topic, queue.host, envelope.name, began, problem)
             delivery.answer(answer)
 
     @staticmethod
