@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from minicloud import settings
-from minicloud.cli import memory, show
+from minicloud.cli import library, memory, show
 from minicloud.cli.background import Heard
 from minicloud.cli.welcome import welcome
 
@@ -38,6 +38,7 @@ def main(words: list[str]) -> None:
     """Run the cloud until it is stopped; exit code 1 when it could not be started."""
     began = time.time()
     memory.starting()
+    library.lock_less()
     data, pipe = words[0], Pipe(int(words[1]))
     try:
         from minicloud.cli import serve

@@ -79,10 +79,11 @@ def _of_another(folder: Folder, found: Any, *, behind: bool) -> Running:
 
 def _before(found: Any) -> None:
     """In the foreground."""
-    from minicloud.cli import memory
+    from minicloud.cli import library, memory
 
     began = time.time()
     memory.starting()
+    library.lock_less()
     with show.progress("starting") as tell:
         tell("loading")
         from minicloud.cli import serve

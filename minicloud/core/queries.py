@@ -26,6 +26,9 @@ Operator = Literal[
     "holds",
 ]
 
+_PLAIN = re.compile(r"[\w\-/:@, ]*", re.ASCII)
+"""Regular expressions that stand for nothing but themselves."""
+
 
 class Condition(msgspec.Struct, frozen=True):
     """``column operator value``; ``in`` takes a list, ``like`` a pattern in SQL's sense, ``matches`` a regular expression.
@@ -106,9 +109,10 @@ def _parts(names: Collection[str], conditions: Sequence[Condition | AnyOf | AllO
                 parts.append(f"{column} LIKE ? ESCAPE '\\'")
                 parameters.append(condition.value)
             case "matches":
-                # PostgreSQL writes ~ for it.
-                parts.append(f"CAST({column} AS TEXT) REGEXP ?")
-                parameters.append(pattern(condition.value))
+                # A plain word is looked for by the database itself. PostgreSQL writes ~, and strpos, for these.
+                plain = _PLAIN.fullmatch(condition.value)
+                parts.append(f"instr(CAST({column} AS TEXT), ?)" if plain else f"CAST({column} AS TEXT) REGEXP ?")
+                parameters.append(condition.value if plain else pattern(condition.value))
             case _:
                 parts.append(f"{column} {condition.operator} ?")
                 parameters.append(condition.value)

@@ -60,6 +60,8 @@ class _Column(msgspec.Struct, frozen=True):
     load: Callable[[Any], Any] | None
     dump: Callable[[Any], Any] | None
     text: bool
+    empty: Literal["{}", "[]"] | None = None
+    """How an empty object or list is stored, where that is what most rows hold."""
 
 
 class _Statements(msgspec.Struct, frozen=True):
@@ -97,7 +99,12 @@ def _column(name: str, hint: Any) -> _Column:
     if _is_frozen(hint):
         # Many rows hold the very same text (a flavor, an image), and nobody can change what comes out: read it once.
         return _Column(name, functools.lru_cache(256)(decoder.decode), _dump_json, True)
-    return _Column(name, lambda v: None if v is None else decoder.decode(v), _dump_json, True)
+    if optional:
+        return _Column(name, lambda v: None if v is None else decoder.decode(v), _dump_json, True)
+    return _Column(name, decoder.decode, _dump_json, True, _EMPTY.get(get_origin(hint)))
+
+
+_EMPTY: dict[Any, Literal["{}", "[]"]] = {dict: "{}", list: "[]"}
 
 
 def _is_frozen(hint: Any) -> bool:
@@ -131,15 +138,43 @@ def _names(kind: type[Record]) -> frozenset[str]:
     return frozenset(c.name for c in _statements(kind).columns)
 
 
+class _Reading(msgspec.Struct, frozen=True):
+    """How rows become records of a class, all columns or most of them."""
+
+    select: str
+    load: Callable[[Row], Any]
+
+
+@functools.cache
+def _reading(kind: type[Record], without: frozenset[str]) -> _Reading:
+    """Only the columns that need it are converted; those left out keep their defaults."""
+    columns = [c for c in _statements(kind).columns if c.name not in without]
+    names = ", ".join(f'"{c.name}"' for c in columns)
+    return _Reading(f'SELECT {names} FROM "{kind.TABLE}"', _load(kind, columns))
+
+
 @functools.cache
 def _loader(kind: type[R]) -> Callable[[Row], R]:
-    """Row to record: only the columns that need it are converted."""
-    columns = _statements(kind).columns
+    """Row to record."""
+    return _load(kind, _statements(kind).columns)
+
+
+def _load(kind: type[R], columns: Sequence[_Column]) -> Callable[[Row], R]:
     # Written out as one call with constant keywords, which the interpreter makes several times faster than ``kind(**dict)``.
-    words = [f"{c.name}=row[{i}]" if c.load is None else f"{c.name}=load{i}(row[{i}])" for i, c in enumerate(columns)]
+    words = [f"{c.name}={_written(c, i)}" for i, c in enumerate(columns)]
     names: dict[str, Any] = {"kind": kind, **{f"load{i}": c.load for i, c in enumerate(columns)}}
     load: Callable[[Row], R] = eval(f"lambda row: kind({', '.join(words)})", names)
     return load
+
+
+def _written(column: _Column, i: int) -> str:
+    """The expression for a column's value in ``row``."""
+    if column.load is None:
+        return f"row[{i}]"
+    if column.load is bool:
+        return f"row[{i}] != 0"
+    loaded = f"load{i}(row[{i}])"
+    return loaded if column.empty is None else f"{column.empty} if row[{i}] == '{column.empty}' else {loaded}"
 
 
 def _dump(kind: type[Record], column: str, value: Any) -> Any:
@@ -225,8 +260,8 @@ def remove(tx: Transaction, record: Record) -> None:
     tx.execute(_trusted(_statements(type(record)).delete), _key(record))
 
 
-def page(tx: Transaction, kind: type[R], query: Query) -> list[R]:
-    """One page of records.
+def page(tx: Transaction, kind: type[R], query: Query, *, without: frozenset[str] = frozenset()) -> list[R]:
+    """One page of records; the columns ``without`` are not read and keep their defaults, where nobody will look at them.
 
     Raises Invalid when a column is not the record's or the marker names nothing (kind ``marker``).
     """
@@ -244,12 +279,12 @@ def page(tx: Transaction, kind: type[R], query: Query) -> list[R]:
         where = f"{where} AND {after}" if where else f" WHERE {after}"
         parameters += more
     order = ", ".join(f"{_sortable(kind, column)} {'DESC' if descending else 'ASC'}" for column, descending in sort)
-    sql = f"{_statements(kind).select}{where} ORDER BY {order}"
+    reading = _reading(kind, without)
+    sql = f"{reading.select}{where} ORDER BY {order}"
     if query.limit is not None:
         sql += " LIMIT ?"
         parameters.append(query.limit)
-    load = _loader(kind)
-    return [load(row) for row in tx.all(_trusted(sql), parameters)]
+    return [reading.load(row) for row in tx.all(_trusted(sql), parameters)]
 
 
 @functools.cache

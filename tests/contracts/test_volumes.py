@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -351,3 +352,17 @@ async def test_chains_do_not_grow_for_ever(opened: Open, keeper: str) -> None:
     assert chain(path) <= DEEPEST + 1
     assert has(path, "1", at=(DEEPEST + 2) << 20)
     assert has(path, "1")
+
+
+@needs_files
+async def test_what_is_given_away_is_no_remains_of_an_earlier_life(opened: Open, keeper: str) -> None:
+    """A backup that goes on after a restart writes a file beside the volumes, where others sweep first."""
+    path = Path((await opened().ensure_volume(A, size_bytes=64 << 20)).path)
+    remains = path.with_name(".left.part")
+    remains.touch()
+    store: Any = opened()
+    async with aclosing(store.content(A, "raw")) as first, aclosing(store.content(A, "raw")) as second:
+        assert await anext(first) == await anext(second)
+        assert not remains.exists(), "swept before anything is written"
+        assert len(list(path.parent.glob(".*"))) == 2, "each has a file of its own"
+    assert not list(path.parent.glob(".*"))

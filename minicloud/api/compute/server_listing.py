@@ -16,6 +16,15 @@ from minicloud.core.records import AnyOf, Condition, Transaction
 
 POLICY = "os_compute_api:servers"
 
+UNSHOWN = frozenset(
+    (
+        "key_type", "public_key", "security_groups", "requested_networks", "nic_tags", "requested_host", "requested_node",
+        "forced", "admin_password", "guest_password", "vcpus", "memory_mb", "disk_gb", "deleted_at", "deleted", "generation",
+    )
+)  # fmt: skip
+"""What no document of a server tells from its own record."""
+NOTHING_AROUND = Surroundings(addresses={}, security_groups={}, host_status={})
+
 SERVERS = Listing(
     name="servers",
     links_when_full=True,
@@ -29,20 +38,20 @@ SERVERS = Listing(
 
 async def index(call: Call) -> Any:
     """Servers, briefly."""
-    found, more = await _list(call)
+    found, more, _ = await _list(call, around=False)
     last = found[-1].id if found else None
     return call.page.document([server_views.brief(call, server) for server in found], more=more, last_id=last)
 
 
 async def detail(call: Call) -> Any:
     """Servers with all their attributes."""
-    found, more = await _list(call)
-    found_around = await surroundings_of(call, found)
+    found, more, around = await _list(call, around=True)
     last = found[-1].id if found else None
-    return call.page.document(server_views.detailed(call, found, found_around), more=more, last_id=last)
+    return call.page.document(server_views.detailed(call, found, around), more=more, last_id=last)
 
 
-async def _list(call: Call) -> tuple[list[Server], bool]:
+async def _list(call: Call, *, around: bool) -> tuple[list[Server], bool, Surroundings]:
+    """The servers of the page, whether there are more, and what their documents say that stands elsewhere, if it is wanted."""
     server_filters.check_names(call)
     server_filters.check_sort(call)
     page = call.page
@@ -55,7 +64,7 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
     if wanted:
         states = server_filters.of_status(call, wanted)
         if states is None:
-            return [], False
+            return [], False, NOTHING_AROUND
         where += states
     deleted = _deleted(call, wanted)
     if deleted is not None:
@@ -65,14 +74,15 @@ async def _list(call: Call) -> tuple[list[Server], bool]:
 
     locker = call.parameter("locked_by") if server_filters.usable(call, "locked_by") else None
 
-    def work(tx: Transaction) -> list[Server]:
+    def work(tx: Transaction) -> tuple[list[Server], bool, Surroundings]:
         if locker:
             where.append(Condition("id", "in", locks.servers_locked_by(tx, locker)))
         for text in addresses:
             where.append(Condition("id", "in", ports.servers_at(tx, text)))
-        return records.page(tx, Server, page.query)
+        found, more = page.cut(records.page(tx, Server, page.query, without=UNSHOWN))
+        return found, more, surroundings(tx, call, found) if around and found else NOTHING_AROUND
 
-    return page.cut(await call.read(work))
+    return await call.read(work)
 
 
 def _sight(deleted: bool, meant: bool) -> list[Condition | AnyOf]:
@@ -133,11 +143,12 @@ def _host_status(tx: Transaction, call: Call, wanted: set[str]) -> dict[str, str
 def surroundings(tx: Transaction, call: Call, found: list[Server]) -> Surroundings:
     """As ``surroundings_of``, for whoever reads the servers in the same transaction."""
     ids = [server.id for server in found]
+    network = ports.of_servers(tx, ids)
     grouped = len(ids) == 1 and call.at_least("2.71")
     group = server_groups.group_of(tx, ids[0]) if grouped else None
     return Surroundings(
-        addresses=ports.addresses_of(tx, ids),
-        security_groups=ports.groups_of(tx, ids),
+        addresses=network.addresses,
+        security_groups=network.security_groups,
         host_status=_host_status(tx, call, {server.host for server in found if server.host}),
         volumes=block_devices.of_servers(tx, ids),
         group=None if group is None else group.id,

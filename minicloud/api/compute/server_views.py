@@ -11,7 +11,7 @@ from minicloud.api.bodies import Body
 from minicloud.api.call import Call
 from minicloud.api.microversions import Since
 from minicloud.core.compute.block_devices import BlockDevice
-from minicloud.core.compute.servers import Fault, Server
+from minicloud.core.compute.servers import Fault, Server, ServerFlavor, ServerImage
 from minicloud.core.network.ports import ServerAddress
 
 PROGRESSING = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
@@ -111,15 +111,8 @@ def brief(call: Call, server: Server) -> dict[str, Any]:
 
 def detailed(call: Call, servers: Sequence[Server], around: Surroundings, *, alone: bool = False) -> list[ServerView]:
     """Servers with all that the caller may see of them; ``alone`` when it is one server that was asked for by id."""
-    extended = call.allows("os_compute_api:os-extended-server-attributes")
-    extra_specs = call.allows("os_compute_api:servers:show:flavor-extra-specs")
-    at = _Versions(
-        volumes_tell=call.at_least("2.3"),
-        flavor_inside=call.at_least("2.47"),
-        image_properties=call.at_least("2.98"),
-        hostname_for_all=call.at_least("2.90"),
-    )
-    return [_view(call, server, around, at, extended, extra_specs, alone) for server in servers]
+    drawer = _Drawer(call, around, alone)
+    return [drawer.view(server) for server in servers]
 
 
 NOT_AFTER_A_CHANGE = (
@@ -143,81 +136,121 @@ def as_changed(call: Call, view: ServerView) -> ServerView:
     return view
 
 
-class _Versions(msgspec.Struct, frozen=True, kw_only=True):
-    volumes_tell: bool
-    flavor_inside: bool
-    image_properties: bool
-    hostname_for_all: bool
+class _Drawer:
+    """Draws the servers of one answer. What many of them have in common is put together once."""
 
+    def __init__(self, call: Call, around: Surroundings, alone: bool) -> None:
+        self._call = call
+        self._around = around
+        self._alone = alone
+        self._extended = call.allows("os_compute_api:os-extended-server-attributes")
+        self._hostname = self._extended or call.at_least("2.90")
+        self._extra_specs = call.allows("os_compute_api:servers:show:flavor-extra-specs")
+        self._volumes_tell = call.at_least("2.3")
+        self._flavor_inside = call.at_least("2.47")
+        self._image_properties = call.at_least("2.98")
+        self._hosts: dict[tuple[str, str | None], str] = {}
+        self._images: dict[str, dict[str, Any]] = {}
+        self._flavors: dict[int, dict[str, Any]] = {}
+        self._at = (call.url("/servers/"), f"{call.base_url}/servers/")
 
-def _view(
-    call: Call,
-    server: Server,
-    around: Surroundings,
-    at: _Versions,
-    extended: bool,
-    extra_specs: bool,
-    alone: bool,
-) -> ServerView:
-    status = server.status
-    view = ServerView(
-        id=server.id,
-        name=server.name,
-        status=status,
-        tenant_id=server.project_id,
-        user_id=server.user_id,
-        metadata=server.metadata,
-        hostId=host_id(server),
-        image=_image(call, server, at),
-        flavor=_flavor(call, server, at, extra_specs),
-        created=_second(server.created_at),
-        updated=_second(server.updated_at),
-        addresses=_addresses(around.addresses.get(server.id, {})),
-        accessIPv4=server.access_ip_v4 or "",
-        accessIPv6=server.access_ip_v6 or "",
-        links=links(call, server.id),
-        disk_config=server.disk_config,
-        zone=server.zone or server.requested_zone or "",
-        config_drive="True" if server.config_drive else "",
-        key_name=server.key_name,
-        launched_at=server.launched_at,
-        terminated_at=server.terminated_at,
-        task_state=server.task_state,
-        vm_state=server.vm_state,
-        power_state=server.power_state,
-        volumes=_volumes(around.volumes.get(server.id, []), at),
-        locked=server.locked,
-        description=server.description,
-        tags=server.tags,
-        locked_reason=server.locked_reason,
-        pinned_availability_zone=server.requested_zone,
-        scheduler_hints=server.scheduler_hints,
-    )
-    groups = around.security_groups.get(server.id)
-    if groups:
-        view.security_groups = [{"name": name} for name in groups]
-    if status in FAULTY and server.fault is not None:
-        view.fault = _fault(call, server.fault)
-    if status in PROGRESSING:
-        view.progress = server.progress if status != "BUILD" else 0
-    if alone:
-        view.server_groups = [] if around.group is None else [around.group]
-    if extended or at.hostname_for_all:
-        view.hostname = server.hostname
-    if extended:
-        view.host = server.host
-        view.node = server.node
-        view.instance_name = instance_name(server)
-        view.kernel_id = server.image_properties.properties.get("kernel_id", "")
-        view.launch_index = server.launch_index
-        view.ramdisk_id = server.image_properties.properties.get("ramdisk_id", "")
-        view.reservation_id = server.reservation_id
-        view.root_device_name = server.root_device_name
-        view.user_data = server.user_data
-    told = around.host_status.get(server.host or "")
-    if told is not None:
-        view.host_status = told
-    return view
+    def view(self, server: Server) -> ServerView:
+        """A server's document."""
+        around = self._around
+        status = server.status
+        at = (server.project_id, server.host)
+        if (hidden := self._hosts.get(at)) is None:
+            hidden = self._hosts[at] = host_id(server)
+        if (flavor := self._flavors.get(id(server.flavor))) is None:
+            flavor = self._flavors[id(server.flavor)] = self._flavor(server.flavor)
+        server_id = server.id
+        addresses = around.addresses.get(server_id)
+        groups = around.security_groups.get(server_id)
+        devices = around.volumes.get(server_id)
+        extended = self._extended
+        image = server.image_properties
+        view = ServerView(
+            id=server_id,
+            name=server.name,
+            status=status,
+            tenant_id=server.project_id,
+            user_id=server.user_id,
+            metadata=server.metadata,
+            hostId=hidden,
+            image="" if server.image_id is None else self._image(server.image_id, image),
+            flavor=flavor,
+            created=f"{server.created_at[:19]}Z",
+            updated=f"{server.updated_at[:19]}Z",
+            addresses=_addresses(addresses) if addresses else {},
+            accessIPv4=server.access_ip_v4 or "",
+            accessIPv6=server.access_ip_v6 or "",
+            links=[
+                {"rel": "self", "href": self._at[0] + server_id},
+                {"rel": "bookmark", "href": self._at[1] + server_id},
+            ],
+            disk_config=server.disk_config,
+            zone=server.zone or server.requested_zone or "",
+            config_drive="True" if server.config_drive else "",
+            key_name=server.key_name,
+            launched_at=server.launched_at,
+            terminated_at=server.terminated_at,
+            task_state=server.task_state,
+            vm_state=server.vm_state,
+            power_state=server.power_state,
+            volumes=self._volumes(devices) if devices else [],
+            security_groups=[{"name": name} for name in groups] if groups else UNSET,
+            progress=(server.progress if status != "BUILD" else 0) if status in PROGRESSING else UNSET,
+            host=server.host if extended else UNSET,
+            node=server.node if extended else UNSET,
+            instance_name=instance_name(server) if extended else UNSET,
+            hostname=server.hostname if self._hostname else UNSET,
+            kernel_id=image.properties.get("kernel_id", "") if extended else UNSET,
+            launch_index=server.launch_index if extended else UNSET,
+            ramdisk_id=image.properties.get("ramdisk_id", "") if extended else UNSET,
+            reservation_id=server.reservation_id if extended else UNSET,
+            root_device_name=image.root_device_name if extended else UNSET,
+            user_data=server.user_data if extended else UNSET,
+            locked=server.locked,
+            host_status=around.host_status.get(server.host or "", UNSET),
+            description=server.description,
+            tags=server.tags,
+            locked_reason=server.locked_reason,
+            pinned_availability_zone=server.requested_zone,
+            scheduler_hints=server.scheduler_hints,
+        )
+        if status in FAULTY and server.fault is not None:
+            view.fault = _fault(self._call, server.fault)
+        if self._alone:
+            view.server_groups = [] if around.group is None else [around.group]
+        return view
+
+    def _volumes(self, devices: list[BlockDevice]) -> list[dict[str, Any]]:
+        if not self._volumes_tell:
+            return [{"id": device.volume_id} for device in devices]
+        return [{"id": d.volume_id, "delete_on_termination": d.delete_on_termination} for d in devices]
+
+    def _image(self, image_id: str, image: ServerImage) -> dict[str, Any]:
+        if (document := self._images.get(image_id)) is None:
+            link = {"rel": "bookmark", "href": f"{self._call.base_url}/images/{image_id}"}
+            document = self._images[image_id] = {"id": image_id, "links": [link]}
+        # An image may have had other properties when another server was made.
+        return {**document, "properties": image.properties} if self._image_properties else document
+
+    def _flavor(self, flavor: ServerFlavor) -> dict[str, Any]:
+        if not self._flavor_inside:
+            link = {"rel": "bookmark", "href": f"{self._call.base_url}/flavors/{flavor.id}"}
+            return {"id": flavor.id, "links": [link]}
+        document: dict[str, Any] = {
+            "vcpus": flavor.vcpus,
+            "ram": flavor.memory_mb,
+            "disk": flavor.disk,
+            "ephemeral": flavor.ephemeral,
+            "swap": flavor.swap,
+            "original_name": flavor.name,
+        }
+        if self._extra_specs:
+            document["extra_specs"] = flavor.extra_specs
+        return document
 
 
 def _addresses(by_network: dict[str, list[ServerAddress]]) -> dict[str, list[dict[str, Any]]]:
@@ -253,38 +286,4 @@ def _fault(call: Call, fault: Fault) -> dict[str, Any]:
     document = {"code": fault.code, "created": _second(fault.created), "message": fault.message}
     if fault.details is not None and call.context.is_admin:
         document["details"] = fault.details
-    return document
-
-
-def _volumes(devices: list[BlockDevice], at: _Versions) -> list[dict[str, Any]]:
-    if not at.volumes_tell:
-        return [{"id": device.volume_id} for device in devices]
-    return [{"id": d.volume_id, "delete_on_termination": d.delete_on_termination} for d in devices]
-
-
-def _image(call: Call, server: Server, at: _Versions) -> Any:
-    if server.image_id is None:
-        return ""
-    link = {"rel": "bookmark", "href": f"{call.base_url}/images/{server.image_id}"}
-    document: dict[str, Any] = {"id": server.image_id, "links": [link]}
-    if at.image_properties:
-        document["properties"] = server.image_properties.properties
-    return document
-
-
-def _flavor(call: Call, server: Server, at: _Versions, extra_specs: bool) -> dict[str, Any]:
-    flavor = server.flavor
-    if not at.flavor_inside:
-        link = {"rel": "bookmark", "href": f"{call.base_url}/flavors/{flavor.id}"}
-        return {"id": flavor.id, "links": [link]}
-    document: dict[str, Any] = {
-        "vcpus": flavor.vcpus,
-        "ram": flavor.memory_mb,
-        "disk": flavor.disk,
-        "ephemeral": flavor.ephemeral,
-        "swap": flavor.swap,
-        "original_name": flavor.name,
-    }
-    if extra_specs:
-        document["extra_specs"] = flavor.extra_specs
     return document

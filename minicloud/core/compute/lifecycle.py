@@ -217,7 +217,7 @@ STATUSES: dict[str, tuple[str, dict[str, str]]] = {
 def status(vm_state: str, task_state: str | None) -> str:
     """The status that clients read."""
     plain, by_task = STATUSES[vm_state]
-    return by_task.get(task_state or "", plain)
+    return plain if task_state is None else by_task.get(task_state, plain)
 
 
 def states_of(statuses: Sequence[str]) -> tuple[set[str], set[str] | None]:

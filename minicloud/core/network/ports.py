@@ -15,7 +15,7 @@ from minicloud.core.network.rows import DHCP, FLOATING_IP, ROUTER_GATEWAY, ROUTE
 from minicloud.core.network.security_groups import resolve
 from minicloud.core.network.server_addresses import ServerAddress as ServerAddress
 from minicloud.core.network.server_addresses import addresses_of as addresses_of
-from minicloud.core.network.server_addresses import groups_of as groups_of
+from minicloud.core.network.server_addresses import of_servers as of_servers
 from minicloud.core.network.server_addresses import servers_at as servers_at
 from minicloud.core.records import AnyOf, Condition
 from minicloud.engines.database import Transaction

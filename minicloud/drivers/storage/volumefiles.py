@@ -44,6 +44,7 @@ class VolumeFiles:
         self._size_gb = size_gb
         self._locks: dict[str, anyio.Lock] = {}
         self._ready = False
+        self._exports = 0
 
     async def ensure_base(self, checksum: str, format: str, fetch: Fetch) -> Base:
         return await self._cache.ensure(checksum, format, fetch)
@@ -163,9 +164,11 @@ class VolumeFiles:
     async def content(self, volume_id: str, format: str) -> AsyncIterator[bytes]:
         if format not in EXPORTS:
             raise Invalid(f"a volume cannot be written as {format!r}: {', '.join(EXPORTS)}")
-        check_machine(volume_id)
-        file = self._file(volume_id)
-        part = self._layers.folder / VOLUMES / f".{volume_id}.{format}.part"
+        async with self._changing(volume_id):
+            # Swept before it is written to, so that nobody takes this part for one that an earlier life left.
+            file = self._file(volume_id)
+        self._exports += 1
+        part = self._layers.folder / VOLUMES / f".{volume_id}.{format}.{self._exports}.part"
         try:
             await qemu_img(
                 *("convert", "-q", "-U", "-f", file.format, "-O", EXPORTS[format], file.path, str(part)),

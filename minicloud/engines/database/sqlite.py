@@ -70,10 +70,9 @@ class SqliteDatabase:
             made = await aiosqlite.connect(path, isolation_level=None, cached_statements=1024)
 
             def ready() -> None:
-                prepare(_raw(made), durability=durability, read_only=False)
+                prepare(_raw(made), durability=durability, read_only=read_only)
                 if not read_only:
                     migrate(_raw(made))
-                _raw(made).execute("PRAGMA query_only=ON" if read_only else "PRAGMA query_only=OFF")
 
             try:
                 await _on_thread(made, ready)

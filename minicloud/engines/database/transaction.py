@@ -1,5 +1,6 @@
 """A transaction on a connection of the standard library's sqlite3, shared by both keepers of the database promise."""
 
+import functools
 import re
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -97,5 +98,10 @@ def prepare(connection: sqlite3.Connection, *, durability: str, read_only: bool)
     connection.create_function("REGEXP", 2, _matches, deterministic=True)
 
 
+@functools.lru_cache(256)
+def _search(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern).search
+
+
 def _matches(pattern: str, text: str | None) -> bool:
-    return text is not None and re.search(pattern, text) is not None
+    return text is not None and _search(pattern)(text) is not None
