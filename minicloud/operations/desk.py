@@ -128,7 +128,7 @@ async def schedule(cloud: Cloud, given: dict[str, Any]) -> Rehearsal:
             tx,
             world.placement,
             wish,
-            is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+            is_up=hosts.up_unless(world.servicegroup.down),
             options=world.scheduler,
             known=world.known_hosts,
         )

@@ -43,7 +43,7 @@ class _Migrate(msgspec.Struct, forbid_unknown_fields=True):
 
 def up(call: Call) -> moves.IsUp:
     """Whether a host's service reports, as it was last seen."""
-    return lambda host: hosts.member(host) not in call.world.servicegroup.down
+    return hosts.up_unless(call.world.servicegroup.down)
 
 
 async def resize(call: Call, server_id: str, body: Resize) -> None:

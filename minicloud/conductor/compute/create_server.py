@@ -73,7 +73,7 @@ def allocate(tx: Transaction, saga: CreateServer, world: World) -> None:
             tx,
             world.placement,
             asking.request_of(tx, server, world.scheduler, ignored=saga.tried),
-            is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+            is_up=hosts.up_unless(world.servicegroup.down),
             options=world.scheduler,
             known=world.known_hosts,
         )[0]

@@ -42,7 +42,7 @@ def choose(
         destination=saga.destination,
         forced=saga.forced,
         ignored=[*saga.ignored, *saga.tried],
-        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+        is_up=hosts.up_unless(world.servicegroup.down),
         options=world.scheduler,
         known=world.known_hosts,
     )

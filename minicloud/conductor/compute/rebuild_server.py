@@ -55,7 +55,7 @@ def place_again(tx: Transaction, saga: RebuildServer, world: World) -> None:
         world.placement,
         server,
         destination=server.host,
-        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+        is_up=hosts.up_unless(world.servicegroup.down),
         options=world.scheduler,
         known=world.known_hosts,
     )

@@ -66,7 +66,7 @@ def place(tx: Transaction, saga: UnshelveServer, world: World) -> None:
         server,
         destination=saga.destination,
         ignored=saga.tried,
-        is_up=lambda host: hosts.member(host) not in world.servicegroup.down,
+        is_up=hosts.up_unless(world.servicegroup.down),
         options=world.scheduler,
         known=world.known_hosts,
     )

@@ -1,6 +1,7 @@
 """Compute hosts: the service that runs on each, the node that it offers, and what the scheduler has to know of it."""
 
 import secrets
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 import msgspec
@@ -78,6 +79,13 @@ class HostRow(msgspec.Struct, frozen=True, kw_only=True):
 def member(host: str) -> str:
     """The name under which a host's compute service beats in the servicegroup."""
     return f"{COMPUTE}@{host}"
+
+
+def up_unless(down: Collection[str]) -> Callable[[str], bool]:
+    """Tells of a host whether its service beats; ``down`` are the members of the servicegroup that do not."""
+    if not down:
+        return lambda host: True
+    return lambda host: member(host) not in down
 
 
 def register(

@@ -99,26 +99,44 @@ def of_ports(tx: Transaction, port_ids: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def addresses_in(tx: Transaction, group_ids: Sequence[str]) -> dict[str, list[str]]:
-    """What the ports of groups send from, by group and in order: their addresses and allowed address pairs."""
+def addresses_in(tx: Transaction, group_ids: Sequence[str], host: str | None = None) -> dict[str, list[str]]:
+    """What the ports of groups send from, by group and in order: their addresses and allowed address pairs.
+
+    With ``host`` only those of the ports that are bound there.
+    """
     found: dict[str, list[str]] = {group_id: [] for group_id in group_ids}
     if not found:
         return found
     wanted = [msgspec.json.encode(list(group_ids)).decode()]
-    rows = tx.all(
-        "SELECT b.security_group_id, a.address FROM port_security_groups b JOIN ip_allocations a ON a.port_id = b.port_id "
-        "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) ORDER BY a.address",
-        wanted,
-    )
+    if host is not None:
+        # In this order: a group may have thousands of ports where the host has a few.
+        rows = tx.all(
+            "SELECT b.security_group_id, a.address FROM ports p CROSS JOIN port_security_groups b ON b.port_id = p.id "
+            "CROSS JOIN ip_allocations a ON a.port_id = p.id "
+            "WHERE p.host = ? AND b.security_group_id IN (SELECT value FROM json_each(?)) ORDER BY a.address",
+            [host, *wanted],
+        )
+        pairs = tx.all(
+            "SELECT b.security_group_id, p.allowed_address_pairs FROM ports p CROSS JOIN port_security_groups b "
+            "ON b.port_id = p.id WHERE p.host = ? AND p.allowed_address_pairs <> '[]' "
+            "AND b.security_group_id IN (SELECT value FROM json_each(?)) ORDER BY p.id",
+            [host, *wanted],
+        )
+    else:
+        rows = tx.all(
+            "SELECT b.security_group_id, a.address FROM port_security_groups b JOIN ip_allocations a ON a.port_id = b.port_id "
+            "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) ORDER BY a.address",
+            wanted,
+        )
+        pairs = tx.all(
+            "SELECT b.security_group_id, p.allowed_address_pairs FROM port_security_groups b JOIN ports p ON p.id = b.port_id "
+            "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) AND p.allowed_address_pairs <> '[]' ORDER BY p.id",
+            wanted,
+        )
     for group_id, address in rows:
         found[group_id].append(address)
-    rows = tx.all(
-        "SELECT b.security_group_id, p.allowed_address_pairs FROM port_security_groups b JOIN ports p ON p.id = b.port_id "
-        "WHERE b.security_group_id IN (SELECT value FROM json_each(?)) AND p.allowed_address_pairs <> '[]' ORDER BY p.id",
-        wanted,
-    )
-    for group_id, pairs in rows:
-        found[group_id] += [pair.ip_address for pair in msgspec.json.decode(pairs, type=list[AddressPair])]
+    for group_id, text in pairs:
+        found[group_id] += [pair.ip_address for pair in msgspec.json.decode(text, type=list[AddressPair])]
     return found
 
 

@@ -120,7 +120,7 @@ def port_of(
 def network_wish(
     tx: Transaction, network_id: str, host: str | None, agents: Collection[str] | None = None
 ) -> NetworkWish:
-    """A network as this host shall have it now, with the leases of the ports that are bound there (None: to any host).
+    """A network as this host shall have it now, with the leases and members of the ports that are bound there (None: to any host).
 
     ``agents`` are the hosts whose agents serve it there; None: those of all hosts, or of this one. Raises NotFound.
     """
@@ -155,7 +155,7 @@ def network_wish(
             for mac, address, name, dns_name, options in leases
         ],
         groups,
-        security_groups.addresses_in(tx, named) | lists,
+        security_groups.addresses_in(tx, named, host) | lists,
     )
 
 

@@ -1,7 +1,10 @@
 """Asking Placement: the candidates of a request, and when there are none, what was missing and where."""
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import islice
+
+import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Invalid, NotFound, NoValidHost
@@ -18,9 +21,26 @@ NOT_ENOUGH = "No valid host was found. There are not enough hosts available."
 EXAMPLES = 8
 
 
+class Offers(msgspec.Struct, frozen=True):
+    """What Placement offers: the providers that candidates stand at, and what is to be claimed at each.
+
+    ``whole``: every provider gives all of it by itself, as nearly always; else ``candidates`` tell, the first of a provider.
+    """
+
+    providers: Sequence[Provider]
+    whole: Amounts | None = None
+    candidates: Sequence[Candidate] = ()
+
+    def allocations(self, provider_id: str) -> dict[str, Amounts]:
+        """By provider and class, what to claim for a server that goes to the host of this provider."""
+        if self.whole is not None:
+            return {provider_id: self.whole}
+        return next(one.allocations for one in self.candidates if one.anchor == provider_id)
+
+
 def candidates_of(
     tx: Transaction, picture: Picture, directory: Directory, request: RequestSpec, options: SchedulerOptions
-) -> list[Candidate]:
+) -> Offers:
     """What Placement offers. Raises NoValidHost with what was missing; Invalid for classes and traits that nobody knows."""
     groups = groups_of(request)
     besides = narrowed(request, directory.aggregates, options)
@@ -50,9 +70,9 @@ def candidates_of(
         # More hosts than are looked at: each server begins elsewhere, or the first ones would be filled and the rest idle.
         start=zlib.crc32(request.server_id.encode()) if many else 0,
     )
-    found = allocation_candidates.search(picture, wanted)
-    if found:
-        trace.note("placement_candidates", count=len(found))
+    found = _offers(picture, wanted)
+    if found.providers:
+        trace.note("placement_candidates", count=len(found.candidates) or len(found.providers))
         return found
     best, usable = _room(picture, groups[""], besides, anchors)
     short = {name: room for name, room in best.items() if room < groups[""].resources[name]}
@@ -62,6 +82,14 @@ def candidates_of(
     else:
         why = _missing(request, groups, short, besides)
     raise NoValidHost(f"{NOT_ENOUGH[:-1]}: {why}{left_out(directory)}.", why_none=short or best)
+
+
+def _offers(picture: Picture, wanted: Request) -> Offers:
+    alone = allocation_candidates.by_themselves(picture, wanted)
+    if alone is not None:
+        return Offers(list(islice(alone, wanted.limit)), wanted.groups[""].resources)
+    found = allocation_candidates.search(picture, wanted)
+    return Offers([picture[anchor] for anchor in dict.fromkeys(one.anchor for one in found)], None, found)
 
 
 def left_out(directory: Directory) -> str:

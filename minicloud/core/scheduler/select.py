@@ -2,16 +2,16 @@
 
 import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from minicloud.base import trace
 from minicloud.base.errors import Invalid, NoValidHost
-from minicloud.core.placement.allocation_candidates import Amounts, Candidate
-from minicloud.core.placement.index import Picture, Placement
+from minicloud.core.placement.allocation_candidates import Amounts
+from minicloud.core.placement.index import Placement
 from minicloud.core.scheduler import occupancy, seats
-from minicloud.core.scheduler.candidates import EXAMPLES, NOT_ENOUGH, candidates_of, left_out
+from minicloud.core.scheduler.candidates import EXAMPLES, NOT_ENOUGH, Offers, candidates_of, left_out
 from minicloud.core.scheduler.company import company_of
 from minicloud.core.scheduler.filters import all_filters
 from minicloud.core.scheduler.hosts import PLAIN, Directory, HostState, KnownHosts
@@ -66,20 +66,21 @@ def select_hosts(
     picture = placement.picture(tx)
     known = known or KnownHosts()
     directory = known.directory(tx)
-    candidates = candidates_of(tx, picture, directory, request, options)
+    offers = candidates_of(tx, picture, directory, request, options)
     request = msgspec.structs.replace(
         request,
         company=company_of(tx, request.server_id, request.hints),
         workload=workload(tx, request.image_id, options),
     )
-    hosts, by_provider = _hosts(tx, picture, directory, known, candidates, request, is_up, options)
+    hosts = _hosts(tx, directory, known, offers, request, is_up, options)
     forced = request.force_host is not None or request.force_node is not None
     hosts = _filtered(hosts, request, _filters(LATE if forced else options.enabled_filters, options), directory)
-    shares = weigh(hosts, request, _weighers(options))
-    totals = [sum(share.values()) for share in shares]
-    order = sorted(range(len(hosts)), key=lambda i: (-totals[i], hosts[i].num_instances, hosts[i].host))
-    for i in order[: NOTED if len(hosts) <= NOTED else EXAMPLES]:
-        trace.note("weigh", host=hosts[i].host, scores=shares[i], total=totals[i])
+    weights = weigh(hosts, request, _weighers(options))
+    totals = weights.totals
+    noted = len(hosts) if len(hosts) <= NOTED else EXAMPLES
+    order = _best(hosts, totals, max(noted, options.host_subset_size, ALTERNATES + 1))
+    for i in order[:noted]:
+        trace.note("weigh", host=hosts[i].host, scores=weights.shares(i), total=totals[i])
     subset = min(options.host_subset_size, len(order))
     if subset > 1:
         # Any of the best few; always the same one for the same server.
@@ -90,7 +91,7 @@ def select_hosts(
             node=hosts[i].node,
             provider_id=hosts[i].provider_id,
             zone=hosts[i].zone,
-            allocations=by_provider[hosts[i].provider_id].allocations,
+            allocations=offers.allocations(hosts[i].provider_id),
             score=totals[i],
             seat=_seat(hosts[i], request),
         )
@@ -98,6 +99,16 @@ def select_hosts(
     ]
     trace.note("selected", host=chosen[0].host, alternates=[choice.host for choice in chosen[1:]], of=len(hosts))
     return chosen
+
+
+def _best(hosts: Sequence[HostState], totals: Sequence[float], count: int) -> list[int]:
+    """The places of the best hosts, at least so many if there are: by weight, then fewest servers, then name."""
+    places: Iterable[int] = range(len(hosts))
+    if count < len(hosts):
+        # Only those that can be among them are put in order.
+        enough = sorted(totals, reverse=True)[count - 1]
+        places = [i for i, total in enumerate(totals) if total >= enough]
+    return sorted(places, key=lambda i: (-totals[i], hosts[i].num_instances, hosts[i].host))
 
 
 def _seat(host: HostState, request: RequestSpec) -> Seat | None:
@@ -111,39 +122,36 @@ def _seat(host: HostState, request: RequestSpec) -> Seat | None:
 
 def _hosts(
     tx: Transaction,
-    picture: Picture,
     directory: Directory,
     known: KnownHosts,
-    candidates: Sequence[Candidate],
+    offers: Offers,
     request: RequestSpec,
     is_up: Callable[[str], bool],
     options: SchedulerOptions,
-) -> tuple[list[HostState], dict[str, Candidate]]:
-    """The hosts behind the candidates, and for each its first candidate."""
-    by_provider: dict[str, Candidate] = {}
+) -> list[HostState]:
+    """The hosts behind what Placement offers."""
     hosts = []
     ignored = set(request.ignored_hosts)
     particular = request.topology is not None or bool(request.devices)
     weighed = directory.has_devices and options.pci_weight_multiplier != 0
     taken = occupancy.all_occupied(tx) if particular or weighed else {}
     described, work = directory.described, request.workload
-    for candidate in candidates:
-        row = directory.rows.get(candidate.anchor)
-        if row is None or candidate.anchor in by_provider:
+    for provider in offers.providers:
+        row = directory.rows.get(provider.id)
+        if row is None:
             continue
         if row.host in ignored:
             trace.note("filter", filter="ignored", host=row.host, passed=False, why="was to be left out")
             continue
-        by_provider[candidate.anchor] = candidate
-        provider, plain = picture[candidate.anchor], described.get(row.host, PLAIN)
+        plain = described.get(row.host, PLAIN)
         hosts.append(known.state(row, provider, is_up(row.host), plain, work, taken.get(row.host)))
     if not hosts:
         raise NoValidHost(
-            f"{NOT_ENOUGH[:-1]}: of {len(candidates)} that have room none is a compute host that may be used"
+            f"{NOT_ENOUGH[:-1]}: of {len(offers.providers)} that have room none is a compute host that may be used"
             + (f" (left out: {', '.join(sorted(ignored))})" if ignored else "")
             + f"{left_out(directory)}."
         )
-    return hosts, by_provider
+    return hosts
 
 
 def _filtered(

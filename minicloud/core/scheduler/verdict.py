@@ -1,6 +1,8 @@
 """A verdict: whether a host may take a server, and the numbers or words that decided it; and what a filter is."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -37,3 +39,20 @@ class Weigher(Protocol):
 
     def score(self, host: HostState, request: RequestSpec) -> float:
         """More is better, in any unit."""
+
+    def scores(self, hosts: Sequence[HostState], request: RequestSpec) -> Sequence[float] | None:
+        """The scores of many hosts; None where all are alike, because the request says nothing to it or no host does."""
+        return [self.score(host, request) for host in hosts]
+
+
+class OwnNumber(Weigher, Protocol):
+    """A weigher whose score is a number of the host, whatever is asked for; ``field`` names it."""
+
+    field: ClassVar[str]
+
+    def score(self, host: HostState, request: RequestSpec) -> float:
+        number: float = getattr(host, self.field)
+        return number
+
+    def scores(self, hosts: Sequence[HostState], request: RequestSpec) -> Sequence[float] | None:
+        return list(map(attrgetter(self.field), hosts))

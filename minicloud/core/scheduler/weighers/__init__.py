@@ -41,28 +41,51 @@ def all_weighers(options: SchedulerOptions) -> Mapping[str, Weigher]:
     return {one.name: one for one in weighers}
 
 
-def weigh(
-    hosts: Sequence[HostState], request: RequestSpec, weighers: Sequence[tuple[Weigher, float]]
-) -> list[dict[str, float]]:
-    """For each host the share of each weigher in its weight.
+class Weights:
+    """What every weigher says of each host, and the sums; by their places in the list."""
+
+    def __init__(self, count: int) -> None:
+        self.totals: list[float] = [0] * count
+        self._said: list[tuple[str, list[float | None]]] = []
+
+    def add(self, name: str, shares: list[float | None]) -> None:
+        """A weigher's shares; None: it has no say about that host."""
+        self._said.append((name, shares))
+        self.totals = [
+            total if share is None else total + share for total, share in zip(self.totals, shares, strict=True)
+        ]
+
+    def shares(self, place: int) -> dict[str, float]:
+        """The share of each weigher in one host's weight."""
+        return {name: share for name, shares in self._said if (share := shares[place]) is not None}
+
+
+def weigh(hosts: Sequence[HostState], request: RequestSpec, weighers: Sequence[tuple[Weigher, float]]) -> Weights:
+    """For each host its weight, and the share of each weigher in it.
 
     Scores go from 0 for the worst of these hosts (or the weigher's own ``floor``) to 1 for the best, times the multiplier:
     the setting's, or the least that an aggregate of the host sets. Where all are alike a weigher has no say, and is left out. A
     negative multiplier turns it round, 0 switches it off.
     """
-    shares: list[dict[str, float]] = [{} for _ in hosts]
+    found = Weights(len(hosts))
     own = any(host.described.multipliers for host in hosts)
     for weigher, multiplier in weighers:
         if not multiplier and not own:
             continue
-        scores = [weigher.score(host, request) for host in hosts]
+        scores = weigher.scores(hosts, request)
+        if scores is None:
+            continue
         floor: float | None = getattr(weigher, "floor", None)
         least = min(scores) if floor is None else floor
         span = max(scores) - least
         if not span:
             continue
-        for host, share, score in zip(hosts, shares, scores, strict=True):
-            times = host.described.multipliers.get(weigher.setting, multiplier) if own else multiplier
-            if times:
-                share[weigher.name] = times * (score - least) / span
-    return shares
+        if own:
+            times = [host.described.multipliers.get(weigher.setting, multiplier) for host in hosts]
+            found.add(
+                weigher.name,
+                [by * (score - least) / span if by else None for by, score in zip(times, scores, strict=True)],
+            )
+        else:
+            found.add(weigher.name, [multiplier * (score - least) / span for score in scores])
+    return found

@@ -1,14 +1,11 @@
 """CPUWeigher: the host with the most free vCPUs first, so that servers spread; a negative multiplier stacks them."""
 
-from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import OwnNumber
 
 
-class CPUWeigher:
+class CPUWeigher(OwnNumber):
     """What is free, overcommitment included."""
 
     name = "CPUWeigher"
     setting = "cpu_weight_multiplier"
-
-    def score(self, host: HostState, request: RequestSpec) -> float:
-        return host.free_vcpus
+    field = "free_vcpus"

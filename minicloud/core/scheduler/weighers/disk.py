@@ -1,14 +1,11 @@
 """DiskWeigher: the host with the most free disk first, so that servers spread; a negative multiplier stacks them."""
 
-from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import OwnNumber
 
 
-class DiskWeigher:
+class DiskWeigher(OwnNumber):
     """What is free, overcommitment included."""
 
     name = "DiskWeigher"
     setting = "disk_weight_multiplier"
-
-    def score(self, host: HostState, request: RequestSpec) -> float:
-        return host.free_disk_gb
+    field = "free_disk_gb"

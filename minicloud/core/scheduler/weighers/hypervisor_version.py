@@ -1,14 +1,11 @@
 """HypervisorVersionWeigher: newer hypervisors first."""
 
-from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import OwnNumber
 
 
-class HypervisorVersionWeigher:
+class HypervisorVersionWeigher(OwnNumber):
     """The version as a number."""
 
     name = "HypervisorVersionWeigher"
     setting = "hypervisor_version_weight_multiplier"
-
-    def score(self, host: HostState, request: RequestSpec) -> float:
-        return host.hypervisor_version
+    field = "hypervisor_version"

@@ -1,11 +1,14 @@
 """ImagePropertiesWeigher: hosts whose servers come from images with the same properties first; no say by default."""
 
+from collections.abc import Sequence
+
 from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import Weigher
 
 
-class ImagePropertiesWeigher:
+class ImagePropertiesWeigher(Weigher):
     """Each property that is shared counts once for each server there, by its ratio where the setting names ratios."""
 
     name = "ImagePropertiesWeigher"
@@ -22,3 +25,8 @@ class ImagePropertiesWeigher:
             (self._ratios.get(pair[0], 0.0) if self._ratios else 1.0) * there.get(pair, 0)
             for pair in request.image_properties.items()
         )
+
+    def scores(self, hosts: Sequence[HostState], request: RequestSpec) -> Sequence[float] | None:
+        if not request.workload.properties:
+            return None
+        return super().scores(hosts, request)

@@ -1,15 +1,12 @@
 """IoOpsWeigher: hosts that build or move many servers last, by its negative multiplier."""
 
-from minicloud.core.scheduler.hosts import HostState
-from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import OwnNumber
 
 
-class IoOpsWeigher:
+class IoOpsWeigher(OwnNumber):
     """How many servers are at work; none is the zero of the scale."""
 
     name = "IoOpsWeigher"
     setting = "io_ops_weight_multiplier"
+    field = "num_io_ops"
     floor = 0.0
-
-    def score(self, host: HostState, request: RequestSpec) -> float:
-        return host.num_io_ops

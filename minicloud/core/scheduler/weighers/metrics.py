@@ -4,9 +4,10 @@ from minicloud.base.errors import NoValidHost
 from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import Weigher
 
 
-class MetricsWeigher:
+class MetricsWeigher(Weigher):
     """Without a number that is weighed a host is not told apart: it is refused, or has ``metrics_weight_of_unavailable``."""
 
     name = "MetricsWeigher"

@@ -1,11 +1,14 @@
 """ServerGroupSoftAntiAffinityWeigher: where fewest servers of the group are, first."""
 
+from collections.abc import Sequence
+
 from minicloud.core.compute.server_groups import SOFT_ANTI_AFFINITY
 from minicloud.core.scheduler.hosts import HostState
 from minicloud.core.scheduler.request import RequestSpec
+from minicloud.core.scheduler.verdict import Weigher
 
 
-class ServerGroupSoftAntiAffinityWeigher:
+class ServerGroupSoftAntiAffinityWeigher(Weigher):
     """Counts only for groups of the policy soft-anti-affinity."""
 
     name = "ServerGroupSoftAntiAffinityWeigher"
@@ -14,3 +17,8 @@ class ServerGroupSoftAntiAffinityWeigher:
     def score(self, host: HostState, request: RequestSpec) -> float:
         company = request.company
         return -company.members.get(host.host, 0) if company.policy == SOFT_ANTI_AFFINITY else 0
+
+    def scores(self, hosts: Sequence[HostState], request: RequestSpec) -> Sequence[float] | None:
+        if request.company.policy != SOFT_ANTI_AFFINITY:
+            return None
+        return super().scores(hosts, request)
