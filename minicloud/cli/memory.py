@@ -7,7 +7,7 @@ import sys
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _BIG = 4 << 20
 """Bytes of a block that has pages of its own."""
-_MANY = 500_000
+_MANY = 200_000
 """Objects of a start (thousands of hosts) that are worth a search before they count as permanent."""
 _YOUNG = 20_000
 """Objects that are made before the young ones are looked through: a page of a thousand servers is not searched while it is
