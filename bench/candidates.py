@@ -8,6 +8,7 @@ from bench.clouds import a_cloud, cpu_seconds
 from bench.requests import one_at_a_time
 
 QUERY = "/placement/allocation_candidates?resources=VCPU:1,MEMORY_MB:512,DISK_GB:1"
+ROUND_S = 60
 HEADERS = {"OpenStack-API-Version": "placement 1.39"}
 
 
@@ -30,9 +31,13 @@ async def main() -> None:
             figures.show(f"start_{hosts}_hosts_s", client.seconds_to_start, "s")
             if hosts == 10000:
                 before = cpu_seconds(client.pid)
-                await asyncio.sleep(30)
-                share = (cpu_seconds(client.pid) - before) / 30
-                figures.show("heartbeats_10000_cpu", share * 100, "% of a core", target="< 5")
+                # As long as repairs wait between two rounds, so that there is one round in it wherever it begins.
+                await asyncio.sleep(ROUND_S)
+                share = (cpu_seconds(client.pid) - before) / ROUND_S
+                figures.show(
+                    "heartbeats_10000_cpu", share * 100, "% of a core", target="< 5",
+                    more="over a minute, with one round of repairs that asks all hosts",
+                )  # fmt: skip
                 await client.unlimited()
                 await client.look_around()
                 seconds = await storm(client, 100)
