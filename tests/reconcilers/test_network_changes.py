@@ -186,6 +186,23 @@ async def test_a_server_that_comes_or_goes_is_a_member_everywhere() -> None:
         assert known()[0] == [addresses[0]]
 
 
+async def test_where_hosts_share_no_network_each_knows_the_members_that_can_reach_it() -> None:
+    async with AsyncExitStack() as stack:
+        cloud = await a_cloud(stack, hosts=2)
+        servers = [await cloud.a_server(name=f"web{number}") for number in range(2)]
+        found = (await cloud.admin.get("/network/v2.0/ports", params={"device_owner": "compute:nova"})).json()["ports"]
+        ports = [port for port in found if port["device_id"] in [server["id"] for server in servers]]
+        assert {port["binding:host_id"] for port in ports} == set(cloud.cloud.agents)
+        pair = {"port": {"allowed_address_pairs": [{"ip_address": "10.9.9.9"}]}}
+        assert (await cloud.admin.put(f"/network/v2.0/ports/{ports[0]['id']}", json=pair)).status_code == 200
+        await anyio.sleep(2 * BURST_S)
+        for port, more in zip(ports, (["10.9.9.9"], []), strict=True):
+            fabric = cloud.cloud.agents[port["binding:host_id"]].fabric
+            assert isinstance(fabric, FakeFabric)
+            (members,) = fabric.state().networks[port["network_id"]].members.values()
+            assert members == [port["fixed_ips"][0]["ip_address"], *more]
+
+
 async def test_a_second_look_changes_nothing() -> None:
     async with AsyncExitStack() as stack:
         cloud = await a_cloud(stack)

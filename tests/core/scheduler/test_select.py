@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from minicloud.base.errors import Invalid, NoValidHost
 from minicloud.base.trace import Recording, recording
@@ -14,10 +16,10 @@ from minicloud.core.placement.inventories import Stocked
 from minicloud.core.scheduler.hosts import KnownHosts
 from minicloud.core.scheduler.options import SchedulerOptions
 from minicloud.core.scheduler.request import RequestSpec
-from minicloud.core.scheduler.select import HostChoice, select_hosts
+from minicloud.core.scheduler.select import HostChoice, _best, select_hosts
 from minicloud.engines.database import Transaction
 from minicloud.engines.database.inline import InlineDatabase
-from tests.support.scheduling import a_host, a_request
+from tests.support.scheduling import a_host, a_request, a_state
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +80,19 @@ async def test_servers_spread_and_what_is_to_be_claimed_comes_with_the_choice() 
     assert [fact["host"] for fact in trace.facts("selected")] == ["a", "a", "b", "c", "a", "b", "c"]
     assert trace.facts("weigh")[0]["scores"] == {}, "all alike: nobody has a say"
     assert trace.facts("weigh")[6]["scores"].keys() == {"RAMWeigher", "CPUWeigher", "DiskWeigher"}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, 2.5]), st.integers(0, 3)), min_size=1, max_size=40),
+    st.integers(1, 10),
+)
+def test_the_best_few_are_those_that_all_in_order_would_begin_with(each: list[tuple[float, int]], count: int) -> None:
+    hosts = [a_state(host=f"h{i:02}", num_instances=servers) for i, (_, servers) in enumerate(each)]
+    totals = [total for total, _ in each]
+    whole = sorted(range(len(hosts)), key=lambda i: (-totals[i], hosts[i].num_instances, hosts[i].host))
+    found = _best(hosts, totals, count)
+    assert len(found) >= min(count, len(hosts))
+    assert found == whole[: len(found)]
 
 
 async def test_a_negative_multiplier_stacks() -> None:
