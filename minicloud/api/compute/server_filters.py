@@ -6,13 +6,15 @@ What is not for everybody is passed over for those whom ``allow_all_filters`` re
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from minicloud.api.call import Call
 from minicloud.api.compute import queries
-from minicloud.api.listing import Reader, equal, since, truth, until
+from minicloud.api.listing import Reader, equal, moment, since, truth
+from minicloud.base import clock
 from minicloud.base.errors import Forbidden, Invalid
 from minicloud.core.compute import lifecycle
 from minicloud.core.queries import pattern
@@ -89,6 +91,16 @@ def _part(name: str) -> Callable[[str], Found]:
     return read
 
 
+def _changed_until(text: str) -> Found:
+    """The second that is named counts whole, as clients see no finer time of a server."""
+    last = clock.moment(moment(text)).replace(microsecond=0)
+    try:
+        return [Condition("updated_at", "<", clock.stamp(last + timedelta(seconds=1)))]
+    except OverflowError:
+        # The end of the calendar: everything was before.
+        return []
+
+
 def _root_device(text: str) -> Found:
     """By what the first disk is called; servers that were made before that was written down have the usual one."""
     wanted = [name for name in ROOT_DEVICES if re.search(pattern(text), name)]
@@ -106,7 +118,7 @@ FILTERS: dict[str, Filter] = {
     "image": Filter(IMAGE, ALWAYS),
     "flavor": Filter(_flavor, ALWAYS),
     "changes-since": Filter(since("updated_at"), ALWAYS),
-    "changes-before": Filter(until("updated_at"), "2.66"),
+    "changes-before": Filter(_changed_until, "2.66"),
     "locked": Filter(_locked, "2.73", "2.73"),
     "tags": _tags(lambda each: list(each), "has"),
     "tags-any": _tags(lambda each: [AnyOf(list(each))], "has"),

@@ -282,6 +282,21 @@ async def test_what_has_changed_since_a_moment_deleted_ones_too(cloud: TestedClo
     assert (await cloud.demo.get(SERVERS, params=backwards)).status_code == 400
 
 
+async def test_what_changed_in_a_second_changed_until_that_second(cloud: TestedCloud) -> None:
+    await anyio.sleep(0.7)
+    found = (await cloud.demo.get(f"{SERVERS}/detail")).json()["servers"]
+    await cloud.act(found[0]["id"], {"os-stop": None})
+    await cloud.settled()
+    row = await cloud.cloud.world.database.read(lambda tx: records.get(tx, Server, found[0]["id"]))
+    assert row.updated_at[19:] > ".000000Z"
+    shown = (await cloud.server(found[0]["id"]))["updated"]
+    assert sorted(await names(cloud.demo, **{"changes-before": shown})) == ["a", "b", "c"]
+    assert sorted(await names(cloud.demo, **{"changes-before": shown, "changes-since": shown})) == ["c"]
+    earlier = found[1]["updated"]
+    assert sorted(await names(cloud.demo, **{"changes-before": earlier})) == ["a", "b"]
+    assert len(await names(cloud.demo, **{"changes-before": "9999-12-31T23:59:59Z"})) == 3
+
+
 async def test_a_listing_costs_few_statements_however_many_servers_there_are(cloud: TestedCloud) -> None:
     """Counted, not timed: what stands elsewhere is read for all servers at once."""
     counts = []
