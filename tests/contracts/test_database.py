@@ -385,3 +385,17 @@ def test_a_migration_that_was_added_in_the_middle_is_applied_later() -> None:
     assert migrate(connection, [first, between, last]) == [between]
     assert migrate(connection, [first, between, last]) == []
     assert connection.execute("PRAGMA user_version").fetchone() == (9,)
+
+
+def test_limits_are_kept_when_their_tables_are_made_anew() -> None:
+    connection = connect(":memory:")
+    migrate(connection, [migration for migration in migrations() if migration.number < 15])
+    connection.execute("PRAGMA foreign_keys=OFF")
+    connection.execute("INSERT INTO registered_limits VALUES ('registered', 'service', NULL, 'tapes', 1, 'few')")
+    limit = ("limit", "registered", "service", None, "tapes", "project", None, 5, None)
+    connection.execute("INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", limit)
+    connection.execute("PRAGMA foreign_keys=ON")
+    migrate(connection)
+    assert connection.execute("SELECT * FROM limits").fetchall() == [limit]
+    connection.execute("DELETE FROM registered_limits")
+    assert connection.execute("SELECT * FROM limits").fetchall() == []

@@ -45,11 +45,10 @@ def check_filters(filters: dict[str, Any]) -> None:
 
 
 def update(tx: Transaction, id: str, changes: dict[str, Any]) -> EndpointGroup:
-    """Change a group; its filters are merged. Raises NotFound, Invalid."""
+    """Change a group; new filters stand in place of all old ones. Raises NotFound, Invalid."""
     old = get(tx, id)
     if "filters" in changes:
         check_filters(changes["filters"])
-        changes["filters"] = {**old.filters, **changes["filters"]}
     return records.change(tx, old, **changes) if changes else old
 
 

@@ -24,7 +24,12 @@ async def test_a_group_is_made_changed_listed_and_removed() -> None:
         path = f"{ROOT}/endpoint_groups/{made['id']}"
         assert (await admin.get(path))["endpoint_group"] == made
         changed = await admin.patch(path, {"endpoint_group": {"name": "h", "filters": {"region_id": "RegionOne"}}})
-        assert changed["endpoint_group"]["filters"] == {"interface": "public", "region_id": "RegionOne"}
+        assert changed["endpoint_group"]["filters"] == {"region_id": "RegionOne"}
+        renamed = await admin.patch(path, {"endpoint_group": {"description": "d"}})
+        assert renamed["endpoint_group"]["filters"] == {"region_id": "RegionOne"}
+        await admin.patch(path, {"endpoint_group": {"filters": {}}})
+        assert (await admin.get(path))["endpoint_group"]["filters"] == {}
+        await admin.patch(path, {"endpoint_group": {"filters": {"interface": "public"}}})
         assert len((await admin.get(f"{ROOT}/endpoint_groups?name=h"))["endpoint_groups"]) == 1
         endpoints = (await admin.get(f"{path}/endpoints"))["endpoints"]
         assert {one["interface"] for one in endpoints} == {"public"}

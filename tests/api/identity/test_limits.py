@@ -54,6 +54,21 @@ async def test_registered_limits_are_made_changed_and_removed() -> None:
         await admin.get(path, status=404)
 
 
+async def test_a_registered_limit_outlives_its_service_and_region() -> None:
+    async with an_identity() as cloud:
+        admin = await cloud.as_("admin")
+        service = (await admin.post("/services", {"service": {"type": "tape", "name": "tapes"}}))["service"]
+        region = (await admin.post("/regions", {"region": {"id": "elsewhere"}}))["region"]
+        body = {"service_id": service["id"], "region_id": region["id"], "resource_name": "tapes", "default_limit": 3}
+        made = (await admin.post("/registered_limits", {"registered_limits": [body]}))["registered_limits"][0]
+        await admin.delete(f"/regions/{region['id']}")
+        await admin.delete(f"/services/{service['id']}")
+        path = f"/registered_limits/{made['id']}"
+        assert (await admin.get(path))["registered_limit"] == made
+        await admin.delete(path)
+        await admin.get(path, status=404)
+
+
 async def test_limits_need_a_registered_one_which_then_stays() -> None:
     async with an_identity() as cloud:
         admin, project = await cloud.as_("admin"), cloud.ids.projects["demo"]
