@@ -392,7 +392,7 @@ def test_limits_are_kept_when_their_tables_are_made_anew() -> None:
     migrate(connection, [migration for migration in migrations() if migration.number < 15])
     connection.execute("PRAGMA foreign_keys=OFF")
     connection.execute("INSERT INTO registered_limits VALUES ('registered', 'service', NULL, 'tapes', 1, 'few')")
-    limit = ("limit", "registered", "service", None, "tapes", "project", None, 5, None)
+    limit = ("limit", "registered", "service", None, "tapes", None, None, 5, None)
     connection.execute("INSERT INTO limits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", limit)
     connection.execute("PRAGMA foreign_keys=ON")
     migrate(connection)
