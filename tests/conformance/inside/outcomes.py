@@ -16,6 +16,7 @@ def tell(suite: unittest.TestSuite) -> None:
     """Run them; what tests themselves print goes nowhere. Raises RuntimeError when some were passed over in silence."""
     with open(os.devnull, "w") as quiet:
         result = _Told(unittest.runner._WritelnDecorator(quiet), True, 0)
+        result.wanted = [one for one in suite if isinstance(one, unittest.TestCase)]
         wanted = suite.countTestCases()
         suite.run(result)
     if len(result.seen) < wanted:
@@ -44,10 +45,20 @@ class _Told(unittest.TextTestResult):
 
     def __init__(self, *words: Any) -> None:
         super().__init__(*words)
+        self.wanted: list[unittest.TestCase] = []
         self.seen: dict[int, str] = {}
         self._names: Counter[str] = Counter()
 
     def _say(self, outcome: str, test: Any, why: str = "") -> None:
+        """``test`` stands for all tests of a class where that could not be set up, or did not want to be."""
+        whole = re.fullmatch(r"setUpClass \((.+)\)", test.id())
+        for one in [test] if whole is None else self._of_class(whole[1]):
+            self._say_one(outcome, one, why)
+
+    def _of_class(self, name: str) -> list[unittest.TestCase]:
+        return [one for one in self.wanted if unittest.util.strclass(type(one)) == name]
+
+    def _say_one(self, outcome: str, test: Any, why: str) -> None:
         name = self.seen.get(id(test))
         if name is None:
             self._names[test.id()] += 1
