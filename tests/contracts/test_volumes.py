@@ -5,8 +5,10 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from minicloud.drivers.statelog import StateLog
 from minicloud.drivers.storage import Base, GiB, VolumeStore
 from minicloud.drivers.storage.basecache import BaseCache
 from minicloud.drivers.storage.fakevolumes import FakeVolumes
+from minicloud.drivers.storage.layers import Layers
 from minicloud.drivers.storage.volumefiles import DEEPEST, VolumeFiles
 
 pytestmark = pytest.mark.anyio
@@ -366,3 +369,21 @@ async def test_what_is_given_away_is_no_remains_of_an_earlier_life(opened: Open,
         assert not remains.exists(), "swept before anything is written"
         assert len(list(path.parent.glob(".*"))) == 2, "each has a file of its own"
     assert not list(path.parent.glob(".*"))
+
+
+@pytest.mark.qemu
+def test_several_volumes_at_once_get_the_new_file_of_an_image(tmp_path: Path) -> None:
+    """Its old file has gone from the cache, and was fetched again."""
+    layers = Layers(tmp_path)
+    layers.make_folders()
+    cached = tmp_path / "cached"
+    base = Base(checksum="c" * 128, path=str(cached), format="raw", virtual_size=512)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(40):
+            fresh = tmp_path / "fresh"
+            fresh.write_bytes(b"i" * 512)
+            fresh.replace(cached)
+            together = Barrier(8)
+            lent = [pool.submit(lambda: (together.wait(), layers.lend_image(base))[1]) for _ in range(8)]  # noqa: B023
+            assert all(one.result().samefile(cached) for one in lent)
+    assert [path.name for path in (tmp_path / "layers").iterdir()] == [f"image-{base.checksum}.raw"]

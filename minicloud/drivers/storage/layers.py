@@ -101,8 +101,9 @@ class Layers:
         path = self.image(base)
         try:
             if path.exists() and not os.path.samefile(path, base.path):
-                # The cache noticed that the old file was damaged, and has a sound one.
-                part = path.with_name(f".{path.name}.part")
+                # The cache noticed that the old file was damaged, or fetched it anew. Several threads may put it in place at
+                # once, each by a name of its own.
+                part = path.with_name(f".{path.name}.{threading.get_ident()}.part")
                 part.unlink(missing_ok=True)
                 os.link(base.path, part)
                 os.replace(part, path)
