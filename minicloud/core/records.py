@@ -138,28 +138,17 @@ def _names(kind: type[Record]) -> frozenset[str]:
     return frozenset(c.name for c in _statements(kind).columns)
 
 
-class _Reading(msgspec.Struct, frozen=True):
-    """How rows become records of a class, all columns or most of them."""
-
-    select: str
-    load: Callable[[Row], Any]
+@functools.cache
+def _select(kind: type[Record], without: frozenset[str]) -> str:
+    """The SQL that reads rows, but for these columns."""
+    names = ", ".join(f'"{c.name}"' for c in _statements(kind).columns if c.name not in without)
+    return f'SELECT {names} FROM "{kind.TABLE}"'
 
 
 @functools.cache
-def _reading(kind: type[Record], without: frozenset[str]) -> _Reading:
-    """Only the columns that need it are converted; those left out keep their defaults."""
+def _loader(kind: type[R], without: frozenset[str] = frozenset()) -> Callable[[Row], R]:
+    """Row to record: only the columns that need it are converted; those left out keep their defaults."""
     columns = [c for c in _statements(kind).columns if c.name not in without]
-    names = ", ".join(f'"{c.name}"' for c in columns)
-    return _Reading(f'SELECT {names} FROM "{kind.TABLE}"', _load(kind, columns))
-
-
-@functools.cache
-def _loader(kind: type[R]) -> Callable[[Row], R]:
-    """Row to record."""
-    return _load(kind, _statements(kind).columns)
-
-
-def _load(kind: type[R], columns: Sequence[_Column]) -> Callable[[Row], R]:
     # Written out as one call with constant keywords, which the interpreter makes several times faster than ``kind(**dict)``.
     words = [f"{c.name}={_written(c, i)}" for i, c in enumerate(columns)]
     names: dict[str, Any] = {"kind": kind, **{f"load{i}": c.load for i, c in enumerate(columns)}}
@@ -279,12 +268,12 @@ def page(tx: Transaction, kind: type[R], query: Query, *, without: frozenset[str
         where = f"{where} AND {after}" if where else f" WHERE {after}"
         parameters += more
     order = ", ".join(f"{_sortable(kind, column)} {'DESC' if descending else 'ASC'}" for column, descending in sort)
-    reading = _reading(kind, without)
-    sql = f"{reading.select}{where} ORDER BY {order}"
+    sql = f"{_select(kind, without)}{where} ORDER BY {order}"
     if query.limit is not None:
         sql += " LIMIT ?"
         parameters.append(query.limit)
-    return [reading.load(row) for row in tx.all(_trusted(sql), parameters)]
+    load = _loader(kind, without)
+    return [load(row) for row in tx.all(_trusted(sql), parameters)]
 
 
 @functools.cache

@@ -378,12 +378,17 @@ def test_several_volumes_at_once_get_the_new_file_of_an_image(tmp_path: Path) ->
     layers.make_folders()
     cached = tmp_path / "cached"
     base = Base(checksum="c" * 128, path=str(cached), format="raw", virtual_size=512)
+    together = Barrier(8)
+
+    def lend() -> Path:
+        together.wait()
+        return layers.lend_image(base)
+
     with ThreadPoolExecutor(8) as pool:
         for _ in range(40):
             fresh = tmp_path / "fresh"
             fresh.write_bytes(b"i" * 512)
             fresh.replace(cached)
-            together = Barrier(8)
-            lent = [pool.submit(lambda: (together.wait(), layers.lend_image(base))[1]) for _ in range(8)]  # noqa: B023
+            lent = [pool.submit(lend) for _ in range(8)]
             assert all(one.result().samefile(cached) for one in lent)
     assert [path.name for path in (tmp_path / "layers").iterdir()] == [f"image-{base.checksum}.raw"]

@@ -93,10 +93,16 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 def links(call: Call, server_id: str) -> list[dict[str, str]]:
     """Where a server is found, with and without the version."""
-    return [
-        {"rel": "self", "href": call.url(f"/servers/{server_id}")},
-        {"rel": "bookmark", "href": f"{call.base_url}/servers/{server_id}"},
-    ]
+    return _links(*_places(call), server_id)
+
+
+def _places(call: Call) -> tuple[str, str]:
+    """What addresses of servers begin with, with and without the version."""
+    return call.url("/servers/"), f"{call.base_url}/servers/"
+
+
+def _links(here: str, bookmark: str, server_id: str) -> list[dict[str, str]]:
+    return [{"rel": "self", "href": here + server_id}, {"rel": "bookmark", "href": bookmark + server_id}]
 
 
 def instance_name(server: Server) -> str:
@@ -152,7 +158,7 @@ class _Drawer:
         self._hosts: dict[tuple[str, str | None], str] = {}
         self._images: dict[str, dict[str, Any]] = {}
         self._flavors: dict[int, dict[str, Any]] = {}
-        self._at = (call.url("/servers/"), f"{call.base_url}/servers/")
+        self._at = _places(call)
 
     def view(self, server: Server) -> ServerView:
         """A server's document."""
@@ -179,15 +185,12 @@ class _Drawer:
             hostId=hidden,
             image="" if server.image_id is None else self._image(server.image_id, image),
             flavor=flavor,
-            created=f"{server.created_at[:19]}Z",
-            updated=f"{server.updated_at[:19]}Z",
+            created=_second(server.created_at),
+            updated=_second(server.updated_at),
             addresses=_addresses(addresses) if addresses else {},
             accessIPv4=server.access_ip_v4 or "",
             accessIPv6=server.access_ip_v6 or "",
-            links=[
-                {"rel": "self", "href": self._at[0] + server_id},
-                {"rel": "bookmark", "href": self._at[1] + server_id},
-            ],
+            links=_links(*self._at, server_id),
             disk_config=server.disk_config,
             zone=server.zone or server.requested_zone or "",
             config_drive="True" if server.config_drive else "",
